@@ -1,0 +1,283 @@
+"""What a leaf of the log says: who did what to which object, where from, with what outcome.
+
+A leaf is canonical JSON (RFC 8785), version 1, at most 65,535 bytes, identifiers only: no title, no name, no content.
+`encode` writes one, `decode` reads one strictly, `scan` checks one at the speed of a bulk verification.
+"""
+
+import datetime as dt
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from services.audit.tlog import MAX_ENTRY_BYTES
+
+VERSION = 1
+OUTCOMES = ("granted", "denied", "failed")
+MAX_INTEGER = 2**53 - 1
+"""RFC 8785 writes numbers as IEEE doubles; larger integers have no canonical form."""
+
+_ACTION = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+", re.ASCII)
+_UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+_DETAIL_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+
+# For this profile (text, non-negative integers, ASCII keys) sorted keys and no spaces are RFC 8785; the tests hold
+# it against the `rfc8785` package, which costs six times as much per leaf.
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+class EntryError(ValueError):
+    """This cannot be a leaf. The message names the field."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaf:
+    """One record. Empty text and 0 mean "does not apply" and are left out of the JSON.
+
+    `epoch`, `instance` and `seq` are set for access records (the source's own gapless number);
+    `object_version` is set for events (contiguous per object, from 1).
+    """
+
+    event_id: str
+    time: dt.datetime
+    action: str
+    service: str
+    instance: str = ""
+    epoch: str = ""
+    seq: int = 0
+    staff_id: str = ""
+    post_id: str = ""
+    unit_id: str = ""
+    terminal: str = ""
+    session_id: str = ""
+    object_type: str = ""
+    object_id: str = ""
+    object_version: int = 0
+    version_digest: str = ""
+    purpose: str = ""
+    outcome: str = "granted"
+    reason: str = ""
+    query_digest: str = ""
+    result_count: int = 0
+    result_digest: str = ""
+    trace_id: str = ""
+    detail: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def document_id(self) -> str:
+        """The document this is about: the object itself, or the one that `detail` names, or ""."""
+        return self.object_id if self.object_type == "document" else self.detail.get("document_id", "")
+
+
+def encode(leaf: Leaf) -> bytes:
+    """The leaf's bytes. EntryError if a field is out of its form or the whole is over 65,535 bytes."""
+    _check(leaf)
+    value: dict[str, object] = {
+        "action": leaf.action,
+        "actor": _present(
+            post=leaf.post_id,
+            session=leaf.session_id,
+            staff=leaf.staff_id,
+            terminal=leaf.terminal,
+            unit=leaf.unit_id,
+        ),
+        "detail": dict(leaf.detail),
+        "event_id": leaf.event_id,
+        "object": _present(id=leaf.object_id, type=leaf.object_type, version=leaf.object_version),
+        "outcome": leaf.outcome,
+        "purpose": leaf.purpose,
+        "query": {},
+        "reason": leaf.reason,
+        "source": _present(epoch=leaf.epoch, instance=leaf.instance, seq=leaf.seq, service=leaf.service),
+        "time": format_time(leaf.time),
+        "trace_id": leaf.trace_id,
+        "v": VERSION,
+        "version_digest": leaf.version_digest,
+    }
+    if leaf.query_digest:
+        value["query"] = {
+            "count": leaf.result_count,
+            "digest": leaf.query_digest,
+            "result": leaf.result_digest,
+        }
+    try:
+        entry = _CANONICAL.encode({key: part for key, part in value.items() if part}).encode()
+    except UnicodeEncodeError as error:
+        raise EntryError("text that is not Unicode") from error
+    if len(entry) > MAX_ENTRY_BYTES:
+        raise EntryError(f"a leaf of {len(entry)} bytes is over {MAX_ENTRY_BYTES}")
+    return entry
+
+
+def decode(entry: bytes) -> Leaf:
+    """The leaf these bytes are. EntryError unless they are exactly what `encode` gives for it."""
+    try:
+        value = json.loads(entry)
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise EntryError(f"not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise EntryError("not a JSON object")
+    if value.get("v") != VERSION:
+        raise EntryError(f"version {value.get('v')!r} of leaves is not known")
+    try:
+        leaf = Leaf(
+            event_id=_text(value, "event_id"),
+            time=parse_time(_text(value, "time")),
+            action=_text(value, "action"),
+            service=_text(value, "source", "service"),
+            instance=_text(value, "source", "instance"),
+            epoch=_text(value, "source", "epoch"),
+            seq=_integer(value, "source", "seq"),
+            staff_id=_text(value, "actor", "staff"),
+            post_id=_text(value, "actor", "post"),
+            unit_id=_text(value, "actor", "unit"),
+            terminal=_text(value, "actor", "terminal"),
+            session_id=_text(value, "actor", "session"),
+            object_type=_text(value, "object", "type"),
+            object_id=_text(value, "object", "id"),
+            object_version=_integer(value, "object", "version"),
+            version_digest=_text(value, "version_digest"),
+            purpose=_text(value, "purpose"),
+            outcome=_text(value, "outcome"),
+            reason=_text(value, "reason"),
+            query_digest=_text(value, "query", "digest"),
+            result_count=_integer(value, "query", "count"),
+            result_digest=_text(value, "query", "result"),
+            trace_id=_text(value, "trace_id"),
+            detail={key: _text(value, "detail", key) for key in value.get("detail", {})},
+        )
+        canonical = encode(leaf)
+    except (AttributeError, TypeError, UnicodeEncodeError) as error:
+        raise EntryError(f"not a leaf: {error}") from error
+    if canonical != entry:
+        raise EntryError("not in canonical form, or with fields that version 1 does not have")
+    return leaf
+
+
+def scan(entry: bytes) -> tuple[str, int] | None:
+    """The source's epoch and number, ("", 0) for an event; None if this does not look like a leaf.
+
+    Checks shape and escapes, not the order of keys inside `detail`: what a verifier needs of each of millions.
+    """
+    try:
+        match = _SHAPE.fullmatch(entry.decode())
+    except UnicodeDecodeError:
+        return None
+    if match is None:
+        return None
+    epoch, seq = match.groups()
+    return (epoch, int(seq)) if epoch else ("", 0)
+
+
+def format_time(time: dt.datetime) -> str:
+    """UTC with microseconds, always the same length, so that text order is time order."""
+    if time.tzinfo is None:
+        raise EntryError("time: without a zone")
+    return time.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_time(text: str) -> dt.datetime:
+    """The inverse of `format_time`. EntryError for any other spelling."""
+    try:
+        return dt.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=dt.UTC)
+    except ValueError as error:
+        raise EntryError(f"time: {text[:40]!r}") from error
+
+
+def _check(leaf: Leaf) -> None:
+    for name, identifier in (("event_id", leaf.event_id), ("epoch", leaf.epoch)):
+        if identifier and not _UUID.fullmatch(identifier):
+            raise EntryError(f"{name}: not a UUID: {identifier[:60]!r}")
+    if not leaf.event_id:
+        raise EntryError("event_id: missing")
+    if not leaf.service:
+        raise EntryError("source: missing")
+    if not (bool(leaf.epoch) == bool(leaf.instance) == bool(leaf.seq)):
+        raise EntryError("source: epoch, instance and seq belong together")
+    if not _ACTION.fullmatch(leaf.action):
+        raise EntryError(f"action: {leaf.action[:60]!r}")
+    if leaf.outcome not in OUTCOMES:
+        raise EntryError(f"outcome: {leaf.outcome[:60]!r}")
+    for name, number in (
+        ("seq", leaf.seq),
+        ("object_version", leaf.object_version),
+        ("result_count", leaf.result_count),
+    ):
+        if not 0 <= number <= MAX_INTEGER:
+            raise EntryError(f"{name}: {number}")
+    if leaf.object_version and not leaf.object_id:
+        raise EntryError("object: a version without an id")
+    if not leaf.query_digest and (leaf.result_count or leaf.result_digest):
+        raise EntryError("query: a result without a query")
+    for key in leaf.detail:
+        if not _DETAIL_KEY.fullmatch(key):
+            raise EntryError(f"detail: key {key[:60]!r}")
+
+
+def _present(**members: str | int) -> dict[str, str | int]:
+    return {key: value for key, value in members.items() if value}
+
+
+def _text(value: dict[str, object], *path: str) -> str:
+    found = _find(value, path)
+    if found is None:
+        return ""
+    if not isinstance(found, str):
+        raise EntryError(f"{'.'.join(path)}: not text")
+    return found
+
+
+def _integer(value: dict[str, object], *path: str) -> int:
+    found = _find(value, path)
+    if found is None:
+        return 0
+    if not isinstance(found, int) or isinstance(found, bool):
+        raise EntryError(f"{'.'.join(path)}: not an integer")
+    return found
+
+
+def _find(value: dict[str, object], path: tuple[str, ...]) -> object:
+    found: object = value
+    for key in path:
+        if found is None:
+            return None
+        if not isinstance(found, dict):
+            raise EntryError(f"{'.'.join(path)}: not an object")
+        found = found.get(key)
+    return found
+
+
+def _object(key: str, form: str) -> str:
+    member = f'"(?:{key})":{form}'
+    return rf"\{{{member}(?:,{member})*+\}}"
+
+
+def _shape() -> re.Pattern[str]:
+    """A canonical leaf as one expression, members in their sorted order. A quote inside text is always escaped, so
+    nothing in a text can pass for a member."""
+    text = r'"(?:[^"\\\x00-\x1f]++|\\(?:["\\bfnrt]|u00[01][0-9a-f]))*+"'
+    number = r"[1-9][0-9]{0,15}+"
+    uuid = _UUID.pattern
+    time = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
+    source = rf'"epoch":"(?P<epoch>{uuid})","instance":{text},"seq":(?P<seq>{number}),'
+    parts = (
+        rf'\{{"action":{text}',
+        f'(?:,"actor":{_object("post|session|staff|terminal|unit", text)})?+',
+        f'(?:,"detail":{_object("[A-Za-z0-9_.-]{1,64}+", text)})?+',
+        f',"event_id":"{uuid}"',
+        f'(?:,"object":{_object("id|type", text).removesuffix(_CLOSE)}(?:,"version":{number})?+{_CLOSE})?+',
+        ',"outcome":"(?:granted|denied|failed)"',
+        f'(?:,"purpose":{text})?+',
+        rf'(?:,"query":\{{"count":(?:0|{number}),"digest":{text},"result":{text}{_CLOSE})?+',
+        f'(?:,"reason":{text})?+',
+        rf',"source":\{{(?:{source})?+"service":{text}{_CLOSE}',
+        f',"time":"{time}"',
+        f'(?:,"trace_id":{text})?+',
+        ',"v":1',
+        rf'(?:,"version_digest":{text})?+{_CLOSE}',
+    )
+    return re.compile("".join(parts), re.ASCII)
+
+
+_CLOSE = r"\}"
+_SHAPE = _shape()
