@@ -1,0 +1,356 @@
+"""NATS JetStream: publishing, pull consumers, receipts, dead letters.
+
+The broker is transport only and may lose anything: the outbox is the truth. Consumers
+acknowledge after their commit and then send a receipt; a broker that comes back empty is
+given its streams again and the outboxes refill it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import nats
+import nats.errors
+import nats.js.errors
+import psycopg
+from google.protobuf.message import DecodeError
+from kanketsu.event.v1 import envelope_pb2
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext, api
+from opentelemetry.trace import SpanKind
+
+from chassis import outbox, telemetry
+from chassis.db import Pool
+from chassis.errors import DomainError, Kind
+from chassis.settings import ServiceSettings
+
+log = logging.getLogger(__name__)
+
+EVENTS = api.StreamConfig(
+    name="EVENTS",
+    subjects=["kanketsu.documents.>", "kanketsu.approvals.>"],
+    max_age=7 * 86400,
+    duplicate_window=120,
+    storage=api.StorageType.FILE,
+)
+ACCESS = api.StreamConfig(
+    name="ACCESS",
+    subjects=["kanketsu.access.>"],
+    retention=api.RetentionPolicy.WORK_QUEUE,
+    duplicate_window=120,
+    storage=api.StorageType.FILE,
+)
+RECEIPTS = api.StreamConfig(
+    name="RECEIPTS",
+    subjects=["kanketsu.receipt.>"],
+    retention=api.RetentionPolicy.WORK_QUEUE,
+    max_age=86400,
+    storage=api.StorageType.FILE,
+)
+DEADLETTER = api.StreamConfig(
+    name="DEADLETTER", subjects=["kanketsu.deadletter.>"], max_age=90 * 86400, storage=api.StorageType.FILE
+)
+STREAMS = (EVENTS, ACCESS, RECEIPTS, DEADLETTER)
+
+# A message that failed this often for a reason of its own goes to the dead-letter stream.
+MAX_FAILURES = 8
+ACK_WAIT_SECONDS = 30
+_LOST = (nats.errors.Error, OSError, asyncio.TimeoutError)
+
+
+async def connect(settings: ServiceSettings, service: str) -> Client:
+    """A connection that never gives up reconnecting; replies go to an inbox prefix of its own."""
+    # A service starts and serves without a broker; its outbox waits. So this may take for ever.
+    context = ssl.create_default_context(cafile=str(settings.tls_ca_file))
+    context.load_cert_chain(settings.tls_cert_file, settings.tls_key_file)
+
+    async def on_error(error: Exception) -> None:
+        log.warning("broker", extra={"error": repr(error)})
+
+    return await nats.connect(
+        servers=settings.nats_url.split(","),
+        name=f"{service}.{settings.instance}",
+        tls=context,
+        nkeys_seed_str=str(settings.nats_nkey_seed),
+        inbox_prefix=f"_INBOX_{service}".encode(),
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.25,
+        allow_reconnect=True,
+        connect_timeout=5,
+        ping_interval=5,
+        max_outstanding_pings=2,
+        pending_size=0,
+        error_cb=on_error,
+    )
+
+
+async def ensure_streams(js: JetStreamContext, streams: Sequence[api.StreamConfig] = STREAMS) -> None:
+    """Create the streams that are missing (first start, or the broker's data is gone)."""
+    for config in streams:
+        try:
+            await js.stream_info(str(config.name))
+        except nats.js.errors.NotFoundError:
+            try:
+                await js.add_stream(config)
+                log.info("stream created", extra={"stream": config.name})
+            except nats.js.errors.BadRequestError:
+                # Another process was first.
+                await js.stream_info(str(config.name))
+
+
+class Broker:
+    """The connection, made in the background. Publishes; recreates a missing stream and tries once more."""
+
+    def __init__(self, settings: ServiceSettings, service: str) -> None:
+        self._settings = settings
+        self._service = service
+        self._client: Client | None = None
+        self._connected = asyncio.Event()
+
+    async def run(self) -> None:
+        """Connect, and stay connected until cancelled."""
+        self._client = await connect(self._settings, self._service)
+        self._connected.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self._client.close()
+
+    async def ready(self) -> None:
+        """Wait for the first connection."""
+        await self._connected.wait()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker answers now."""
+        return self._client is not None and self._client.is_connected
+
+    @property
+    def client(self) -> Client:
+        """The connection; ConnectionError before the first one."""
+        if self._client is None:
+            raise ConnectionError("no broker yet")
+        return self._client
+
+    @property
+    def js(self) -> JetStreamContext:
+        """JetStream on that connection."""
+        return self.client.jetstream(timeout=5)
+
+    async def publish(self, subject: str, payload: bytes, message_id: str, trace_parent: str) -> None:
+        """Returns when the broker has it."""
+        headers = {"Nats-Msg-Id": message_id}
+        if trace_parent:
+            headers["traceparent"] = trace_parent
+        try:
+            await self.js.publish(subject, payload, headers=headers)
+        except nats.js.errors.NoStreamResponseError:
+            await ensure_streams(self.js)
+            await self.js.publish(subject, payload, headers=headers)
+
+    async def receipt(self, consumer: str, producer: str, event_ids: Sequence[str]) -> None:
+        """Tell `producer` that `consumer` has these events. If it gets lost, the resend brings another."""
+        message = envelope_pb2.Receipt(consumer=consumer, event_ids=event_ids)
+        await self.js.publish(f"kanketsu.receipt.{producer}", message.SerializeToString())
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One message for a handler."""
+
+    subject: str
+    data: bytes
+    event_id: str
+    producer: str
+    trace_parent: str
+    # 1 on the first delivery.
+    attempt: int
+
+
+Handler = Callable[[Sequence[Delivery]], Awaitable[None]]
+
+
+class Consumer:
+    """A durable pull consumer shared by the replicas of a service.
+
+    `handle` gets up to `batch` deliveries and returns after its commit; then they are
+    acknowledged and receipted. Crash before the acknowledgement: delivered again, and the
+    handler's inbox makes it a no-op that is receipted again.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        stream: str,
+        durable: str,
+        subjects: Sequence[str],
+        handle: Handler,
+        batch: int = 1,
+        receipt_as: str = "",
+    ) -> None:
+        self._broker = broker
+        self._stream = stream
+        self._durable = durable
+        self._subjects = list(subjects)
+        self._handle = handle
+        self._batch = batch
+        # Name in receipts; "" for streams whose messages are not outbox rows.
+        self._receipt_as = receipt_as
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        await self._broker.ready()
+        while True:
+            try:
+                subscription = await self._bind()
+                quiet = 0
+                while quiet < 6:
+                    try:
+                        messages = await subscription.fetch(self._batch, timeout=5)
+                        quiet = 0
+                    except (nats.errors.TimeoutError, asyncio.TimeoutError):
+                        # Subscriptions can go deaf when the server is lost: bind anew after half a minute.
+                        quiet += 1
+                        if not await self._exists():
+                            break
+                        continue
+                    await self.process(messages)
+                await subscription.unsubscribe()
+            except _LOST as error:
+                log.warning("consumer waits", extra={"consumer": self._durable, "error": repr(error)})
+                await asyncio.sleep(0.5)
+
+    async def _exists(self) -> bool:
+        try:
+            await self._broker.js.consumer_info(self._stream, self._durable)
+        except nats.js.errors.NotFoundError:
+            return False
+        return True
+
+    async def _bind(self) -> JetStreamContext.PullSubscription:
+        await ensure_streams(self._broker.js)
+        await self._broker.js.add_consumer(
+            self._stream,
+            api.ConsumerConfig(
+                durable_name=self._durable,
+                filter_subjects=self._subjects,
+                ack_policy=api.AckPolicy.EXPLICIT,
+                ack_wait=ACK_WAIT_SECONDS,
+                max_ack_pending=2000,
+                deliver_policy=api.DeliverPolicy.ALL,
+            ),
+        )
+        return await self._broker.js.pull_subscribe_bind(durable=self._durable, stream=self._stream)
+
+    async def process(self, messages: Sequence[Msg]) -> None:
+        """Handle a batch; when it fails, handle each alone so that one bad message stops no other."""
+        deliveries = [_delivery(message) for message in messages]
+        try:
+            await self._guarded(deliveries)
+        except _Failed as failure:
+            if len(messages) == 1:
+                await self._failed(messages[0], deliveries[0], failure)
+                return
+            for message in messages:
+                await self.process([message])
+            return
+        receipts: dict[str, list[str]] = {}
+        for message, delivery in zip(messages, deliveries, strict=True):
+            await message.ack()
+            if self._receipt_as and delivery.producer:
+                receipts.setdefault(delivery.producer, []).append(delivery.event_id)
+        for producer, event_ids in receipts.items():
+            await self._broker.receipt(self._receipt_as, producer, event_ids)
+
+    async def _guarded(self, deliveries: Sequence[Delivery]) -> None:
+        parent = deliveries[0].trace_parent if len(deliveries) == 1 else ""
+        started = time.perf_counter()
+        with telemetry.span(f"consume {self._durable}", kind=SpanKind.CONSUMER, parent=parent):
+            try:
+                await self._handle(deliveries)
+            except (psycopg.OperationalError, *_LOST) as error:
+                raise _Failed(error, transient=True) from error
+            except DomainError as error:
+                raise _Failed(error, transient=error.kind is Kind.UNAVAILABLE) from error
+            except Exception as error:
+                # The consumer loop is one of the three places that catch everything: a bug must not
+                # stop the stream; the message goes to the dead letters and the outbox keeps its row.
+                log.exception("handler failed", extra={"consumer": self._durable})
+                raise _Failed(error, transient=False) from error
+        telemetry.observe_request(self._durable, "ok", (time.perf_counter() - started) * 1000)
+
+    async def _failed(self, message: Msg, delivery: Delivery, failure: _Failed) -> None:
+        extra = {"consumer": self._durable, "event_id": delivery.event_id, "attempt": delivery.attempt}
+        if failure.transient or delivery.attempt < MAX_FAILURES:
+            log.warning("will try again", extra=extra | {"error": repr(failure.cause)})
+            await message.nak(delay=min(0.2 * 2**delivery.attempt, 10))
+            return
+        log.error("to the dead letters", extra=extra | {"error": repr(failure.cause)})
+        telemetry.count("deadletters", consumer=self._durable)
+        subject, message_id = f"kanketsu.deadletter.{self._durable}", f"{self._durable}.{delivery.event_id}"
+        await self._broker.publish(subject, delivery.data, message_id, delivery.trace_parent)
+        await message.term()
+
+
+class _Failed(Exception):
+    def __init__(self, cause: Exception, *, transient: bool) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.transient = transient
+
+
+def _delivery(message: Msg) -> Delivery:
+    headers = message.headers or {}
+    event_id = headers.get("Nats-Msg-Id", "").split(".")[0]
+    parts = message.subject.split(".")
+    producer = parts[2] if parts[1] == "access" else parts[1]
+    return Delivery(
+        subject=message.subject,
+        data=message.data,
+        event_id=event_id,
+        producer=producer,
+        trace_parent=headers.get("traceparent", ""),
+        attempt=message.metadata.num_delivered or 1,
+    )
+
+
+def each(handle: Callable[[envelope_pb2.Envelope], Awaitable[None]]) -> Handler:
+    """A handler of single events: parses the envelope."""
+
+    async def handle_all(deliveries: Sequence[Delivery]) -> None:
+        for delivery in deliveries:
+            await handle(envelope_pb2.Envelope.FromString(delivery.data))
+
+    return handle_all
+
+
+def receipts_consumer(broker: Broker, pool: Pool, service: str) -> Consumer:
+    """Receives what consumers confirm and lets the outbox rows go."""
+
+    async def handle(deliveries: Sequence[Delivery]) -> None:
+        confirmed: dict[str, list[str]] = {}
+        for delivery in deliveries:
+            try:
+                receipt = envelope_pb2.Receipt.FromString(delivery.data)
+            except DecodeError:
+                log.error("unreadable receipt dropped; the resend brings another")
+                continue
+            confirmed.setdefault(receipt.consumer, []).extend(receipt.event_ids)
+        for consumer, event_ids in confirmed.items():
+            await outbox.confirm(pool, consumer, event_ids)
+
+    return Consumer(
+        broker,
+        stream="RECEIPTS",
+        durable=f"{service}-receipts",
+        subjects=[f"kanketsu.receipt.{service}"],
+        handle=handle,
+        batch=100,
+    )

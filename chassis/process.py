@@ -1,0 +1,170 @@
+"""The life of a service process: build the parts, serve, stop gracefully on SIGTERM.
+
+`serve` is what each service's __main__ calls; the service only says what it adds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+
+import grpc
+import uvloop
+
+from chassis import db, outbox, recorder, telemetry
+from chassis.db import Pool
+from chassis.errors import DomainError
+from chassis.events import Broker, Consumer, receipts_consumer
+from chassis.identity import IdentityVerifier
+from chassis.interceptors import Guard, Policy
+from chassis.outbox import Relay
+from chassis.recorder import DatabaseSink, Recorder
+from chassis.server import Server
+from chassis.settings import ServiceSettings, SettingsError, describe
+
+log = logging.getLogger(__name__)
+
+HOUSEKEEPING_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a service is built from."""
+
+    pool: Pool
+    broker: Broker
+    relay: Relay
+    recorder: Recorder
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What a service adds: RPC servicers, event consumers, background tasks (run until cancelled)."""
+
+    servicers: Sequence[Callable[[grpc.aio.Server], None]]
+    consumers: Sequence[Consumer] = ()
+    tasks: Sequence[Callable[[], Coroutine[None, None, None]]] = field(default_factory=tuple)
+
+
+def run(main: Coroutine[None, None, None]) -> None:
+    """Run a coroutine to its end on uvloop; a bad configuration is a short report and exit code 2."""
+    try:
+        uvloop.run(main)
+    except SettingsError as error:
+        sys.stderr.write("configuration refused:\n" + "".join(f"  {line}\n" for line in error.problems))
+        sys.exit(2)
+
+
+async def serve(
+    settings: ServiceSettings,
+    policy: Policy,
+    *,
+    database_url: str,
+    verifier: IdentityVerifier,
+    build: Callable[[Parts], Awaitable[Wiring]],
+    drain: float = 0.0,
+    grace: float = 10.0,
+    pool_size: int = 8,
+) -> None:
+    """Serve until SIGTERM or SIGINT. Starts without broker or database and becomes ready when they answer."""
+    service = policy.service
+    telemetry.start(service, settings)
+    log.info("starting", extra={"settings": describe(settings)})
+    pool = db.open_pool(database_url, service, size=pool_size)
+    await pool.open(wait=False)
+    broker = Broker(settings, service)
+    relay = Relay(pool, broker, settings.resend_after)
+    records = Recorder(service, settings.instance, DatabaseSink(pool, service, relay))
+    wiring = await build(Parts(pool, broker, relay, records))
+    guard = Guard(policy, settings.tenant, verifier, records)
+    server = Server(settings, guard, wiring.servicers)
+    await server.start()
+
+    background = Background()
+    recording = background.start(records.run())
+    background.start(broker.run())
+    background.start(relay.run())
+    background.start(_watch(pool, server))
+    background.start(_housekeeping(pool, service, relay))
+    for consumer in (*wiring.consumers, receipts_consumer(broker, pool, service)):
+        background.start(consumer.run())
+    for task in wiring.tasks:
+        background.start(task())
+
+    await background.until_signal()
+    log.info("stopping")
+    await server.stop(drain, grace)
+    recording.cancel()
+    await asyncio.wait([recording])
+    await records.close()
+    await background.cancel()
+    await pool.close()
+    telemetry.stop()
+
+
+class Background:
+    """Tasks that live as long as the process. One that ends by itself ends it: better restarted than half alive."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stop = asyncio.Event()
+        self._failure: BaseException | None = None
+
+    def start(self, coroutine: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Start one."""
+        task = asyncio.create_task(coroutine)
+        task.add_done_callback(self._ended)
+        self._tasks.add(task)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and not self._stop.is_set():
+            self._failure = task.exception() or RuntimeError(f"{task.get_coro()} ended")
+            self._stop.set()
+
+    async def until_signal(self) -> None:
+        """Wait for SIGTERM or SIGINT; raises what ended a task before."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        await self._stop.wait()
+        if self._failure is not None:
+            log.error("a task ended", exc_info=self._failure)
+            raise SystemExit(1)
+
+    async def cancel(self) -> None:
+        """Cancel the rest and wait for them."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _watch(pool: Pool, server: Server) -> None:
+    """Ready while the database answers."""
+    ready = False
+    while True:
+        try:
+            async with db.connection(pool) as conn:
+                await conn.execute("SELECT 1")
+            now = True
+        except DomainError:
+            now = False
+        if now != ready:
+            await server.health.ready(now)
+            log.info("ready" if now else "not ready")
+            ready = now
+        await asyncio.sleep(2.0 if ready else 0.1)
+
+
+async def _housekeeping(pool: Pool, service: str, relay: Relay) -> None:
+    while True:
+        await asyncio.sleep(HOUSEKEEPING_SECONDS)
+        try:
+            await recorder.recover_epochs(pool, service, relay)
+            await outbox.forget_inbox(pool)
+        except DomainError as error:
+            log.warning("housekeeping waits", extra={"error": error.message})

@@ -1,0 +1,334 @@
+"""No access without a record: the one writer of a process's access records.
+
+A process is a source (service, instance, epoch). Records are numbered 1, 2, 3 … without a
+gap and committed in groups: while one commit runs, the next batch gathers, so many reads
+share one fsync. `record` returns only after the commit; callers answer only after that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import psycopg
+from google.protobuf.timestamp_pb2 import Timestamp
+from kanketsu.event.v1 import envelope_pb2
+
+from chassis import clock, telemetry
+from chassis.db import Connection, Pool, transaction
+from chassis.errors import DomainError, not_recorded
+from chassis.identity import Identity
+from chassis.outbox import Relay, insert
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH = 256
+# Waiting longer than this for a commit is a refusal.
+TIMEOUT_SECONDS = 5.0
+HEARTBEAT_SECONDS = 60.0
+# An epoch that was silent this long has crashed.
+RECOVER_AFTER_SECONDS = 180.0
+
+GRANTED = envelope_pb2.OUTCOME_GRANTED
+DENIED = envelope_pb2.OUTCOME_DENIED
+FAILED = envelope_pb2.OUTCOME_FAILED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """What is to be recorded. Identifiers, digests and counts only."""
+
+    actor: Identity
+    # "document.viewed", …
+    action: str
+    object_type: str
+    object_id: str = ""
+    version_digest: str = ""
+    outcome: envelope_pb2.Outcome = GRANTED
+    reason: str = ""
+    query_digest: str = ""
+    result_count: int = 0
+    result_digest: str = ""
+    detail: Mapping[str, str] = field(default_factory=dict)
+
+
+class EpochEnded(Exception):
+    """Somebody closed this epoch as crashed; the process goes on in a new one."""
+
+
+class Sink(Protocol):
+    """Where a batch becomes durable."""
+
+    async def write(self, batch: envelope_pb2.AccessRecordBatch) -> str:
+        """Make the batch durable and return the chain value now in force; raises DomainError if it may not be.
+
+        Idempotent: the same numbers written twice count once. EpochEnded when the epoch was recovered.
+        """
+
+
+def actor_of(identity: Identity) -> envelope_pb2.Actor:
+    """The actor as events and records name it."""
+    return envelope_pb2.Actor(
+        staff_id=identity.staff_id,
+        post_id=identity.acting_post,
+        unit_id=identity.acting_unit,
+        terminal=identity.terminal,
+        session_id=identity.session_id,
+    )
+
+
+def timestamp(moment: dt.datetime) -> Timestamp:
+    """A protobuf time from an aware one."""
+    stamp = Timestamp()
+    stamp.FromDatetime(moment.astimezone(dt.UTC))
+    return stamp
+
+
+def digest_of(*parts: str) -> str:
+    """hex sha256 of the parts joined by newline: for queries and result lists."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def chain_after(chain: str, record: envelope_pb2.AccessRecord) -> str:
+    """SHA-256 (previous chain || record bytes), hex."""
+    return hashlib.sha256(bytes.fromhex(chain) + record.SerializeToString(deterministic=True)).hexdigest()
+
+
+class Recorder:
+    """One per process. Owns the sequence numbers of this process's epoch."""
+
+    def __init__(self, service: str, instance: str, sink: Sink, *, timeout: float = TIMEOUT_SECONDS) -> None:
+        self.source = f"{service}.{instance}"
+        self.epoch = clock.new_id()
+        self._service = service
+        self._instance = instance
+        self._sink = sink
+        self._timeout = timeout
+        self._seq = 0
+        self._chain = ""
+        self._queue: asyncio.Queue[tuple[envelope_pb2.AccessRecord, asyncio.Future[str]]] = asyncio.Queue(4096)
+        # A batch whose fate is unknown: it is settled before any other is written, so that no
+        # number is used twice for different records.
+        self._unsettled: envelope_pb2.AccessRecordBatch | None = None
+
+    async def record(self, access: Access) -> str:
+        """Durably record, then return "<source>/<epoch>/<seq>". UNAVAILABLE NOT_RECORDED otherwise."""
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        try:
+            self._queue.put_nowait((self._message(access), future))
+            return await asyncio.wait_for(future, self._timeout)
+        except (asyncio.QueueFull, asyncio.TimeoutError):
+            raise not_recorded() from None
+
+    async def run(self) -> None:
+        """Until cancelled: open the epoch, commit batches, beat once a minute."""
+        opened = False
+        while True:
+            batch: list[tuple[envelope_pb2.AccessRecord, asyncio.Future[str]]] = []
+            if not opened:
+                batch.append((self._own("epoch.open"), asyncio.get_running_loop().create_future()))
+            else:
+                try:
+                    batch.append(await asyncio.wait_for(self._queue.get(), HEARTBEAT_SECONDS))
+                except asyncio.TimeoutError:
+                    batch.append((self._own("epoch.heartbeat"), asyncio.get_running_loop().create_future()))
+            while len(batch) < MAX_BATCH and not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            # Who gave up waiting got a refusal: nothing was served, so nothing is recorded.
+            batch = [(record, future) for record, future in batch if not future.cancelled()]
+            try:
+                await self._settle()
+                await self._commit(batch)
+                opened = True
+            except EpochEnded:
+                log.warning("epoch was recovered by another process; opening a new one", extra={"epoch": self.epoch})
+                _refuse(batch)
+                self.epoch, self._seq, self._chain, self._unsettled, opened = clock.new_id(), 0, "", None, False
+            except (DomainError, psycopg.Error, OSError, asyncio.TimeoutError) as error:
+                log.warning("access records not written", extra={"error": str(error), "records": len(batch)})
+                _refuse(batch)
+                if not opened:
+                    await asyncio.sleep(0.5)
+
+    async def close(self) -> None:
+        """Close the epoch: the last record says how many there were. Call after `run` was cancelled."""
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        try:
+            await self._settle()
+            await self._commit([(self._own("epoch.close"), future)])
+        except (EpochEnded, DomainError, psycopg.Error, OSError, asyncio.TimeoutError) as error:
+            log.warning("epoch left open; it will be recovered", extra={"error": str(error)})
+
+    async def _settle(self) -> None:
+        if self._unsettled is None:
+            return
+        # Its requests were refused, so whatever happens nothing was served for them.
+        for record in self._unsettled.records:
+            if not record.action.startswith("epoch."):
+                record.outcome = FAILED
+                record.reason = "NOT_RECORDED"
+        await self._write(self._unsettled)
+
+    async def _commit(self, batch: list[tuple[envelope_pb2.AccessRecord, asyncio.Future[str]]]) -> None:
+        if not batch:
+            return
+        message = envelope_pb2.AccessRecordBatch(
+            batch_id=clock.new_id(), service=self._service, instance=self._instance, epoch=self.epoch
+        )
+        for number, (record, _) in enumerate(batch, start=self._seq + 1):
+            record.seq = number
+            if record.action.startswith("epoch."):
+                record.detail["last_seq"] = str(number - 1)
+            message.records.append(record)
+        await self._write(message)
+        for record, future in batch:
+            if not future.done():
+                future.set_result(f"{self.source}/{self.epoch}/{record.seq}")
+
+    async def _write(self, message: envelope_pb2.AccessRecordBatch) -> None:
+        chain = self._chain
+        for record in message.records:
+            chain = chain_after(chain, record)
+        message.chain = chain
+        self._unsettled = message
+        self._chain = await self._sink.write(message)
+        self._seq = message.records[-1].seq
+        self._unsettled = None
+
+    def _message(self, access: Access) -> envelope_pb2.AccessRecord:
+        return envelope_pb2.AccessRecord(
+            event_id=clock.new_id(),
+            occurred_at=timestamp(clock.now()),
+            actor=actor_of(access.actor),
+            action=access.action,
+            object_type=access.object_type,
+            object_id=access.object_id,
+            version_digest=access.version_digest,
+            outcome=access.outcome,
+            reason=access.reason,
+            query_digest=access.query_digest,
+            result_count=access.result_count,
+            result_digest=access.result_digest,
+            trace_id=telemetry.current_trace_id(),
+            detail=access.detail,
+        )
+
+    def _own(self, action: str) -> envelope_pb2.AccessRecord:
+        return self._message(
+            Access(
+                actor=Identity(staff_id=f"service:{self._service}", tenant=""),
+                action=action,
+                object_type="epoch",
+                object_id=self.epoch,
+                detail={"chain": self._chain},
+            )
+        )
+
+
+def _refuse(batch: list[tuple[envelope_pb2.AccessRecord, asyncio.Future[str]]]) -> None:
+    telemetry.count("records.refused", len(batch))
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(not_recorded())
+            # Read it once: nobody waits for the recorder's own records.
+            future.exception()
+
+
+class DatabaseSink:
+    """A service's own database: the epoch's counter and one outbox row, in one transaction."""
+
+    def __init__(self, pool: Pool, service: str, relay: Relay) -> None:
+        self._pool = pool
+        self._service = service
+        self._relay = relay
+
+    async def write(self, batch: envelope_pb2.AccessRecordBatch) -> str:
+        """Commit the batch. Crash before the commit: no record, and nothing was served for it."""
+        first, last = batch.records[0].seq, batch.records[-1].seq
+        async with transaction(self._pool) as conn:
+            if first == 1:
+                await conn.execute(
+                    "INSERT INTO record_epochs (epoch, instance) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+                    (batch.epoch, batch.instance),
+                )
+            cursor = await conn.execute(
+                "UPDATE record_epochs SET last_seq = %s, chain = %s, seen_at = now(), state = %s"
+                " WHERE epoch = %s AND last_seq = %s AND state = 'open'",
+                (last, batch.chain, _state_after(batch), batch.epoch, first - 1),
+            )
+            if cursor.rowcount == 1:
+                await _append_batch(conn, self._service, batch)
+            else:
+                return await self._already_written(conn, batch.epoch, last)
+        self._relay.wake()
+        return batch.chain
+
+    async def _already_written(self, conn: Connection, epoch: str, last: int) -> str:
+        """The counter is not where this process left it: a commit of ours whose answer was lost, or a recovery."""
+        cursor = await conn.execute("SELECT last_seq, chain, state FROM record_epochs WHERE epoch = %s", (epoch,))
+        row = await cursor.fetchone()
+        if row is None or row[2] == "recovered" or row[0] != last:
+            raise EpochEnded
+        return str(row[1])
+
+
+async def recover_epochs(pool: Pool, service: str, relay: Relay, after: float = RECOVER_AFTER_SECONDS) -> int:
+    """Close epochs of crashed processes with what the database holds; returns how many.
+
+    A process that was only asleep finds its epoch ended and opens a new one.
+    """
+    async with transaction(pool) as conn:
+        cursor = await conn.execute(
+            "SELECT epoch::text, instance, last_seq, chain FROM record_epochs"
+            " WHERE state = 'open' AND seen_at < now() - %s * interval '1 second' FOR UPDATE SKIP LOCKED",
+            (after,),
+        )
+        rows = await cursor.fetchall()
+        for epoch, instance, last_seq, chain in rows:
+            record = envelope_pb2.AccessRecord(
+                seq=last_seq + 1,
+                event_id=clock.new_id(),
+                occurred_at=timestamp(clock.now()),
+                actor=envelope_pb2.Actor(staff_id=f"service:{service}"),
+                action="epoch.recovered",
+                object_type="epoch",
+                object_id=epoch,
+                outcome=GRANTED,
+                detail={"last_seq": str(last_seq), "chain": chain},
+            )
+            batch = envelope_pb2.AccessRecordBatch(
+                batch_id=clock.new_id(),
+                service=service,
+                instance=instance,
+                epoch=epoch,
+                records=[record],
+                chain=chain_after(chain, record),
+            )
+            await conn.execute(
+                "UPDATE record_epochs SET last_seq = %s, chain = %s, state = 'recovered' WHERE epoch = %s",
+                (record.seq, batch.chain, epoch),
+            )
+            await _append_batch(conn, service, batch)
+    if rows:
+        relay.wake()
+    return len(rows)
+
+
+async def _append_batch(conn: Connection, service: str, batch: envelope_pb2.AccessRecordBatch) -> None:
+    await insert(
+        conn,
+        event_id=batch.batch_id,
+        subject=f"kanketsu.access.{service}",
+        payload=batch.SerializeToString(),
+        trace_parent=telemetry.current_trace_parent(),
+        awaits=["audit"],
+    )
+
+
+def _state_after(batch: envelope_pb2.AccessRecordBatch) -> str:
+    return "closed" if batch.records[-1].action == "epoch.close" else "open"
