@@ -154,8 +154,8 @@ def decode(entry: bytes) -> Leaf:
     return leaf
 
 
-def scan(entry: bytes) -> tuple[str, int] | None:
-    """The source's epoch and number, ("", 0) for an event; None if this does not look like a leaf.
+def scan(entry: bytes) -> tuple[str, int, str] | None:
+    """The source's epoch and number (empty and 0 for an event) and the action; None if this does not look like a leaf.
 
     Checks shape and escapes, not the order of keys inside `detail`: what a verifier needs of each of millions.
     """
@@ -165,8 +165,8 @@ def scan(entry: bytes) -> tuple[str, int] | None:
         return None
     if match is None:
         return None
-    epoch, seq = match.groups()
-    return (epoch, int(seq)) if epoch else ("", 0)
+    action, epoch, seq = match.groups()
+    return (epoch, int(seq), action) if epoch else ("", 0, action)
 
 
 def format_time(time: dt.datetime) -> str:
@@ -261,7 +261,7 @@ def _shape() -> re.Pattern[str]:
     time = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
     source = rf'"epoch":"(?P<epoch>{uuid})","instance":{text},"seq":(?P<seq>{number}),'
     parts = (
-        rf'\{{"action":{text}',
+        rf'\{{"action":"(?P<action>{_ACTION.pattern})"',
         f'(?:,"actor":{_object("post|session|staff|terminal|unit", text)})?+',
         f'(?:,"detail":{_object("[A-Za-z0-9_.-]{1,64}+", text)})?+',
         f',"event_id":"{uuid}"',

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from services.audit.tlog import EMPTY_ROOT, HASH_SIZE
 
@@ -127,12 +128,25 @@ class SigningKey:
     algorithm: int
     key: Ed25519PrivateKey
 
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+
     @classmethod
     def from_seed(cls, name: str, seed: bytes, algorithm: int = ED25519) -> "SigningKey":
         if len(seed) != 32:
             raise NoteError("an Ed25519 seed has 32 bytes")
-        _check_name(name)
         return cls(name, algorithm, Ed25519PrivateKey.from_private_bytes(seed))
+
+    @classmethod
+    def from_pem(cls, name: str, pem: bytes) -> "SigningKey":
+        """A log's key from an unencrypted PKCS #8 file. NoteError if it holds no Ed25519 key."""
+        try:
+            key = load_pem_private_key(pem, password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+            raise NoteError("the signing key is not an unencrypted PEM private key") from error
+        if not isinstance(key, Ed25519PrivateKey):
+            raise NoteError("the signing key is not Ed25519")
+        return cls(name, ED25519, key)
 
     @classmethod
     def parse(cls, text: str) -> "SigningKey":

@@ -147,9 +147,7 @@ class Edge:
         edge = cls(size, [split_hashes(row) for row in levels])
         for level, row in enumerate(edge.levels):
             if len(row) != (size >> (8 * level)) % TILE_WIDTH:
-                raise TreeError(
-                    f"level {level} of a tree of {size} leaves cannot have {len(row)} hashes at its edge"
-                )
+                raise TreeError(f"level {level} of a tree of {size} leaves cannot have {len(row)} hashes at its edge")
         return edge
 
     def saved(self) -> list[bytes]:
@@ -267,10 +265,7 @@ def tiles_for(ranges: Iterable[tuple[int, int]], size: int) -> list[Tile]:
 
 def prove(ranges: Iterable[tuple[int, int]], tiles: Mapping[tuple[int, int], bytes]) -> list[bytes]:
     """The subtree root of each range, from the bytes of the tiles that `tiles_for` named, keyed (level, index)."""
-    return [
-        _fold([_node(level, index, tiles) for level, index in _perfect_nodes(low, high)])
-        for low, high in ranges
-    ]
+    return [_fold([_node(level, index, tiles) for level, index in _perfect_nodes(low, high)]) for low, high in ranges]
 
 
 def root_at(size: int, tiles: Mapping[tuple[int, int], bytes]) -> bytes:
@@ -325,9 +320,7 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
     return last == 0 and value == root
 
 
-def verify_consistency(
-    old_size: int, size: int, proof: Sequence[bytes], old_root: bytes, root: bytes
-) -> bool:
+def verify_consistency(old_size: int, size: int, proof: Sequence[bytes], old_root: bytes, root: bytes) -> bool:
     """Is the old tree a prefix of the new one? RFC 9162 2.1.4.2; the empty tree is a prefix of every tree, proven
     by nothing."""
     if not 0 <= old_size <= size or any(len(step) != HASH_SIZE for step in proof):

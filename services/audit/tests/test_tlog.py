@@ -31,9 +31,7 @@ RFC6962_ROOTS = {
     7: "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
     8: "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
 }
-TESSERA_ENTRIES = (
-    b"one two three four five six seven eit nain ten ileven twelf threeten fourten fivten".split()
-)
+TESSERA_ENTRIES = b"one two three four five six seven eit nain ten ileven twelf threeten fourten fivten".split()
 TESSERA_ROOTS = {
     1: "0Nc2CrefWKseHj/mStd+LqC8B+NrX0btIiPt2SmN+ek=",
     2: "T1X2GdkhUjV3iyufF9b0kVsWFxIU0VI4EpNml2Teci4=",
@@ -279,17 +277,11 @@ def test_proofs_of_a_large_tree_come_from_the_named_tiles_alone(data: st.DataObj
     def proof_of(ranges: list[tuple[int, int]]) -> list[bytes]:
         named = tlog.tiles_for(ranges, size)
         assert len(named) <= 3 + 2 * tlog.levels_at(size)
-        return tlog.prove(
-            ranges, {(t.level, t.index): tiles[t.level, t.index][: t.width * 32] for t in named}
-        )
+        return tlog.prove(ranges, {(t.level, t.index): tiles[t.level, t.index][: t.width * 32] for t in named})
 
     root, old_root = tlog.root_at(size, tiles), tlog.root_at(old_size, tiles)
-    assert tlog.verify_inclusion(
-        numbered_leaf(index), index, size, proof_of(tlog.inclusion_ranges(index, size)), root
-    )
-    assert tlog.verify_consistency(
-        old_size, size, proof_of(tlog.consistency_ranges(old_size, size)), old_root, root
-    )
+    assert tlog.verify_inclusion(numbered_leaf(index), index, size, proof_of(tlog.inclusion_ranges(index, size)), root)
+    assert tlog.verify_consistency(old_size, size, proof_of(tlog.consistency_ranges(old_size, size)), old_root, root)
 
 
 @given(st.data())
@@ -352,9 +344,11 @@ def test_a_cut_bundle_never_reads_as_the_whole(entries: list[bytes], data: st.Da
     bundle = tlog.encode_bundle(entries)
     cut = data.draw(st.integers(0, len(bundle) - 1))
     try:
-        assert tlog.decode_bundle(bundle[:cut]) == entries[: len(tlog.decode_bundle(bundle[:cut]))] != entries
-    except TreeError as error:
-        assert f"byte {cut}" in str(error)
+        read = tlog.decode_bundle(bundle[:cut])
+    except TreeError:
+        return
+    assert len(read) < len(entries)
+    assert read == entries[: len(read)]
 
 
 def test_more_than_256_entries_are_not_a_bundle() -> None:

@@ -1,0 +1,62 @@
+"""The rules of the log that need neither file nor database.
+
+Which numbers of a source are there, which year's log is written, how it is named.
+"""
+
+import datetime as dt
+from bisect import bisect_left
+
+
+class Numbers:
+    """The numbers seen of one source (1, 2, 3 …), as spans: no more than one while none is missing."""
+
+    __slots__ = ("_spans",)
+
+    def __init__(self) -> None:
+        # Ascending, disjoint, not touching: [first, last].
+        self._spans: list[list[int]] = []
+
+    @property
+    def last(self) -> int:
+        """The highest number seen, 0 before the first."""
+        return self._spans[-1][1] if self._spans else 0
+
+    def add(self, number: int) -> bool:
+        """Take note of a number (from 1). False when it had been seen before."""
+        spans = self._spans
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+            return True
+        at = bisect_left(spans, number, key=lambda span: span[1])
+        if at < len(spans) and spans[at][0] <= number:
+            return False
+        joins_left = at > 0 and spans[at - 1][1] == number - 1
+        joins_right = at < len(spans) and spans[at][0] == number + 1
+        if joins_left and joins_right:
+            spans[at - 1][1] = spans.pop(at)[1]
+        elif joins_left:
+            spans[at - 1][1] = number
+        elif joins_right:
+            spans[at][0] = number
+        else:
+            spans.insert(at, [number, number])
+        return True
+
+    def missing(self) -> list[tuple[int, int]]:
+        """Spans (first, last) of the numbers that are not there, from 1 to the highest seen."""
+        gaps, next_expected = [], 1
+        for first, last in self._spans:
+            if first > next_expected:
+                gaps.append((next_expected, first - 1))
+            next_expected = last + 1
+        return gaps
+
+
+def fiscal_year(day: dt.date) -> int:
+    """The Japanese fiscal year of a day: from 1 April to 31 March."""
+    return day.year if day.month >= 4 else day.year - 1
+
+
+def origin(prefix: str, year: int) -> str:
+    """Name of a year's log, of its key and of its checkpoints: `<prefix>/<fiscal year>`."""
+    return f"{prefix}/{year}"
