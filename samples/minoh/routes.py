@@ -127,7 +127,8 @@ def build_route(city: City, document: dict[str, Any], at: datetime) -> tuple[Row
             staff_id = city.holder(post, on)
             if staff_id is None:
                 raise NoRoute(f"{post} has no holder on {on}")
-            steps.append(Step(group, kind, post, staff_id, kind != "decide" and is_absent(city, staff_id, at)))
+            skipped = kind != "decide" and is_absent(city, staff_id, at)
+            steps.append(Step(group, kind, post, staff_id, skipped))
     return rule, steps
 
 
@@ -139,7 +140,12 @@ def replay(steps: list[Step], drafter: str, acts: list[dict[str, str]]) -> str:
     state = "circulating"
     acted: set[str] = {step.post_id for step in steps if step.absent}
     viewed: set[str] = set()
-    finishing = {"approve": ("approve", "review"), "concur": ("concur",), "dissent": ("concur",), "decide": ("decide",)}
+    kinds_for = {
+        "approve": ("approve", "review"),
+        "concur": ("concur",),
+        "dissent": ("concur",),
+        "decide": ("decide",),
+    }
     for number, act in enumerate(acts, start=1):
         actor, action = act["actor"], act["action"]
         where = f"act {number} ({action} by {actor})"
@@ -168,7 +174,7 @@ def replay(steps: list[Step], drafter: str, acts: list[dict[str, str]]) -> str:
         if action == "send_back":
             state = "sent_back"
             continue
-        if mine.kind not in finishing.get(action, ()):
+        if mine.kind not in kinds_for.get(action, ()):
             raise ValueError(f"{where}: not possible on a step of kind {mine.kind}")
         acted.add(mine.post_id)
         if mine.kind == "decide":
