@@ -194,6 +194,7 @@ class Consumer:
         handle: Handler,
         batch: int = 1,
         receipt_as: str = "",
+        max_failures: int = MAX_FAILURES,
     ) -> None:
         self._broker = broker
         self._stream = stream
@@ -203,6 +204,7 @@ class Consumer:
         self._batch = batch
         # Name in receipts; "" for streams whose messages are not outbox rows.
         self._receipt_as = receipt_as
+        self._max_failures = max_failures
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -288,7 +290,7 @@ class Consumer:
 
     async def _failed(self, message: Msg, delivery: Delivery, failure: _Failed) -> None:
         extra = {"consumer": self._durable, "event_id": delivery.event_id, "attempt": delivery.attempt}
-        if failure.transient or delivery.attempt < MAX_FAILURES:
+        if failure.transient or delivery.attempt < self._max_failures:
             log.warning("will try again", extra=extra | {"error": repr(failure.cause)})
             await message.nak(delay=min(0.2 * 2**delivery.attempt, 10))
             return
