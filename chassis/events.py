@@ -19,7 +19,6 @@ import nats.errors
 import nats.js.errors
 import psycopg
 from google.protobuf.message import DecodeError
-from kanketsu.event.v1 import envelope_pb2
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext, api
@@ -29,6 +28,7 @@ from chassis import outbox, telemetry
 from chassis.db import Pool
 from chassis.errors import DomainError, Kind
 from chassis.settings import ServiceSettings
+from kanketsu.event.v1 import envelope_pb2
 
 log = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 import psycopg
-from kanketsu.event.v1 import envelope_pb2
 
 from chassis.db import Connection, Pool, transaction
 from chassis.errors import DomainError
+from kanketsu.event.v1 import envelope_pb2
 
 log = logging.getLogger(__name__)
 

@@ -17,13 +17,13 @@ from typing import Protocol
 
 import psycopg
 from google.protobuf.timestamp_pb2 import Timestamp
-from kanketsu.event.v1 import envelope_pb2
 
 from chassis import clock, telemetry
 from chassis.db import Connection, Pool, transaction
 from chassis.errors import DomainError, not_recorded
 from chassis.identity import Identity
 from chassis.outbox import Relay, insert
+from kanketsu.event.v1 import envelope_pb2
 
 log = logging.getLogger(__name__)
 
