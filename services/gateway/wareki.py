@@ -1,6 +1,7 @@
 """Japanese era dates (和暦): formatting, parsing and fiscal years. Pure: "today" is never read here.
 
-Rule UI-07: show 「令和5年4月1日」, accept R5.4.1 / 令和5年4月1日 / 2023/4/1 / 20230401; 元年; new eras by one more row.
+Rule UI-07: show 「令和5年4月1日」, accept R5.4.1 / 令和5年4月1日 / 2023/4/1 / 20230401; 元年;
+a new era is one more row.
 Rule UI-08: a fiscal year runs from 1 April; January to March belong to the previous number.
 """
 
@@ -17,7 +18,7 @@ JST: Final = timezone(timedelta(hours=9), "JST")
 
 @dataclass(frozen=True)
 class Era:
-    """One era: its name, the letter people type for it, and its first day (it ends the day before the next one)."""
+    """One era: its name, the letter people type for it, and its first day; it ends the day before the next."""
 
     name: str
     letter: str
@@ -43,7 +44,7 @@ HOW_TO_WRITE: Final = "「R8.4.1」「令和8年4月1日」「2026/4/1」「2026
 
 
 class WarekiError(ValueError):
-    """The text is not a date (or year) we understand; its message is Japanese and may be shown beside the field."""
+    """The text is not a date (or year) we understand; the message is Japanese, for the field it came from."""
 
 
 def era_of(day: date) -> Era | None:
@@ -86,7 +87,7 @@ def format_moment_short(moment: datetime) -> str:
 
 
 def parse_date(text: str) -> date:
-    """Reads one date in any of the accepted spellings (full-width too). Raises WarekiError with a Japanese sentence.
+    """Reads one date in any accepted spelling (full-width too). Raises WarekiError with a Japanese sentence.
 
     A bare one- or two-digit year is refused: 「5.4.1」 may mean 平成 or 令和, and a record must not guess.
     """
@@ -101,9 +102,9 @@ def parse_date(text: str) -> date:
 
 
 def parse_date_fields(year: str, month: str, day: str) -> date | None:
-    """Reads the three fields 年・月・日 (UI-06); all empty is None; a whole date pasted into the first field is accepted.
+    """Reads the three fields 年・月・日 (UI-06). All empty is None.
 
-    Raises WarekiError naming the field that is missing.
+    A whole date pasted into the first field is accepted. Raises WarekiError naming the field that is missing.
     """
     year, month, day = year.strip(), month.strip(), day.strip()
     if not (year or month or day):
@@ -195,10 +196,10 @@ def _checked(era: Era | None, year: int, month: int, day: int) -> date:
         return found
     last = _last_day(era)
     if year < 1 or found < era.first_day:
-        raise WarekiError(f"{era.name}は{era.first_day.month}月{era.first_day.day}日に始まりました。年月日を確かめてください。")
+        first = f"{era.first_day.month}月{era.first_day.day}日"
+        raise WarekiError(f"{era.name}は元年{first}に始まりました。年月日を確かめてください。")
     if last is not None and found > last:
-        raise WarekiError(f"{era.name}は{last.year - era.first_day.year + 1}年{last.month}月{last.day}日までです。"
-                          f"{format_date(found)}ではありませんか。")
+        raise WarekiError(f"{era.name}は{format_date(last)[2:]}までです。{format_date(found)}ではありませんか。")
     return found
 
 

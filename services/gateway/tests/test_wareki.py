@@ -1,4 +1,4 @@
-"""和暦 in and out: the spellings of UI-07, era boundaries, fiscal years, and a round trip over every day of the table."""
+"""和暦 in and out: the spellings of UI-07, era boundaries, fiscal years, and a round trip over the table."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ ERA_DAYS = st.dates(min_value=wareki.ERAS[0].first_day, max_value=date(2117, 12,
 
 @pytest.mark.parametrize(
     "text",
-    ["R5.4.1", "r5/4/1", "Ｒ５．４．１", "R05.04.01", "R050401", "令和5年4月1日", "令和５年４月１日", "令5.4.1", "㋿5年4月1日",
-     "2023/4/1", "2023-04-01", "2023年4月1日", "20230401", " 令和 5 年 4 月 1 日 ", "R5・4・1"],
+    [
+        *("R5.4.1", "r5/4/1", "Ｒ５．４．１", "R05.04.01", "R050401", "R5・4・1", "令5.4.1", "㋿5年4月1日"),
+        *("令和5年4月1日", "令和５年４月１日", " 令和 5 年 4 月 1 日 "),
+        *("2023/4/1", "2023-04-01", "2023年4月1日", "20230401"),
+    ],
 )
 def test_every_usual_spelling_is_the_same_day(text: str) -> None:
     assert wareki.parse_date(text) == date(2023, 4, 1)
@@ -42,7 +45,8 @@ def test_era_boundaries(day: date, long: str, short: str) -> None:
 
 @given(ERA_DAYS)
 def test_whatever_is_shown_can_be_typed_back(day: date) -> None:
-    for text in (wareki.format_date(day), wareki.format_date_short(day), day.isoformat(), day.strftime("%Y%m%d")):
+    spellings = (wareki.format_date(day), wareki.format_date_short(day), day.isoformat(), f"{day:%Y%m%d}")
+    for text in spellings:
         assert wareki.parse_date(text) == day
 
 
@@ -55,10 +59,12 @@ def test_three_fields_round_trip(day: date) -> None:
 
 @given(st.text(max_size=20))
 def test_any_text_is_a_day_or_a_japanese_sentence(text: str) -> None:
+    message = ""
     try:
         wareki.parse_date(text)
     except wareki.WarekiError as refused:
-        assert str(refused).endswith("。")
+        message = str(refused)
+    assert not message or message.endswith("。")
 
 
 @pytest.mark.parametrize(
@@ -109,7 +115,7 @@ def test_fiscal_years(day: date, year: int, label: str) -> None:
 
 
 def test_fiscal_year_aliases() -> None:
-    assert wareki.parse_fiscal_year("平成31年度") == wareki.parse_fiscal_year("R1") == wareki.parse_fiscal_year("2019") == 2019
+    assert {wareki.parse_fiscal_year(text) for text in ("平成31年度", "R1", "2019", "令和元年度")} == {2019}
     with pytest.raises(wareki.WarekiError):
         wareki.parse_fiscal_year("平成32年度")
 
@@ -119,4 +125,4 @@ def test_moments_are_shown_in_japan() -> None:
     assert wareki.format_moment(moment) == "令和8年4月1日 0時05分"
     assert wareki.format_moment_short(moment) == "R8.4.1 00:05"
     with pytest.raises(ValueError, match="offset"):
-        wareki.format_moment(datetime(2026, 3, 31))
+        wareki.format_moment(moment.replace(tzinfo=None))
