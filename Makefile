@@ -26,6 +26,29 @@ $(STUBS)/.done: $(VENV)/.done $(PROTOS)
 
 proto: setup ## Generate the stubs when the protos changed
 
+##@ Run
+demo: setup ## Start everything in the foreground with the sample city; Ctrl-C stops it
+	@exec $(PY) -m deploy.local demo
+
+up: setup ## The same in the background
+	@$(PY) -m deploy.local up
+
+down: setup ## Stop what `up` started
+	@$(PY) -m deploy.local down
+
+walkthrough: setup ## The main job in seven steps against a deployment (URL=…, else the one of `up`)
+	@$(PY) -m deploy.walkthrough $(if $(URL),--url $(URL))
+
+##@ Test
+test: setup ## Everything that has to pass (PHASE="check unit system chaos browser" narrows)
+	@$(PY) -m tests $(PHASE)
+
+bench: setup ## Measure speed and memory, print ratios, add to docs/benchmarks.md
+	@$(PY) -m tests.load
+
+fmt: setup ## Format and fix what can be fixed
+	@$(VENV)/bin/ruff check --fix -q . ; $(VENV)/bin/ruff format -q .
+
 ##@ Data
 clean: ## Remove the environment, the stubs and all state
 	@test ! -x $(PY) || $(PY) -m deploy.local clean
@@ -34,4 +57,4 @@ clean: ## Remove the environment, the stubs and all state
 help: ## Show this
 	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*##/ {printf "  %-14s %s\n", $$1, $$2}' Makefile
 
-.PHONY: setup proto clean help
+.PHONY: setup proto demo up down walkthrough test bench fmt clean help

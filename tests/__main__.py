@@ -1,0 +1,136 @@
+"""Everything that has to pass, in order, with a summary a person can read: `make test`.
+
+`python -m tests [PHASE …]` runs only the named phases. Exit code 1 when anything failed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests import chromium
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+REPORTS = ROOT / "build" / "reports"
+
+
+@dataclass
+class Result:
+    """Outcome of one phase."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+def check() -> Result:
+    """Style, types, module borders, protos, migrations."""
+    commands = {
+        "ruff": [BIN / "ruff", "check", "."],
+        "ruff format": [BIN / "ruff", "format", "--check", "."],
+        "mypy": [BIN / "mypy", "chassis", "services", "deploy", "samples"],
+        "imports": [BIN / "lint-imports"],
+        "protos": [BIN / "buf", "lint"],
+        "migrations": [BIN / "squawk", "--assume-in-transaction", *sorted(ROOT.glob("services/*/migrations/*.sql"))],
+    }
+    result = Result()
+    for name, command in commands.items():
+        done = subprocess.run(
+            [str(part) for part in command], cwd=ROOT, capture_output=True, text=True, check=False, timeout=600
+        )
+        if done.returncode == 0:
+            result.passed += 1
+        else:
+            result.failed += 1
+            print(f"--- {name} failed\n{done.stdout}{done.stderr}")
+    return result
+
+
+def pytest(name: str, *arguments: str) -> Callable[[], Result]:
+    """A phase that is one pytest run."""
+
+    def run() -> Result:
+        REPORTS.mkdir(parents=True, exist_ok=True)
+        report = REPORTS / f"{name}.xml"
+        report.unlink(missing_ok=True)
+        command = [str(BIN / "pytest"), "-p", "no:cacheprovider", f"--junitxml={report}", "-rs", *arguments]
+        code = subprocess.run(command, cwd=ROOT, check=False, timeout=3000).returncode
+        result = Result()
+        if code == 5:
+            result.notes.append("no test was found")
+            result.failed = 1
+            return result
+        if not report.exists():
+            result.failed = 1
+            result.notes.append(f"pytest ended with code {code} and no report")
+            return result
+        for suite in ET.parse(report).getroot().iter("testsuite"):
+            total, broken = int(suite.get("tests", 0)), int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+            skipped = int(suite.get("skipped", 0))
+            result.passed += total - broken - skipped
+            result.failed += broken
+            result.skipped += skipped
+        if code != 0 and result.failed == 0:
+            result.failed = 1
+            result.notes.append(f"pytest ended with code {code}")
+        return result
+
+    return run
+
+
+def browser() -> Result:
+    """Browser tests, with the system's Chromium."""
+    path, why = chromium.find_or_install()
+    if path is None:
+        print(f"\n*** BROWSER TESTS WERE SKIPPED: {why} ***\n")
+        return Result(skipped=1, notes=[f"SKIPPED: {why}"])
+    os.environ["KANKETSU_TEST_CHROMIUM"] = path
+    return pytest("browser", "-m", "browser", "tests")()
+
+
+PHASES: dict[str, Callable[[], Result]] = {
+    "check": check,
+    "unit": pytest("unit", "-n", "2", "--dist", "loadfile", "-m", "not system and not chaos and not browser"),
+    "system": pytest("system", "-m", "system", "tests"),
+    "chaos": pytest("chaos", "-m", "chaos", "tests"),
+    "browser": browser,
+}
+
+
+def main(names: list[str]) -> int:
+    """Run the phases and print the summary."""
+    unknown = [name for name in names if name not in PHASES]
+    if unknown:
+        print(f"unknown phase {', '.join(unknown)}; there are {', '.join(PHASES)}")
+        return 2
+    rows: list[tuple[str, Result, float]] = []
+    for name in names or list(PHASES):
+        width = shutil.get_terminal_size((100, 20)).columns
+        print(f"\n── {name} " + "─" * max(0, width - len(name) - 4), flush=True)
+        started = time.monotonic()
+        result = PHASES[name]()
+        rows.append((name, result, time.monotonic() - started))
+    total = Result()
+    print("\n── summary")
+    for name, result, seconds in rows:
+        total.passed += result.passed
+        total.failed += result.failed
+        total.skipped += result.skipped
+        mark = "FAILED" if result.failed else "ok"
+        counts = f"{result.passed:4d} passed {result.failed:3d} failed {result.skipped:3d} skipped"
+        print(f"  {name:<8} {mark:<7} {counts}  {seconds:6.1f} s  {' '.join(result.notes)}")
+    print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped", flush=True)
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
