@@ -61,11 +61,6 @@ def format_date(day: date) -> str:
     return f"{_year_label(day)}年{day.month}月{day.day}日"
 
 
-def format_date_with_iso(day: date) -> str:
-    """令和5年4月1日（2023-04-01）, the long form for a document's main facts."""
-    return f"{format_date(day)}（{day.isoformat()}）"
-
-
 def format_date_short(day: date) -> str:
     """R5.4.1 for dense tables; R1.5.1 for the first year (tables sort and align better without 元)."""
     era = era_of(day)

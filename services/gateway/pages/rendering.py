@@ -13,6 +13,7 @@ from typing import Final
 
 import uuid_utils
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from services.gateway import wareki
 from services.gateway.pages import vocabulary
@@ -90,8 +91,11 @@ def _day(value: str | date | None) -> str:
 
 
 def _day_full(value: str | date | None) -> str:
+    """令和5年4月1日（2023-04-01）, never broken inside the western date."""
     found = _to_date(value)
-    return NOTHING if found is None else wareki.format_date_with_iso(found)
+    if found is None:
+        return NOTHING
+    return Markup('{}<wbr><span class="nowrap">（{}）</span>').format(wareki.format_date(found), found.isoformat())
 
 
 def _day_short(value: str | date | None) -> str:
