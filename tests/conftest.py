@@ -1,0 +1,134 @@
+"""The whole city, running: two replicas of each service on the embedded stack, with the sample staff and file plan."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.local.stack import ROOT, Stack
+from deploy.walkthrough.client import Person
+from tests.patience import until
+
+PLAN = yaml.safe_load((ROOT / "deploy" / "walkthrough" / "minoh.yaml").read_text(encoding="utf-8"))
+
+
+@dataclass
+class City:
+    """A running stack and the people of its walkthrough, who are logged in when first asked for."""
+
+    stack: Stack
+    _people: dict[tuple[str, int], Person] = field(default_factory=dict)
+    _exits: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def person(self, role: str, replica: int = 1) -> Person:
+        """A person by role in the walkthrough (clerk, chief, deputy, head, stranger, auditor) or by login.
+
+        They come by bearer token, to the gateway replica of that number.
+        """
+        login = PLAN["people"][role]["login"] if role in PLAN["people"] else role
+        if (login, replica) not in self._people:
+            url = self.stack.gateway_urls[replica - 1]
+            person = Person(url, role, token=self.stack.access_token(login))
+            self._people[login, replica] = self._exits.enter_context(person)
+        return self._people[login, replica]
+
+    def draft(self, drafter: str = "clerk", **fields: Any) -> dict[str, Any]:
+        """A new draft of the sample matter, complete enough to circulate; `fields` replace or add."""
+        body = {
+            "title": f"令和8年度箕面市合併処理浄化槽設置整備事業補助金の交付決定について（伺い）{uuid.uuid4().hex[:6]}",
+            "body": "標記の件について、下記のとおり交付を決定してよろしいか伺います。\n\n記\n\n1 交付決定額　金332,000円",
+            "folder_id": PLAN["folder_id"],
+            "class_code": PLAN["class_code"],
+            "decision_class": "head",
+            "disclosure": "partial",
+            "personal_information": "personal",
+            "counterparty": "髙﨑 邦夫",
+            "amount": 332000,
+            "enforcement": {"required": True, "method": "post", "addressee": "申請者"},
+        }
+        return self.person(drafter).post("/documents", body | fields)
+
+    def attach(self, document_id: str, drafter: str = "clerk") -> dict[str, Any]:
+        """The sample application, attached."""
+        file = PLAN["files"][0]
+        path = ROOT / "deploy" / "walkthrough" / file["path"]
+        return self.person(drafter).upload(document_id, path, file["name"], file["type"])
+
+    def circulating(self, **fields: Any) -> tuple[str, str]:
+        """(document id, case id) of a document with an attachment that waits for the chief."""
+        document = self.draft(**fields)
+        self.attach(document["id"])
+        case_id = self.person("clerk").submit(document["id"])["case_id"]
+        until(lambda: self.may("chief", case_id, "approve"))
+        return document["id"], case_id
+
+    def may(self, role: str, case_id: str, action: str) -> bool:
+        """Whether the person may act so on the case now."""
+        case = self.person(role).get(f"/cases/{case_id}")
+        return any(action in step["allowed_actions"] for step in case["steps"])
+
+    def act(self, role: str, case_id: str, action: str, comment: str = "") -> dict[str, Any]:
+        """Act as soon as it is the person's turn."""
+        until(lambda: self.may(role, case_id, action))
+        return until(lambda: self.person(role).act(case_id, action, comment))
+
+    def decided(self, **fields: Any) -> tuple[str, str]:
+        """(document id, case id) of a decided document whose content is locked."""
+        document_id, case_id = self.circulating(**fields)
+        self.act("chief", case_id, "approve")
+        self.act("deputy", case_id, "approve")
+        self.act("head", case_id, "decide")
+        until(lambda: self.locked(document_id))
+        return document_id, case_id
+
+    def locked(self, document_id: str) -> bool:
+        """Whether every object of the decided document carries its retention."""
+        document, _ = self.person("clerk").document(document_id)
+        return document["state"] == "decided" and all(item["locked_until"] for item in document["attachments"])
+
+    def write(self, role: str, document_id: str, what: str, body: dict[str, Any]) -> dict[str, Any]:
+        """POST on a document with its current ETag."""
+        person = self.person(role)
+        _, etag = person.document(document_id)
+        return person.post(f"/documents/{document_id}/{what}", body, etag=etag)
+
+    def completed(self, **fields: Any) -> tuple[str, str]:
+        """(document id, case id) of a completed document."""
+        document_id, case_id = self.decided(**fields)
+        me = self.person("chief").get("/me")["staff_id"]
+        self.write("clerk", document_id, "enforce", {"method": "post", "addressee": "申請者", "collated_by": me})
+        self.write("clerk", document_id, "complete", {})
+        return document_id, case_id
+
+    def close(self) -> None:
+        """Close everybody's connections."""
+        self._exits.close()
+
+
+@pytest.fixture(scope="session")
+def new_city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., City]]:
+    """Starts a city of its own: `new_city("chaos", overrides=…)`. Stopped at the end of the session."""
+    with contextlib.ExitStack() as exits:
+
+        def start(name: str, *, replicas: int = 2, **options: Any) -> City:
+            state: Path = tmp_path_factory.mktemp(name) / "state"
+            stack = exits.enter_context(Stack(state, replicas=replicas, **options))
+            stack.load_samples()
+            city = City(stack)
+            exits.callback(city.close)
+            return city
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def city(new_city: Callable[..., City]) -> City:
+    """The one city that tests share which break nothing."""
+    return new_city("city", overrides={"*": {"RESEND_AFTER": "3"}})
