@@ -14,6 +14,7 @@ import yaml
 
 from deploy.local.stack import ROOT, Stack
 from deploy.walkthrough.client import Person
+from tests.collector import Collector, listening
 from tests.patience import until
 
 PLAN = yaml.safe_load((ROOT / "deploy" / "walkthrough" / "minoh.yaml").read_text(encoding="utf-8"))
@@ -129,6 +130,15 @@ def new_city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...,
 
 
 @pytest.fixture(scope="session")
-def city(new_city: Callable[..., City]) -> City:
-    """The one city that tests share which break nothing."""
-    return new_city("city", overrides={"*": {"RESEND_AFTER": "3"}})
+def collector() -> Iterator[Collector]:
+    """Receives the spans of the shared city."""
+    with listening() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def city(new_city: Callable[..., City], collector: Collector) -> City:
+    """The one city that tests share which break nothing. Every request is traced."""
+    return new_city(
+        "city", overrides={"*": {"RESEND_AFTER": "3", "OTLP_ENDPOINT": collector.url, "TRACE_RATIO": "1"}}
+    )
