@@ -63,12 +63,13 @@ class Authority:
     which services decide who may call them.
     """
 
-    def __init__(self, folder: Path, tenant: str, common_name: str) -> None:
+    def __init__(self, folder: Path, tenant: str, common_name: str, *, renew_before: timedelta = RENEW_BEFORE) -> None:
         self.folder = folder
         self.tenant = tenant
         self.ca_file = folder / "ca.pem"
         self._ca_key_file = folder / "ca.key"
         self._common_name = common_name
+        self._renew_before = renew_before
 
     def certificate(self, name: str) -> Certificate:
         """The certificate of `name`, issued if it is missing, of another CA, or about to end."""
@@ -84,7 +85,7 @@ class Authority:
             certificate.verify_directly_issued_by(ca)
         except (ValueError, TypeError, InvalidSignature):
             return False
-        return certificate.not_valid_after_utc - datetime.now(UTC) > RENEW_BEFORE
+        return certificate.not_valid_after_utc - datetime.now(UTC) > self._renew_before
 
     def _issue(
         self,

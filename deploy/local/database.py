@@ -98,12 +98,28 @@ def install(state: Path, home_before: Path | None) -> Installation:
         home = home_before or state / "postgres"
         _make_home(home, None)
         return Installation(home, binaries, None)
-    outside = OUTSIDE / f"kanketsu-postgres-{hashlib.sha256(os.fsencode(state.resolve())).hexdigest()[:16]}"
-    home = home_before or (state / "postgres" if _can_pass(user, state) else outside)
+    home = home_before or (state / "postgres" if _can_pass(user, state) else _outside(state))
     _make_home(home, user)
     if not (_can_pass(user, binaries) and _can_read(user, binaries / "postgres")):
         binaries = _copy_binaries(binaries, home, user)
     return Installation(home, binaries, user)
+
+
+def installed(home: Path) -> Installation:
+    """What an earlier `install` made there; checks and changes nothing."""
+    return Installation(home, wheel_binaries(), account())
+
+
+def remove(home: Path, state: Path) -> None:
+    """Remove a cluster's folder, but only one of a name that `install` gives."""
+    if home not in (state / "postgres", _outside(state)):
+        raise DatabaseError(f"{home} is not a folder of this stack: it stays")
+    if home.exists():
+        shutil.rmtree(home)
+
+
+def _outside(state: Path) -> Path:
+    return OUTSIDE / f"kanketsu-postgres-{hashlib.sha256(os.fsencode(state.resolve())).hexdigest()[:16]}"
 
 
 def _make_home(home: Path, user: Account | None) -> None:

@@ -100,6 +100,8 @@ class Stack:
         self.authority = Authority(self.state / "tls", tenant, f"Kanketsu {tenant} CA")
         self.processes: dict[str, Process] = {}
         self._report = report or (lambda title, seconds: None)
+        # Processes that should run now; what is in here and does not run has died by itself.
+        self._wanted: set[str] = set()
         self._wished_port = port
         self._facts: dict[str, object] = {}
         self._ports: dict[str, int] = {}
@@ -121,12 +123,38 @@ class Stack:
 
     def start(self) -> None:
         """Start everything and return when all of it is ready. On failure everything is stopped again."""
-        self.prepare()
+        if not self.is_prepared:
+            self.prepare()
         try:
             self._run(self._steps())
         except BaseException:
             self.stop()
             raise
+
+    @classmethod
+    def attached(cls, state: Path) -> Stack:
+        """A view of the stack that another process runs from this folder: addresses, keys, readiness.
+
+        It can look, and it cannot start or stop anything.
+        """
+        facts = read_facts(state)
+        if not facts:
+            raise StackError(f"there is no stack in {state}")
+        stack = cls(state, replicas=int(str(facts["replicas"])), tenant=str(facts["tenant"]))
+        stack._facts = facts
+        stack._number_ports(int(str(facts["port_base"])))
+        stack._ports["http-1"] = int(str(facts["http_port"]))
+        stack._installation = database.installed(Path(str(facts["postgres_home"])))
+        return stack
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether this object holds the state folder: from `prepare` to `stop`."""
+        return self._lock is not None
+
+    def report_to(self, report: Report) -> None:
+        """Who is told what became ready."""
+        self._report = report
 
     def prepare(self) -> None:
         """Folders, keys, ports and configuration files; starts nothing."""
@@ -138,6 +166,7 @@ class Stack:
             before = self._facts.get("postgres_home")
             self._installation = database.install(self.state, Path(str(before)) if before else None)
             self._facts["postgres_home"] = str(self._installation.home)
+            self._facts |= {"tenant": self.tenant, "replicas": self.replicas}
             self._choose_ports()
             self._save_facts()
             self._write_files()
@@ -148,6 +177,8 @@ class Stack:
 
     def stop(self) -> None:
         """Stop everything, the last first, and release the ports. What does not stop is killed."""
+        if not self.is_prepared:
+            return
         long_running = {name for part in self.parts for name in self.names(part.name)}
         for name in self.processes.keys() - long_running:
             self.processes.pop(name).kill()
@@ -181,6 +212,10 @@ class Stack:
             return [part]
         return [f"{part}-{replica}" for replica in range(1, self.replicas + 1)]
 
+    def kind(self, name: str) -> system.Kind:
+        """engine, provider or service."""
+        return self._part_of(name).kind
+
     def start_one(self, name: str) -> None:
         """Start one process on its ports and wait until it is ready."""
         self._run([self._part_step(self._part_of(name), name, needs=())])
@@ -191,6 +226,7 @@ class Stack:
 
     def kill(self, name: str) -> None:
         """kill -9 one process and wait until it, and what it had started, is gone."""
+        self._wanted.discard(name)
         self.processes[name].kill()
         if name == "postgres" and not wait_until(lambda: not leftovers([self.installation.home]), 30):
             raise StackError("PostgreSQL's children outlive their parent")
@@ -209,8 +245,12 @@ class Stack:
         return name in self.processes and self.processes[name].is_running()
 
     def is_ready(self, name: str) -> bool:
-        """Whether the process answers now."""
-        return self.is_running(name) and self._answers(self._part_of(name), name)
+        """Whether something answers on the process's ports now."""
+        return self._answers(self._part_of(name), name)
+
+    def dead(self) -> list[str]:
+        """Processes that ended by themselves (not by `stop`, `stop_one` or `kill`), in the order of the table."""
+        return [name for name in self.processes if name in self._wanted and not self.is_running(name)]
 
     def pid(self, name: str) -> int:
         """Process id of a running process."""
@@ -370,6 +410,7 @@ class Stack:
             "postgres_home": str(self.installation.home),
             "postgres_socket": str(self.installation.socket_folder or ""),
             "tenant": self.tenant,
+            "tenant_name": system.TENANT_NAMES.get(self.tenant, self.tenant),
             "bucket": self.bucket,
             "service": part.name,
             "process": name,
@@ -431,8 +472,12 @@ class Stack:
     def _choose_ports(self) -> None:
         before = self._facts.get("port_base")
         self._block = ports.reserve(before if isinstance(before, int) else None)
-        base = self._block.base
-        self._facts["port_base"] = base
+        self._facts["port_base"] = self._block.base
+        self._number_ports(self._block.base)
+        self._ports["http-1"] = self._http_port()
+
+    def _number_ports(self, base: int) -> None:
+        """The same word is always the same number in the block."""
         words = [word for part in PARTS for word in part.ports]
         self._ports = {word: base + offset for offset, word in enumerate(words)}
         offset = base + 10
@@ -443,7 +488,6 @@ class Stack:
                 first = f"http-{replica}" if part.name == "gateway" else f"grpc-{part.name}-{replica}"
                 self._ports[first], self._ports[f"health-{part.name}-{replica}"] = offset, offset + 1
                 offset += 2
-        self._ports["http-1"] = self._http_port()
 
     def _http_port(self) -> int:
         """The wished port, which must be free; else the one of last time if it is; else one of the block."""
@@ -557,7 +601,9 @@ class Stack:
 
     def _stop(self, names: Iterable[str]) -> None:
         """Ask all, then wait for each as long as its part is given, then kill."""
-        asked = [self.processes[name] for name in names if name in self.processes]
+        chosen = list(names)
+        self._wanted.difference_update(chosen)
+        asked = [self.processes[name] for name in chosen if name in self.processes]
         for process in asked:
             process.ask_to_stop()
         started = time.monotonic()
@@ -609,6 +655,7 @@ class Stack:
         def begin() -> None:
             process = self.processes[name] = self._process(part, name)
             process.start(self._running_spawner())
+            self._wanted.add(name)
 
         def finished() -> bool:
             process = self.processes[name]

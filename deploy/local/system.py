@@ -202,6 +202,7 @@ PARTS: tuple[Part, ...] = (
         needs=("migrate:audit", "nats"),
         ready="grpc",
         environment=_owner_of_data(
+            RECEIPT_JWKS_FILE="{keys}/receipt-jwks.json",
             LOG_ORIGIN="audit.{tenant}.localhost",
             LOG_SIGNING_KEY_FILE="{keys}/log-signing-key.pem",
         ),
@@ -213,9 +214,11 @@ PARTS: tuple[Part, ...] = (
         command=("{python}", "-m", "services.gateway", "serve"),
         needs=("nats", "oidc"),
         ready="http:/readyz",
+        stop_timeout=25.0,
         environment=_service(
             HTTP_LISTEN="127.0.0.1:{http_port}",
             PUBLIC_URL="{public_url}",
+            TENANT_NAME="{tenant_name}",
             IDENTITY_SIGNING_KEY_FILE="{keys}/identity-signing-key.pem",
             OIDC_ISSUER="{oidc_issuer}",
             OIDC_CLIENT_ID="{oidc_client_id}",
@@ -239,6 +242,8 @@ LOADS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("documents", ("{python}", "-m", "services.documents", "load", "{samples}")),
 )
 
+# Names of the tenants that have samples.
+TENANT_NAMES = {"minoh": "箕面市"}
 DATABASE = "kanketsu"
 # All of the server's own contrib; they belong to the database, so that a service need not be allowed to make them.
 EXTENSIONS = ("btree_gin", "btree_gist", "ltree", "pg_trgm")
