@@ -89,7 +89,7 @@ async def serve(
     background.start(broker.run())
     background.start(relay.run())
     background.start(_watch(pool, server))
-    background.start(_housekeeping(pool, service, relay))
+    background.start(_housekeeping(pool, service, relay, settings.recover_after))
     for consumer in (*wiring.consumers, receipts_consumer(broker, pool, service)):
         background.start(consumer.run())
     for task in wiring.tasks:
@@ -160,11 +160,11 @@ async def _watch(pool: Pool, server: Server) -> None:
         await asyncio.sleep(2.0 if ready else 0.1)
 
 
-async def _housekeeping(pool: Pool, service: str, relay: Relay) -> None:
+async def _housekeeping(pool: Pool, service: str, relay: Relay, recover_after: float) -> None:
     while True:
-        await asyncio.sleep(HOUSEKEEPING_SECONDS)
+        await asyncio.sleep(min(HOUSEKEEPING_SECONDS, recover_after / 3))
         try:
-            await recorder.recover_epochs(pool, service, relay)
+            await recorder.recover_epochs(pool, service, relay, recover_after)
             await outbox.forget_inbox(pool)
         except DomainError as error:
             log.warning("housekeeping waits", extra={"error": error.message})

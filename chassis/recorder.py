@@ -31,8 +31,6 @@ MAX_BATCH = 256
 # Waiting longer than this for a commit is a refusal.
 TIMEOUT_SECONDS = 5.0
 HEARTBEAT_SECONDS = 60.0
-# An epoch that was silent this long has crashed.
-RECOVER_AFTER_SECONDS = 180.0
 
 GRANTED = envelope_pb2.OUTCOME_GRANTED
 DENIED = envelope_pb2.OUTCOME_DENIED
@@ -277,8 +275,8 @@ class DatabaseSink:
         return str(row[1])
 
 
-async def recover_epochs(pool: Pool, service: str, relay: Relay, after: float = RECOVER_AFTER_SECONDS) -> int:
-    """Close epochs of crashed processes with what the database holds; returns how many.
+async def recover_epochs(pool: Pool, service: str, relay: Relay, after: float) -> int:
+    """Close epochs silent for `after` seconds with what the database holds; returns how many.
 
     A process that was only asleep finds its epoch ended and opens a new one.
     """

@@ -60,6 +60,9 @@ class ServiceSettings:
     log_level: str = "INFO"
     # Seconds after which an event that a consumer has not confirmed is sent again.
     resend_after: float = 30.0
+    # Seconds of silence after which another replica closes an epoch of access records as crashed.
+    # A living process writes at least every minute.
+    recover_after: float = 180.0
 
 
 if typing.TYPE_CHECKING:
