@@ -18,7 +18,7 @@ MAX_INTEGER = 2**53 - 1
 """RFC 8785 writes numbers as IEEE doubles; larger integers have no canonical form."""
 
 _ACTION = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+", re.ASCII)
-_UUID = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+UUID_PATTERN = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _DETAIL_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 # For this profile (text, non-negative integers, ASCII keys) sorted keys and no spaces are RFC 8785; the tests hold
@@ -186,7 +186,7 @@ def parse_time(text: str) -> dt.datetime:
 
 def _check(leaf: Leaf) -> None:
     for name, identifier in (("event_id", leaf.event_id), ("epoch", leaf.epoch)):
-        if identifier and not _UUID.fullmatch(identifier):
+        if identifier and not UUID_PATTERN.fullmatch(identifier):
             raise EntryError(f"{name}: not a UUID: {identifier[:60]!r}")
     if not leaf.event_id:
         raise EntryError("event_id: missing")
@@ -257,7 +257,7 @@ def _shape() -> re.Pattern[str]:
     nothing in a text can pass for a member."""
     text = r'"(?:[^"\\\x00-\x1f]++|\\(?:["\\bfnrt]|u00[01][0-9a-f]))*+"'
     number = r"[1-9][0-9]{0,15}+"
-    uuid = _UUID.pattern
+    uuid = UUID_PATTERN.pattern
     time = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z"
     source = rf'"epoch":"(?P<epoch>{uuid})","instance":{text},"seq":(?P<seq>{number}),'
     parts = (

@@ -1,0 +1,64 @@
+"""python -m services.audit serve | migrate | verify | export. Wiring only.
+
+`verify` needs nothing but this checkout: no settings, no database, no service.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parses the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m services.audit")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="run the service")
+    commands.add_parser("migrate", help="bring the database schema up to date, as the owner role")
+    verify = commands.add_parser("verify", help="check a log folder or URL: 0 good, 1 findings, 2 not verified")
+    verify.add_argument("--log", required=True, metavar="FOLDER_OR_URL")
+    verify.add_argument("--key", required=True, type=Path, metavar="VKEY_FILE")
+    verify.add_argument("--since", type=Path, metavar="CHECKPOINT", help="an older checkpoint it must continue")
+    export = commands.add_parser("export", help="write the log as a folder; the export itself is recorded")
+    export.add_argument("--out", required=True, type=Path, metavar="FOLDER")
+    chosen = parser.parse_args(arguments)
+
+    # Each command imports what it needs, so that `verify` runs on a machine with nothing else.
+    if chosen.command == "verify":
+        from services.audit import verify as verifier
+
+        return verifier.main(chosen.log, chosen.key, chosen.since)
+    if chosen.command == "migrate":
+        return _migrate()
+    from chassis import process
+    from services.audit import service
+    from services.audit.export import ExportError
+
+    try:
+        process.run(service.serve() if chosen.command == "serve" else service.export(chosen.out))
+    except ExportError as error:
+        sys.stderr.write(f"not exported: {error}\n")
+        return 2
+    return 0
+
+
+def _migrate() -> int:
+    from chassis import db
+    from chassis.settings import SettingsError
+    from services.audit import settings
+
+    try:
+        url = settings.read_migrate().migrate_database_url
+    except SettingsError as error:
+        sys.stderr.write(f"configuration refused:\n{error}\n")
+        return 2
+    folders = [db.CHASSIS_MIGRATIONS, Path(__file__).parent / "migrations"]
+    for name in asyncio.run(db.migrate(url, "audit", folders)):
+        print(f"applied {name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

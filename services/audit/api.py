@@ -1,0 +1,331 @@
+# ruff: noqa: N802, ARG002 - names and arguments of handlers are gRPC's
+"""The audit service's RPCs: checks who asks, reads, records the reading, answers. Never a title: there is none here."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import grpc
+
+from chassis import clock, db, recorder
+from chassis.db import Pool
+from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
+from chassis.identity import Identity, KeyVerifier
+from chassis.interceptors import identity
+from chassis.recorder import Access, Recorder, digest_of
+from kanketsu.audit.v1 import audit_service_pb2 as pb
+from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceServicer
+from kanketsu.event.v1 import envelope_pb2
+from services.audit import commands, policy, store, tlog
+from services.audit.commands import DirectBatch, LogKeys
+from services.audit.entry import UUID_PATTERN, EntryError, decode
+from services.audit.intake import OUTCOMES, chain_after, leaves_of_batch
+from services.audit.store import Found, Position
+from services.audit.tlog import ENTRIES, TreeError
+
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 500
+MAX_SOURCES = 500
+MAX_MISSING = 20
+MAX_AGGREGATES = 100
+# "<source>/<epoch>/<seq>", as X-Access-Record gives it.
+_ACCESS_RECORD = re.compile(rf"[^/]+/(?P<epoch>{UUID_PATTERN.pattern})/(?P<seq>[1-9][0-9]{{0,15}})", re.ASCII)
+_OUTCOME_OF = {name: number for number, name in OUTCOMES.items()}
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Api(AuditServiceServicer):
+    """kanketsu.audit.v1.AuditService."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        keys: LogKeys,
+        records: Recorder,
+        receipts: KeyVerifier,
+        appended: Callable[[], None],
+    ) -> None:
+        self._pool = pool
+        self._keys = keys
+        self._records = records
+        self._receipts = receipts
+        self._appended = appended
+
+    async def AppendRecords(self, request: pb.AppendRecordsRequest, context: Context) -> pb.AppendRecordsResponse:
+        """Records of a source without a database, in the log when this returns."""
+        batch = request.batch
+        policy.require_direct_source(batch.service)
+        if not batch.records or not batch.epoch:
+            raise invalid(FieldViolation("batch", "REQUIRED"))
+        try:
+            leaves = leaves_of_batch(batch)
+        except EntryError as error:
+            raise invalid(FieldViolation("batch.records", str(error))) from error
+        if [leaf.seq for leaf in leaves] != list(range(leaves[0].seq, leaves[0].seq + len(leaves))):
+            raise DomainError(Kind.PRECONDITION, "SEQUENCE_BROKEN", "the numbers within the batch are not contiguous")
+        direct = DirectBatch(batch.epoch, leaves, batch.chain, lambda before: chain_after(batch, before))
+        last_index, chain = await commands.append_direct(self._pool, self._keys, direct, clock.now())
+        self._appended()
+        return pb.AppendRecordsResponse(last_index=last_index, chain=chain)
+
+    async def ListEntries(self, request: pb.ListEntriesRequest, context: Context) -> pb.ListEntriesResponse:
+        """Entries by actor, document, unit, action, outcome and time, newest first (SC-06)."""
+        reader = identity()
+        policy.require_officer(reader)
+        filters = _filters(request)
+        found, cursor = await self._page(filters, request.cursor, request.limit)
+        record = await self._record_list(reader, filters, found)
+        return pb.ListEntriesResponse(entries=map(_entry, found), next_cursor=cursor, access_record=record)
+
+    async def ListDocumentEntries(
+        self, request: pb.ListDocumentEntriesRequest, context: Context
+    ) -> pb.ListDocumentEntriesResponse:
+        """Who did what with one document, newest first."""
+        reader = identity()
+        if not request.document_id:
+            raise invalid(FieldViolation("document_id", "REQUIRED"))
+        policy.require_history_reader(reader, request.document_id, self._receipt(request.read_receipt), clock.now())
+        filters = {"document_id": request.document_id}
+        found, cursor = await self._page(filters, request.cursor, request.limit)
+        record = await self._record_list(reader, filters, found)
+        return pb.ListDocumentEntriesResponse(entries=map(_entry, found), next_cursor=cursor, access_record=record)
+
+    async def GetEntry(self, request: pb.GetEntryRequest, context: Context) -> pb.GetEntryResponse:
+        """One entry of the current log. Without a proof in the second before a checkpoint covers it."""
+        reader = identity()
+        policy.require_officer(reader)
+        async with db.connection(self._pool) as conn:
+            log = await store.current_log(conn)
+            found = await store.entry_at(conn, log.log_year, request.index) if log else None
+            if log is None or found is None:
+                raise not_found()
+            proof = await self._proof(conn, log, found.leaf_index)
+        entry = _entry(found)
+        record = await self._record_entry(reader, entry)
+        return pb.GetEntryResponse(entry=entry, proof=proof, access_record=record)
+
+    async def FindProof(self, request: pb.FindProofRequest, context: Context) -> pb.FindProofResponse:
+        """The newest event with this action about a document, and its proof, for whoever has read the document."""
+        reader = identity()
+        if not request.document_id:
+            raise invalid(FieldViolation("document_id", "REQUIRED"))
+        policy.require_reader_of(reader, request.document_id, self._receipt(request.read_receipt), clock.now())
+        action = request.action or "document.completed"
+        async with db.connection(self._pool) as conn:
+            log = await store.current_log(conn)
+            found = await store.last_event_of_document(conn, log.log_year, request.document_id, action) if log else None
+            if log is None or found is None:
+                raise not_found()
+            proof = await self._proof(conn, log, found.leaf_index)
+        if proof is None:
+            raise DomainError(Kind.UNAVAILABLE, "NOT_YET_IN_CHECKPOINT", "a checkpoint will cover it within seconds")
+        record = await self._record_entry(reader, _entry(found))
+        return pb.FindProofResponse(leaf=found.leaf, proof=proof, verifier_key=log.verifier_key, access_record=record)
+
+    async def ListSources(self, request: pb.ListSourcesRequest, context: Context) -> pb.ListSourcesResponse:
+        """What arrived of each source and what is missing; objects whose events are not all here."""
+        reader = identity()
+        policy.require_officer(reader)
+        answer = pb.ListSourcesResponse()
+        async with db.connection(self._pool) as conn:
+            for source in await store.list_sources(conn, MAX_SOURCES):
+                whole = source.seen == source.last_seq
+                answer.sources.add(
+                    source=f"{source.service}.{source.instance}",
+                    epoch=source.epoch,
+                    last_seq=source.last_seq,
+                    missing=[] if whole else await store.missing_numbers(conn, source.epoch, MAX_MISSING),
+                    opened_at=recorder.timestamp(source.opened_at),
+                    last_seen_at=recorder.timestamp(source.last_seen_at),
+                    state=source.state,
+                )
+            for object_type, object_id in await store.aggregates_with_gaps(conn, MAX_AGGREGATES):
+                missing = await store.missing_versions(conn, object_type, object_id, MAX_MISSING)
+                if missing:
+                    answer.gaps.add(aggregate=object_type, aggregate_id=object_id, missing=missing)
+        answer.access_record = await self._records.record(
+            Access(
+                actor=reader,
+                action="audit.read",
+                object_type="source",
+                query_digest=digest_of("sources"),
+                result_count=len(answer.sources),
+                result_digest=digest_of(*(source.epoch for source in answer.sources)),
+            )
+        )
+        return answer
+
+    async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Context) -> pb.GetCheckpointResponse:
+        """The signed tree head of the current log; hashes alone, so it is not an access."""
+        async with db.connection(self._pool) as conn:
+            log = await store.current_log(conn)
+        if log is None or not log.checkpoint:
+            raise not_found()
+        return pb.GetCheckpointResponse(checkpoint=log.checkpoint, verifier_key=log.verifier_key)
+
+    async def GetTile(self, request: pb.GetTileRequest, context: Context) -> pb.GetTileResponse:
+        """A tile or entry bundle that the current checkpoint covers. Entry bundles are recorded as exported."""
+        try:
+            tile = tlog.parse_tile_path(f"tile/{request.path}")
+        except TreeError:
+            raise not_found() from None
+        async with db.connection(self._pool) as conn:
+            log = await store.current_log(conn)
+            if log is None or tile.width > tlog.width_at(log.checkpoint_size, tile.level, tile.index):
+                raise not_found()
+            if tile.level != ENTRIES:
+                hashes = await store.read_tiles(conn, log, [tile])
+                return pb.GetTileResponse(tile=hashes[tile.level, tile.index])
+            entries = await store.bundle_entries(conn, log.log_year, tile)
+        await self._records.record(
+            Access(
+                actor=identity(),
+                action="audit.exported",
+                object_type="tile",
+                object_id=request.path,
+                query_digest=digest_of(request.path),
+                result_count=len(entries),
+            )
+        )
+        return pb.GetTileResponse(tile=tlog.encode_bundle(entries))
+
+    # --- parts of the above
+
+    async def _page(self, filters: Mapping[str, object], cursor: str, limit: int) -> tuple[list[Found], str]:
+        """One page and the cursor of the next, "" at the end."""
+        if not 0 <= limit <= MAX_LIMIT:
+            raise invalid(FieldViolation("limit", "OUT_OF_RANGE"))
+        before = _read_cursor(cursor) if cursor else None
+        size = limit or DEFAULT_LIMIT
+        async with db.connection(self._pool) as conn:
+            found = await store.find_entries(conn, filters, before, size + 1)
+        return found[:size], _cursor(found[size - 1]) if len(found) > size else ""
+
+    async def _proof(self, conn: db.Connection, log: store.Log, index: int) -> pb.InclusionProof | None:
+        """In the last checkpoint; None if it does not reach so far yet."""
+        if index >= log.checkpoint_size:
+            return None
+        ranges = tlog.inclusion_ranges(index, log.checkpoint_size)
+        tiles = await store.read_tiles(conn, log, tlog.tiles_for(ranges, log.checkpoint_size))
+        return pb.InclusionProof(
+            index=index,
+            tree_size=log.checkpoint_size,
+            hashes=tlog.prove(ranges, tiles),
+            checkpoint=log.checkpoint.decode(),
+        )
+
+    def _receipt(self, token: str) -> Mapping[str, object] | None:
+        """The claims of a read receipt that documents signed; None without one."""
+        if not token:
+            return None
+        try:
+            return self._receipts.claims(token)
+        except DomainError as error:
+            raise DomainError(Kind.DENIED, "READ_RECEIPT_INVALID", error.message) from error
+
+    async def _record_list(self, reader: Identity, filters: Mapping[str, object], found: Sequence[Found]) -> str:
+        document_id = str(filters.get("document_id", ""))
+        return await self._records.record(
+            Access(
+                actor=reader,
+                action="audit.read",
+                object_type="log",
+                query_digest=digest_of(*(f"{name}={value}" for name, value in sorted(filters.items()))),
+                result_count=len(found),
+                result_digest=digest_of(*(f"{entry.log_year}/{entry.leaf_index}" for entry in found)),
+                detail={"document_id": document_id} if document_id else {},
+            )
+        )
+
+    async def _record_entry(self, reader: Identity, entry: pb.Entry) -> str:
+        document_id = entry.object_id if entry.object_type == "document" else entry.detail.get("document_id", "")
+        return await self._records.record(
+            Access(
+                actor=reader,
+                action="audit.read",
+                object_type="entry",
+                object_id=str(entry.index),
+                detail={"document_id": document_id} if document_id else {},
+            )
+        )
+
+
+def _entry(found: Found) -> pb.Entry:
+    leaf = decode(found.leaf)
+    return pb.Entry(
+        index=found.leaf_index,
+        event_id=leaf.event_id,
+        occurred_at=recorder.timestamp(leaf.time),
+        source=f"{leaf.service}.{leaf.instance}" if leaf.instance else leaf.service,
+        epoch=leaf.epoch,
+        seq=leaf.seq,
+        actor=envelope_pb2.Actor(
+            staff_id=leaf.staff_id,
+            post_id=leaf.post_id,
+            unit_id=leaf.unit_id,
+            terminal=leaf.terminal,
+            session_id=leaf.session_id,
+        ),
+        action=leaf.action,
+        object_type=leaf.object_type,
+        object_id=leaf.object_id,
+        version_digest=leaf.version_digest,
+        outcome=_OUTCOME_OF[leaf.outcome],
+        reason=leaf.reason,
+        trace_id=leaf.trace_id,
+        detail=leaf.detail,
+        leaf=found.leaf,
+    )
+
+
+def _filters(request: pb.ListEntriesRequest) -> dict[str, object]:
+    """The request's filters under the names of the store; INVALID_FIELDS names the wrong ones."""
+    wrong: list[FieldViolation] = []
+    filters: dict[str, object] = {
+        name: value
+        for name, value in (
+            ("staff_id", request.actor),
+            ("document_id", request.document_id),
+            ("action", request.action),
+            ("unit_id", request.unit_id),
+            ("outcome", request.outcome),
+        )
+        if value
+    }
+    if request.outcome and request.outcome not in _OUTCOME_OF:
+        wrong.append(FieldViolation("outcome", "UNKNOWN"))
+    for name in ("from", "to"):
+        if request.HasField(name):
+            filters[f"{name}_time"] = getattr(request, name).ToDatetime(tzinfo=dt.UTC)
+    if request.access_record:
+        match = _ACCESS_RECORD.fullmatch(request.access_record)
+        if match is None:
+            wrong.append(FieldViolation("access_record", "MALFORMED"))
+        else:
+            filters |= {"epoch": match["epoch"], "seq": int(match["seq"])}
+    if wrong:
+        raise invalid(*wrong)
+    return filters
+
+
+def _cursor(found: Found) -> str:
+    """Opaque; names the last entry shown and grants nothing."""
+    text = f"{decode(found.leaf).time.isoformat()}|{found.log_year}|{found.leaf_index}"
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def _read_cursor(cursor: str) -> Position:
+    try:
+        time, log_year, index = base64.urlsafe_b64decode(cursor.encode("ascii")).decode("ascii").split("|")
+        position = Position(dt.datetime.fromisoformat(time), int(log_year), int(index))
+    except (ValueError, binascii.Error) as error:
+        raise DomainError(Kind.INVALID, "INVALID_CURSOR", "not a cursor of this list") from error
+    if position.occurred_at.tzinfo is None or not (0 <= position.log_year < 2**31 and 0 <= position.leaf_index < 2**63):
+        raise DomainError(Kind.INVALID, "INVALID_CURSOR", "not a cursor of this list")
+    return position

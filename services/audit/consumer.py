@@ -1,0 +1,74 @@
+"""What arrives from the broker becomes leaves: access records of the services, and their events.
+
+One transaction per batch of messages. A message that cannot be a leaf stops no other: it is tried alone and ends in
+the dead letters, while its outbox row stays, unconfirmed. Receipts go out after the commit, also for duplicates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from google.protobuf.message import DecodeError
+from opentelemetry.trace import SpanKind
+
+from chassis import clock, telemetry
+from chassis.db import Pool
+from chassis.errors import DomainError, Kind
+from chassis.events import Broker, Consumer, Delivery
+from kanketsu.event.v1 import envelope_pb2
+from services.audit import commands
+from services.audit.commands import LogKeys
+from services.audit.entry import EntryError, Leaf
+from services.audit.intake import leaf_of_event, leaves_of_batch
+
+# Messages per transaction. A message of access records carries up to 256 of them, an event is one.
+ACCESS_BATCH = 32
+EVENT_BATCH = 200
+
+
+def consumers(broker: Broker, pool: Pool, keys: LogKeys, appended: Callable[[], None]) -> list[Consumer]:
+    """The two consumers of this service; `appended` is called after each commit."""
+
+    async def take(deliveries: Sequence[Delivery], read: Callable[[bytes], list[Leaf]]) -> None:
+        leaves = [leaf for delivery in deliveries for leaf in _read(delivery, read)]
+        await commands.append(pool, keys, leaves, clock.now())
+        appended()
+        for delivery in deliveries:
+            if delivery.trace_parent:
+                # The end of the journey of each request that travelled in this batch.
+                with telemetry.span("audit.logged", kind=SpanKind.CONSUMER, parent=delivery.trace_parent):
+                    pass
+
+    async def take_access(deliveries: Sequence[Delivery]) -> None:
+        await take(deliveries, lambda data: leaves_of_batch(envelope_pb2.AccessRecordBatch.FromString(data)))
+
+    async def take_events(deliveries: Sequence[Delivery]) -> None:
+        await take(deliveries, lambda data: [leaf_of_event(envelope_pb2.Envelope.FromString(data))])
+
+    return [
+        Consumer(
+            broker,
+            stream="ACCESS",
+            durable="audit-access",
+            subjects=["kanketsu.access.>"],
+            handle=take_access,
+            batch=ACCESS_BATCH,
+            receipt_as="audit",
+        ),
+        Consumer(
+            broker,
+            stream="EVENTS",
+            durable="audit-events",
+            subjects=["kanketsu.documents.>", "kanketsu.approvals.>"],
+            handle=take_events,
+            batch=EVENT_BATCH,
+            receipt_as="audit",
+        ),
+    ]
+
+
+def _read(delivery: Delivery, read: Callable[[bytes], list[Leaf]]) -> list[Leaf]:
+    try:
+        return read(delivery.data)
+    except (DecodeError, EntryError) as error:
+        raise DomainError(Kind.INVALID, "INVALID_FIELDS", f"{delivery.event_id}: {error}") from error

@@ -1,0 +1,104 @@
+"""Builds the running service and the export of its log from their parts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from functools import partial
+from pathlib import Path
+
+from chassis import db, process
+from chassis.events import Broker
+from chassis.identity import Identity, IdentityVerifier, KeyVerifier
+from chassis.outbox import Relay
+from chassis.process import Parts, Wiring
+from chassis.recorder import Access, DatabaseSink, Recorder
+from chassis.settings import SettingsError
+from kanketsu.audit.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
+from services.audit import settings, store
+from services.audit.api import Api
+from services.audit.commands import LogKeys
+from services.audit.consumer import consumers
+from services.audit.export import ExportError, LogWriter
+from services.audit.note import NoteError, VerifierKey
+from services.audit.policy import POLICY
+from services.audit.sequencer import Sequencer
+from services.audit.settings import Settings
+
+
+async def serve() -> None:
+    """Serve until SIGTERM."""
+    configured = settings.read()
+    keys = _keys(configured)
+
+    async def build(parts: Parts) -> Wiring:
+        sequencer = Sequencer(parts.pool, keys, configured.checkpoint_interval)
+        receipts = KeyVerifier(configured.receipt_jwks_file)
+        api = Api(parts.pool, keys, parts.recorder, receipts, sequencer.wake)
+        return Wiring(
+            servicers=[lambda server: add_AuditServiceServicer_to_server(api, server)],
+            consumers=consumers(parts.broker, parts.pool, keys, sequencer.wake),
+            tasks=[sequencer.run],
+        )
+
+    await process.serve(
+        configured,
+        POLICY,
+        database_url=configured.database_url,
+        verifier=IdentityVerifier(configured.identity_jwks_file, configured.tenant, POLICY.service),
+        build=build,
+        pool_size=configured.pool_size,
+    )
+
+
+def _keys(configured: Settings) -> LogKeys:
+    """The log's keys; a key that cannot be used is a bad configuration, found at start."""
+    try:
+        keys = LogKeys(configured.log_origin, configured.log_signing_key_file.read_bytes())
+        keys.of(2000)
+    except (OSError, NoteError) as error:
+        raise SettingsError([f"KANKETSU_LOG_SIGNING_KEY_FILE or KANKETSU_LOG_ORIGIN: {error}"]) from error
+    return keys
+
+
+async def export(folder: Path) -> None:
+    """Write the current log, up to its last checkpoint, as a folder. Recorded first: the export is itself a leaf.
+
+    ExportError if the folder is not empty or there is no checkpoint yet. Crash in between: a folder without checkpoint.
+    """
+    configured = settings.read()
+    pool = db.open_pool(configured.database_url, POLICY.service, size=2)
+    await pool.open(wait=True)
+    try:
+        await _record_export(configured, pool)
+        async with db.connection(pool) as conn:
+            log = await store.current_log(conn)
+            if log is None or not log.checkpoint:
+                raise ExportError("there is no checkpoint yet")
+            writer = LogWriter(folder)
+            async for entry in store.all_entries(conn, log.log_year, log.checkpoint_size):
+                writer.add(entry)
+            # Nothing is signed here: LogWriter refuses if this checkpoint is not of exactly these entries.
+            writer.finish(partial(_as_signed, log.checkpoint), VerifierKey.parse(log.verifier_key))
+        print(f"{log.checkpoint_size} leaves of {log.origin} in {folder}")
+    finally:
+        await pool.close()
+
+
+def _as_signed(checkpoint: bytes, _size: int, _root: bytes) -> bytes:
+    return checkpoint
+
+
+async def _record_export(configured: Settings, pool: db.Pool) -> None:
+    """One access record, as an epoch of its own. The outbox takes it; a running replica carries it into the log."""
+    relay = Relay(pool, Broker(configured, POLICY.service), configured.resend_after)
+    sink = DatabaseSink(pool, POLICY.service, relay)
+    records = Recorder(POLICY.service, f"{configured.instance}-export", sink)
+    running = asyncio.create_task(records.run())
+    operator = Identity(staff_id="service:audit", tenant=configured.tenant)
+    await records.record(
+        Access(actor=operator, action="audit.exported", object_type="log", detail={"uid": str(os.getuid())})
+    )
+    running.cancel()
+    await asyncio.wait([running])
+    await records.close()

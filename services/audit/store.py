@@ -1,0 +1,468 @@
+"""All SQL of the audit service. Entries, tiles and checkpoints are only ever inserted."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from chassis.db import Connection
+from services.audit.domain import Numbers
+from services.audit.entry import Leaf
+from services.audit.tlog import HASH_SIZE, TILE_WIDTH, Edge, Tile
+
+# --- appending --------------------------------------------------------------------------------------------------
+
+
+class NewEntry(NamedTuple):
+    """A leaf ready for the log: what it says, its bytes, its hash."""
+
+    leaf: Leaf
+    entry: bytes
+    leaf_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinator:
+    """The log that is written now, and the number its next leaf gets."""
+
+    log_year: int
+    next_index: int
+
+
+async def lock_coordinator(conn: Connection) -> Coordinator:
+    """Whoever holds this row appends; all others wait until the transaction ends."""
+    async with conn.cursor(row_factory=class_row(Coordinator)) as cursor:
+        await cursor.execute("SELECT log_year, next_index FROM coordinator FOR UPDATE")
+        head = await cursor.fetchone()
+    if head is None:
+        raise LookupError("the coordinator row is gone")
+    return head
+
+
+async def move_coordinator(conn: Connection, log_year: int, next_index: int) -> None:
+    """Give the next number."""
+    await conn.execute("UPDATE coordinator SET log_year = %s, next_index = %s", (log_year, next_index))
+
+
+async def insert_log(
+    conn: Connection, log_year: int, origin: str, verifier_key: str, root: bytes, now: dt.datetime
+) -> None:
+    """An empty log of a year."""
+    await conn.execute(
+        "INSERT INTO logs (log_year, origin, verifier_key, root, opened_at) VALUES (%s, %s, %s, %s, %s)",
+        (log_year, origin, verifier_key, root, now),
+    )
+
+
+async def known_events(conn: Connection, event_ids: Sequence[str]) -> set[str]:
+    """Which of these are in the log already."""
+    cursor = await conn.execute(
+        "SELECT event_id::text FROM entries WHERE event_id = ANY(%s::uuid[])", (list(event_ids),)
+    )
+    return {event_id for (event_id,) in await cursor.fetchall()}
+
+
+_ENTRY_TYPES = (
+    *("int4", "int8", "uuid", "bytea", "bytea", "timestamptz", "uuid", "int8"),
+    *("text", "text", "text", "text", "text", "text", "int8", "text"),
+)
+
+
+async def insert_entries(conn: Connection, log_year: int, first_index: int, entries: Iterable[NewEntry]) -> None:
+    """Leaves at contiguous indexes."""
+    async with (
+        conn.cursor() as cursor,
+        cursor.copy(
+            "COPY entries (log_year, leaf_index, event_id, leaf, leaf_hash, occurred_at, epoch, seq, staff_id, unit_id,"
+            " action, outcome, object_type, object_id, object_version, document_id) FROM STDIN (FORMAT binary)"
+        ) as copy,
+    ):
+        copy.set_types(_ENTRY_TYPES)
+        for index, (leaf, entry, leaf_hash) in enumerate(entries, start=first_index):
+            await copy.write_row(
+                (
+                    log_year,
+                    index,
+                    UUID(leaf.event_id),
+                    entry,
+                    leaf_hash,
+                    leaf.time,
+                    UUID(leaf.epoch) if leaf.epoch else None,
+                    leaf.seq or None,
+                    leaf.staff_id,
+                    leaf.unit_id,
+                    leaf.action,
+                    leaf.outcome,
+                    leaf.object_type,
+                    leaf.object_id,
+                    leaf.object_version or None,
+                    leaf.document_id or None,
+                )
+            )
+
+
+_ENDS = {"epoch.close": "closed", "epoch.recovered": "recovered"}
+
+
+@dataclass(slots=True)
+class _Arrival:
+    """What one batch of leaves brought of one epoch."""
+
+    first: Leaf
+    last_seq: int = 0
+    seen: int = 0
+    state: str = "open"
+
+
+async def count_sources(
+    conn: Connection, leaves: Iterable[Leaf], now: dt.datetime, *, direct: bool = False, chain: str = ""
+) -> None:
+    """Note which numbers of which sources arrived with these (new) leaves."""
+    arrivals: dict[str, _Arrival] = {}
+    for leaf in leaves:
+        if not leaf.epoch:
+            continue
+        arrival = arrivals.setdefault(leaf.epoch, _Arrival(leaf))
+        arrival.last_seq = max(arrival.last_seq, leaf.seq)
+        arrival.seen += 1
+        arrival.state = _ENDS.get(leaf.action, arrival.state)
+    if not arrivals:
+        return
+    async with conn.cursor() as cursor:
+        await cursor.executemany(
+            "INSERT INTO sources AS s (epoch, service, instance, last_seq, seen, opened_at, last_seen_at, state,"
+            " direct, chain) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " ON CONFLICT (epoch) DO UPDATE SET last_seq = greatest(s.last_seq, excluded.last_seq),"
+            " seen = s.seen + excluded.seen, opened_at = least(s.opened_at, excluded.opened_at),"
+            " last_seen_at = excluded.last_seen_at, chain = excluded.chain,"
+            " state = CASE WHEN excluded.state = 'open' THEN s.state ELSE excluded.state END",
+            [
+                (
+                    *(epoch, arrival.first.service, arrival.first.instance, arrival.last_seq, arrival.seen),
+                    *(arrival.first.time, now, arrival.state, direct, chain),
+                )
+                for epoch, arrival in sorted(arrivals.items())
+            ],
+        )
+
+
+async def count_aggregates(conn: Connection, leaves: Iterable[Leaf]) -> None:
+    """Note which versions of which objects arrived with these (new) leaves."""
+    rows: dict[tuple[str, str, str], list[int]] = {}
+    for leaf in leaves:
+        if leaf.object_version:
+            row = rows.setdefault((leaf.service, leaf.object_type, leaf.object_id), [0, 0])
+            row[0] = max(row[0], leaf.object_version)
+            row[1] += 1
+    if not rows:
+        return
+    async with conn.cursor() as cursor:
+        await cursor.executemany(
+            "INSERT INTO aggregates AS a (service, object_type, object_id, last_version, seen)"
+            " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (service, object_type, object_id) DO UPDATE SET"
+            " last_version = greatest(a.last_version, excluded.last_version), seen = a.seen + excluded.seen",
+            [(*key, *row) for key, row in sorted(rows.items())],
+        )
+
+
+# --- the tree ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A year's log: the tree as far as integrated, and the last checkpoint."""
+
+    log_year: int
+    origin: str
+    verifier_key: str
+    size: int
+    root: bytes
+    edge: list[bytes]
+    checkpoint: bytes
+    checkpoint_size: int
+
+
+_LOG = "SELECT log_year, origin, verifier_key, size, root, edge, checkpoint, checkpoint_size FROM logs"
+
+
+async def current_log(conn: Connection) -> Log | None:
+    """The newest log, None before the first leaf."""
+    async with conn.cursor(row_factory=class_row(Log)) as cursor:
+        await cursor.execute(f"{_LOG} ORDER BY log_year DESC LIMIT 1")
+        return await cursor.fetchone()
+
+
+async def lock_log(conn: Connection, log_year: int) -> Log:
+    """The log, locked for integration or signing until the transaction ends."""
+    async with conn.cursor(row_factory=class_row(Log)) as cursor:
+        await cursor.execute(f"{_LOG} WHERE log_year = %s FOR UPDATE", (log_year,))
+        log = await cursor.fetchone()
+    if log is None:
+        raise LookupError(f"there is no log of {log_year}")
+    return log
+
+
+async def pending_logs(conn: Connection) -> list[int]:
+    """Years whose log has leaves that are not integrated or not covered by a checkpoint."""
+    cursor = await conn.execute(
+        "SELECT log_year FROM logs l WHERE checkpoint_size < size OR EXISTS"
+        " (SELECT 1 FROM entries e WHERE e.log_year = l.log_year AND e.leaf_index >= l.size) ORDER BY log_year"
+    )
+    return [log_year for (log_year,) in await cursor.fetchall()]
+
+
+async def leaf_hashes(conn: Connection, log_year: int, first: int, limit: int) -> list[tuple[int, bytes]]:
+    """(index, hash) of up to `limit` leaves from `first` on."""
+    cursor = await conn.execute(
+        "SELECT leaf_index, leaf_hash FROM entries WHERE log_year = %s AND leaf_index >= %s"
+        " ORDER BY leaf_index LIMIT %s",
+        (log_year, first, limit),
+    )
+    return await cursor.fetchall()
+
+
+async def insert_tiles(conn: Connection, log_year: int, tiles: Sequence[tuple[Tile, bytes]]) -> None:
+    """Full tiles. A tile that exists already is an error: its leaves were integrated before."""
+    async with conn.cursor() as cursor:
+        await cursor.executemany(
+            "INSERT INTO tiles (log_year, level, tile_index, hashes) VALUES (%s, %s, %s, %s)",
+            [(log_year, tile.level, tile.index, hashes) for tile, hashes in tiles],
+        )
+
+
+async def save_tree(conn: Connection, log_year: int, edge: Edge, old_size: int) -> bool:
+    """Move the tree on from `old_size`; False when somebody else did."""
+    cursor = await conn.execute(
+        "UPDATE logs SET size = %s, root = %s, edge = %s WHERE log_year = %s AND size = %s",
+        (edge.size, edge.root(), edge.saved(), log_year, old_size),
+    )
+    return cursor.rowcount == 1
+
+
+async def save_checkpoint(conn: Connection, log_year: int, size: int, note: bytes, now: dt.datetime) -> None:
+    """The checkpoint now in force; the first of an hour is kept for good."""
+    await conn.execute(
+        "UPDATE logs SET checkpoint = %s, checkpoint_size = %s WHERE log_year = %s", (note, size, log_year)
+    )
+    await conn.execute(
+        "INSERT INTO checkpoints (log_year, size, note, signed_at) SELECT %s, %s, %s, %s WHERE NOT EXISTS"
+        " (SELECT 1 FROM checkpoints WHERE log_year = %s AND signed_at >= date_trunc('hour', %s::timestamptz))",
+        (log_year, size, note, now, log_year, now),
+    )
+
+
+async def read_tiles(conn: Connection, log: Log, tiles: Sequence[Tile]) -> dict[tuple[int, int], bytes]:
+    """The hashes of these tiles, each cut to its width; what does not exist is left out.
+
+    `log` must have been read before: a partial tile comes from its edge, and one that was filled since lies in tiles.
+    """
+    found: dict[tuple[int, int], bytes] = {}
+    stored: list[Tile] = []
+    for tile in tiles:
+        if tile.level < len(log.edge) and tile.index == log.size >> (8 * (tile.level + 1)):
+            found[tile.level, tile.index] = log.edge[tile.level][: tile.width * HASH_SIZE]
+        else:
+            stored.append(tile)
+    if stored:
+        widths = {(tile.level, tile.index): tile.width for tile in stored}
+        cursor = await conn.execute(
+            "SELECT level, tile_index, hashes FROM tiles"
+            " JOIN unnest(%s::int2[], %s::int8[]) AS wanted (level, tile_index) USING (level, tile_index)"
+            " WHERE log_year = %s",
+            ([tile.level for tile in stored], [tile.index for tile in stored], log.log_year),
+        )
+        for level, index, hashes in await cursor.fetchall():
+            found[level, index] = hashes[: widths[level, index] * HASH_SIZE]
+    return found
+
+
+async def bundle_entries(conn: Connection, log_year: int, bundle: Tile) -> list[bytes]:
+    """The entries of one bundle, as many as its width."""
+    cursor = await conn.execute(
+        "SELECT leaf FROM entries WHERE log_year = %s AND leaf_index >= %s AND leaf_index < %s ORDER BY leaf_index",
+        (log_year, bundle.index * TILE_WIDTH, bundle.index * TILE_WIDTH + bundle.width),
+    )
+    return [leaf for (leaf,) in await cursor.fetchall()]
+
+
+async def all_entries(conn: Connection, log_year: int, size: int, step: int = 4 * TILE_WIDTH) -> AsyncIterator[bytes]:
+    """The first `size` entries in order, read `step` at a time."""
+    for first in range(0, size, step):
+        cursor = await conn.execute(
+            "SELECT leaf FROM entries WHERE log_year = %s AND leaf_index >= %s AND leaf_index < %s ORDER BY leaf_index",
+            (log_year, first, min(first + step, size)),
+        )
+        for (leaf,) in await cursor.fetchall():
+            yield leaf
+
+
+# --- looking things up ------------------------------------------------------------------------------------------
+
+
+class Found(NamedTuple):
+    """An entry and where it is."""
+
+    log_year: int
+    leaf_index: int
+    leaf: bytes
+
+
+_FOUND = "SELECT log_year, leaf_index, leaf FROM entries"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page of a list ended: entries are listed by time, newest first."""
+
+    occurred_at: dt.datetime
+    log_year: int
+    leaf_index: int
+
+
+async def find_entries(
+    conn: Connection, filters: Mapping[str, object], before: Position | None, limit: int
+) -> list[Found]:
+    """Entries that meet all filters, newest first, one statement over one index.
+
+    Filters: staff_id, unit_id, action, outcome, document_id, epoch with seq, from_time (inclusive) and to_time
+    (exclusive).
+    """
+    conditions = {
+        "staff_id": "staff_id = %(staff_id)s",
+        "unit_id": "unit_id = %(unit_id)s",
+        "action": "action = %(action)s",
+        "outcome": "outcome = %(outcome)s",
+        "document_id": "document_id = %(document_id)s",
+        "epoch": "epoch = %(epoch)s",
+        "seq": "seq = %(seq)s",
+        "from_time": "occurred_at >= %(from_time)s",
+        "to_time": "occurred_at < %(to_time)s",
+    }
+    where = [conditions[name] for name in filters]
+    values: dict[str, object] = {**filters, "limit": limit}
+    if before is not None:
+        where.append("(occurred_at, log_year, leaf_index) < (%(at)s, %(at_year)s, %(at_index)s)")
+        values |= {"at": before.occurred_at, "at_year": before.log_year, "at_index": before.leaf_index}
+    cursor = await conn.execute(
+        _FOUND
+        + (f" WHERE {' AND '.join(where)}" if where else "")
+        + " ORDER BY occurred_at DESC, log_year DESC, leaf_index DESC LIMIT %(limit)s",
+        values,
+    )
+    return [Found(*row) for row in await cursor.fetchall()]
+
+
+async def entry_at(conn: Connection, log_year: int, leaf_index: int) -> Found | None:
+    """One entry by its index."""
+    cursor = await conn.execute(f"{_FOUND} WHERE log_year = %s AND leaf_index = %s", (log_year, leaf_index))
+    row = await cursor.fetchone()
+    return None if row is None else Found(*row)
+
+
+async def last_event_of_document(conn: Connection, log_year: int, document_id: str, action: str) -> Found | None:
+    """The newest event (not access) with this action about the document."""
+    cursor = await conn.execute(
+        f"{_FOUND} WHERE log_year = %s AND document_id = %s AND action = %s AND object_version IS NOT NULL"
+        " ORDER BY occurred_at DESC, leaf_index DESC LIMIT 1",
+        (log_year, document_id, action),
+    )
+    row = await cursor.fetchone()
+    return None if row is None else Found(*row)
+
+
+async def index_of_number(conn: Connection, epoch: str, seq: int) -> tuple[int, str] | None:
+    """Leaf index and event id of a source's record."""
+    cursor = await conn.execute(
+        "SELECT leaf_index, event_id::text FROM entries WHERE epoch = %s AND seq = %s", (epoch, seq)
+    )
+    return await cursor.fetchone()
+
+
+# --- completeness -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What arrived of one source and epoch."""
+
+    epoch: str
+    service: str
+    instance: str
+    last_seq: int
+    seen: int
+    opened_at: dt.datetime
+    last_seen_at: dt.datetime
+    state: str
+    direct: bool
+    chain: str
+
+
+_SOURCE = (
+    "SELECT epoch::text, service, instance, last_seq, seen, opened_at, last_seen_at, state, direct, chain FROM sources"
+)
+
+
+async def source(conn: Connection, epoch: str) -> Source | None:
+    """One epoch."""
+    async with conn.cursor(row_factory=class_row(Source)) as cursor:
+        await cursor.execute(f"{_SOURCE} WHERE epoch = %s", (epoch,))
+        return await cursor.fetchone()
+
+
+async def silent_sources(conn: Connection, before: dt.datetime) -> list[Source]:
+    """Open epochs of direct sources that were last heard before then."""
+    async with conn.cursor(row_factory=class_row(Source)) as cursor:
+        await cursor.execute(f"{_SOURCE} WHERE direct AND state = 'open' AND last_seen_at < %s LIMIT 100", (before,))
+        return await cursor.fetchall()
+
+
+async def list_sources(conn: Connection, limit: int) -> list[Source]:
+    """Sources with missing numbers first, then those last heard."""
+    async with conn.cursor(row_factory=class_row(Source)) as cursor:
+        await cursor.execute(f"{_SOURCE} ORDER BY (seen <> last_seq) DESC, last_seen_at DESC LIMIT %s", (limit,))
+        return await cursor.fetchall()
+
+
+async def missing_numbers(conn: Connection, epoch: str, limit: int) -> list[int]:
+    """The first numbers of a source that are not in the log, below the highest that is."""
+    cursor = await conn.execute(
+        "SELECT before + 1, seq - 1 FROM"
+        " (SELECT seq, lag(seq, 1, 0::bigint) OVER (ORDER BY seq) AS before FROM entries WHERE epoch = %s) AS numbered"
+        " WHERE seq > before + 1 ORDER BY seq LIMIT %s",
+        (epoch, limit),
+    )
+    return _spelled_out(await cursor.fetchall(), limit)
+
+
+async def missing_versions(conn: Connection, object_type: str, object_id: str, limit: int) -> list[int]:
+    """The first versions of an object whose events are not in the log, below the highest that is."""
+    cursor = await conn.execute(
+        "SELECT object_version FROM entries WHERE object_type = %s AND object_id = %s AND object_version IS NOT NULL",
+        (object_type, object_id),
+    )
+    numbers = Numbers()
+    for (version,) in await cursor.fetchall():
+        numbers.add(version)
+    return _spelled_out(numbers.missing(), limit)
+
+
+def _spelled_out(spans: Iterable[tuple[int, int]], limit: int) -> list[int]:
+    numbers: list[int] = []
+    for first, last in spans:
+        numbers += range(first, min(last, first + limit - len(numbers) - 1) + 1)
+    return numbers
+
+
+async def aggregates_with_gaps(conn: Connection, limit: int) -> list[tuple[str, str]]:
+    """(object type, id) of objects whose events are not all here."""
+    cursor = await conn.execute(
+        "SELECT object_type, object_id FROM aggregates WHERE seen <> last_version"
+        " ORDER BY object_type, object_id LIMIT %s",
+        (limit,),
+    )
+    return await cursor.fetchall()
