@@ -7,7 +7,6 @@ in one folder (--state, by default .state in the repository).
 from __future__ import annotations
 
 import argparse
-import shutil
 import subprocess
 import sys
 import time
@@ -155,13 +154,9 @@ def psql(options: argparse.Namespace) -> int:
 
 def clean(options: argparse.Namespace) -> int:
     """Remove the state folder and, if PostgreSQL had to live elsewhere, its folder there."""
-    facts = read_facts(options.state)
-    if not facts:
-        return 0
-    if supervisor.Record(options.state).running_pid() is not None or Stack.attached(options.state).leftovers():
+    if supervisor.Record(options.state).running_pid() is not None:
         raise StackError("still running: stop it first (make down, or Ctrl-C in the demo)")
-    database.remove(Path(str(facts["postgres_home"])), options.state)
-    shutil.rmtree(options.state)
+    Stack(options.state).remove()
     return 0
 
 

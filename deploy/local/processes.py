@@ -33,22 +33,38 @@ class Spawner:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
     def start(
-        self, command: Sequence[str], *, environment: Mapping[str, str], folder: Path, output: int
-    ) -> subprocess.Popen[bytes]:
-        """A child in a session of its own; `output` is the descriptor for stdout and stderr."""
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        folder: Path,
+        output: int,
+        started: Callable[[subprocess.Popen[bytes]], None],
+    ) -> None:
+        """A child in a session of its own; `output` is the descriptor for stdout and stderr.
 
-        def spawn() -> subprocess.Popen[bytes]:
-            return subprocess.Popen(
-                command,
-                env=environment,
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
+        `started` gets the child on the spawner's thread: whoever is interrupted while waiting here still
+        has it after `drain`.
+        """
+
+        def spawn() -> None:
+            started(
+                subprocess.Popen(
+                    command,
+                    env=environment,
+                    cwd=folder,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
             )
 
-        return self._thread.submit(spawn).result()
+        self._thread.submit(spawn).result()
+
+    def drain(self) -> None:
+        """Wait for starts that are under way."""
+        self._thread.submit(lambda: None).result()
 
     def close(self) -> None:
         """After the last child."""
@@ -106,14 +122,19 @@ class Process:
         descriptor = os.open(self.log, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
         try:
             os.write(descriptor, f"--- {time.strftime('%Y-%m-%dT%H:%M:%S%z')} {self.name} starts\n".encode())
-            self._popen = spawner.start(
+            spawner.start(
                 [*launcher, *self.command],
                 environment=self.environment,
                 folder=self._folder,
                 output=descriptor,
+                started=self._has_started,
             )
         finally:
+            spawner.drain()
             os.close(descriptor)
+
+    def _has_started(self, popen: subprocess.Popen[bytes]) -> None:
+        self._popen = popen
 
     def send(self, number: signal.Signals) -> None:
         """A signal to its whole group."""

@@ -163,11 +163,11 @@ class Stack:
         try:
             self._end_leftovers()
             self._spawner = Spawner()
+            self._choose_ports()
             before = self._facts.get("postgres_home")
             self._installation = database.install(self.state, Path(str(before)) if before else None)
             self._facts["postgres_home"] = str(self._installation.home)
             self._facts |= {"tenant": self.tenant, "replicas": self.replicas}
-            self._choose_ports()
             self._save_facts()
             self._write_files()
             self.processes = {name: self._process(part, name) for part in self.parts for name in self.names(part.name)}
@@ -179,6 +179,8 @@ class Stack:
         """Stop everything, the last first, and release the ports. What does not stop is killed."""
         if not self.is_prepared:
             return
+        if self._spawner is not None:
+            self._spawner.drain()
         long_running = {name for part in self.parts for name in self.names(part.name)}
         for name in self.processes.keys() - long_running:
             self.processes.pop(name).kill()
@@ -192,6 +194,16 @@ class Stack:
         if self._ports:
             objects.remove_sockets(self._ports[word] + ports.GRPC_OFFSET for word in self._part("store").ports)
         self._release()
+
+    def remove(self) -> None:
+        """Remove the state folder and, if PostgreSQL had to live elsewhere, its folder there. Stopped stacks only."""
+        facts = read_facts(self.state)
+        if not facts:
+            return
+        if self.is_prepared or leftovers([self.state, Path(str(facts["postgres_home"]))]):
+            raise StackError("still running: stop it first (make down, or Ctrl-C in the demo)")
+        database.remove(Path(str(facts["postgres_home"])), self.state)
+        shutil.rmtree(self.state)
 
     def _release(self) -> None:
         if self._spawner is not None:

@@ -15,3 +15,4 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with Stack(tmp_path_factory.mktemp("engines") / "state", services=False) as stack:
         yield stack
     assert stack.leftovers() == []
+    stack.remove()
