@@ -231,7 +231,9 @@ def audit(walk: Walk) -> str:
     expect(denied, "the refused looks of the other unit are not in the log")
     key = copy_log(officer, walk.folder / "log")
     command = ["-m", "services.audit", "verify", "--log", str(walk.folder / "log"), "--key", str(key)]
-    done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(
+        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+    )
     expect(done.returncode == 0, f"the offline verifier says: {done.stdout}{done.stderr}")
     evidence = officer_evidence(walk)
     return f"記録 {len(entries)} 件（拒否 {len(denied)}）、ログの検証 合格、証拠 {evidence}"

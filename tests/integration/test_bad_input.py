@@ -81,9 +81,7 @@ def test_an_incomplete_draft_does_not_circulate_and_says_what_is_missing(city):
     document = clerk.post("/documents", {"title": "伺い", "class_code": PLAN["class_code"]})
     _, etag = clerk.document(document["id"])
     plan = {"route_plan_id": str(uuid.uuid4())}
-    answer = refusal(
-        clerk, "POST", f"/documents/{document['id']}/submit", json=plan, headers={"If-Match": etag}
-    )
+    answer = refusal(clerk, "POST", f"/documents/{document['id']}/submit", json=plan, headers={"If-Match": etag})
     assert answer.status in (409, 422)
     assert {"body", "folder_id"} <= {error["field"] for error in answer.problem["errors"]}
 
