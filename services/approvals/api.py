@@ -1,0 +1,773 @@
+# ruff: noqa: N802, ARG002 - names and arguments of handlers are gRPC's
+"""The servicer: proto in, command or read, proto out. No rules, no SQL.
+
+Every read is recorded before it is answered, except who somebody is (ResolveActor,
+DescribePrincipals): those serve the gateway for every page, and show no more than the names of
+colleagues that each page shows anyway; the login itself is recorded by the gateway.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+import grpc
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from chassis import clock, db, interceptors
+from chassis.db import Pool
+from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
+from chassis.identity import Identity, KeyVerifier, unauthenticated
+from chassis.interceptors import Policy, Refusal
+from chassis.outbox import Relay
+from chassis.recorder import DENIED, Access, Recorder, actor_of, digest_of, timestamp
+from kanketsu.approvals.v1 import approvals_service_pb2 as pb
+from kanketsu.approvals.v1 import approvals_service_pb2_grpc as service_grpc
+from services.approvals import policy
+from services.approvals.cases import commands as case_commands
+from services.approvals.cases import store as case_store
+from services.approvals.cases.commands import Wish
+from services.approvals.cases.domain import MAX_COMMENT, STEP_ACTIONS, Action, Case, Hall, Step, StepState
+from services.approvals.cases.envelopes import Cause, cause_of
+from services.approvals.cases.store import Position, Waiting
+from services.approvals.organisation import commands as organisation_commands
+from services.approvals.organisation import store as organisation_store
+from services.approvals.organisation.domain import DECISION_CLASSES, Absence, HeldPost, Seat, post_label
+from services.approvals.policy import Reader, Receipt
+from services.approvals.requests import Request
+from services.approvals.routes import commands as route_commands
+from services.approvals.routes.domain import MAX_STEPS, Facts, Plan, PlannedStep, StepKind
+
+Context: TypeAlias = grpc.aio.ServicerContext[Message, Message]
+
+POLICY = Policy(
+    service="approvals",
+    callers={"kanketsu.approvals.v1.ApprovalsService": frozenset({"gateway"})},
+    refusals={
+        "ResolveActor": Refusal("actor.resolved", "staff"),
+        "DescribePrincipals": Refusal("directory.described", "directory"),
+        "ListUnits": Refusal("directory.listed", "unit"),
+        "ListPosts": Refusal("directory.listed", "post", "unit_id"),
+        "ListStaff": Refusal("directory.listed", "staff", "unit_id"),
+        "RegisterAbsence": Refusal("absence.registered", "staff", "staff_id"),
+        "EndAbsence": Refusal("absence.ended", "absence", "absence_id"),
+        "ListAbsences": Refusal("absence.listed", "absence", "staff_id"),
+        "PlanRoute": Refusal("route.planned", "document"),
+        "ListInbox": Refusal("inbox.listed", "step"),
+        "GetCase": Refusal("case.viewed", "case", "case_id"),
+        "ActOnStep": Refusal("step.acted", "case", "case_id"),
+        "RecallCase": Refusal("case.recalled", "case", "case_id"),
+        "WithdrawCase": Refusal("case.withdrawn", "case", "case_id"),
+    },
+)
+
+INBOX_KINDS = ("decision", "concurrence", "post_view", "circulation")
+MAX_PRINCIPALS = 500
+
+
+class Api(service_grpc.ApprovalsServiceServicer):
+    """kanketsu.approvals.v1.ApprovalsService."""
+
+    def __init__(self, pool: Pool, relay: Relay, recorder: Recorder, receipts: KeyVerifier, tenant: str) -> None:
+        self._pool = pool
+        self._relay = relay
+        self._recorder = recorder
+        self._receipts = receipts
+        self._tenant = tenant
+
+    # --- organisation ---------------------------------------------------------------------------
+
+    async def ResolveActor(self, request: pb.ResolveActorRequest, context: Context) -> pb.ResolveActorResponse:
+        """Who logs in, as of today. NOT_FOUND UNKNOWN_STAFF for strangers and leavers (AC-16)."""
+        policy.require_gateway(interceptors.identity().staff_id)
+        async with db.connection(self._pool) as conn:
+            actor = await organisation_store.find_actor(conn, request.login, clock.today())
+        if actor is None:
+            raise DomainError(Kind.NOT_FOUND, "UNKNOWN_STAFF", "no staff member has this login today")
+        return pb.ResolveActorResponse(
+            staff_id=actor.staff_id,
+            name=actor.name,
+            kana=actor.kana,
+            posts=_held_posts(actor.posts),
+            roles=actor.roles,
+            principals=actor.principals,
+        )
+
+    async def ListUnits(self, request: pb.ListUnitsRequest, context: Context) -> pb.ListUnitsResponse:
+        """Units as of a date (AC-05)."""
+        day = _day(request.on)
+        async with db.connection(self._pool) as conn:
+            units = await organisation_store.list_units(conn, day)
+        record = await self._listed("directory.listed", "unit", request, [unit.unit_id for unit in units])
+        return pb.ListUnitsResponse(
+            units=[
+                pb.Unit(
+                    unit_id=unit.unit_id,
+                    parent_id=unit.parent_id,
+                    body=unit.body,
+                    name=unit.name,
+                    kana=unit.kana,
+                    symbol=unit.symbol,
+                    valid_from=unit.valid_from.isoformat(),
+                    valid_to=unit.valid_to.isoformat() if unit.valid_to else "",
+                )
+                for unit in units
+            ],
+            access_record=record,
+        )
+
+    async def ListPosts(self, request: pb.ListPostsRequest, context: Context) -> pb.ListPostsResponse:
+        """Posts of a unit, or all, with their holders as of a date."""
+        day = _day(request.on)
+        async with db.connection(self._pool) as conn:
+            seats = await organisation_store.list_seats(conn, request.unit_id, day, clock.now())
+        record = await self._listed("directory.listed", "post", request, [seat.post_id for seat in seats])
+        return pb.ListPostsResponse(
+            posts=[
+                pb.Post(
+                    post_id=seat.post_id,
+                    unit_id=seat.unit_id,
+                    title=seat.title,
+                    rank=seat.rank,
+                    holder_staff_ids=[holder.staff_id for holder in seat.holders],
+                )
+                for seat in seats
+            ],
+            access_record=record,
+        )
+
+    async def ListStaff(self, request: pb.ListStaffRequest, context: Context) -> pb.ListStaffResponse:
+        """Staff of a unit, or all, by id, as of a date. INVALID_CURSOR."""
+        day, limit = _day(request.on), _limit(request.limit, 200, 500)
+        after = _text_of(_uncursor(request.cursor, 1)[0]) if request.cursor else ""
+        async with db.connection(self._pool) as conn:
+            found = await organisation_store.list_staff(conn, request.unit_id, day, clock.now(), after, limit + 1)
+        page = found[:limit]
+        record = await self._listed("directory.listed", "staff", request, [member.staff_id for member in page])
+        return pb.ListStaffResponse(
+            staff=[
+                pb.StaffMember(
+                    staff_id=member.staff_id,
+                    name=member.name,
+                    kana=member.kana,
+                    posts=_held_posts(member.posts),
+                    absent=member.absent,
+                )
+                for member in page
+            ],
+            next_cursor=_cursor(page[-1].staff_id) if len(found) > limit else "",
+            access_record=record,
+        )
+
+    async def DescribePrincipals(
+        self, request: pb.DescribePrincipalsRequest, context: Context
+    ) -> pb.DescribePrincipalsResponse:
+        """Names of "staff:…", "post:…", "unit:…"; an unknown one is described by itself."""
+        if len(request.principals) > MAX_PRINCIPALS:
+            raise invalid(FieldViolation("principals", "TOO_MANY"))
+        wanted: dict[str, list[str]] = {"staff": [], "post": [], "unit": []}
+        for principal in dict.fromkeys(request.principals):
+            kind, _, name = principal.partition(":")
+            if kind not in wanted or not name:
+                raise invalid(FieldViolation("principals", "MALFORMED"))
+            wanted[kind].append(name)
+        now = clock.now()
+        async with db.connection(self._pool) as conn:
+            names = await organisation_store.staff_names(conn, wanted["staff"]) if wanted["staff"] else {}
+            seats = await organisation_store.find_seats(conn, wanted["post"], now.date(), now) if wanted["post"] else {}
+            units = await organisation_store.unit_names(conn, wanted["unit"], now.date()) if wanted["unit"] else {}
+        described: list[pb.PrincipalDescription] = []
+        for principal in request.principals:
+            kind, _, name = principal.partition(":")
+            label, staff_ids = name, []
+            if kind == "staff":
+                label, staff_ids = names.get(name, name), [name]
+            elif kind == "post" and name in seats:
+                label = _seat_label(seats[name])
+                staff_ids = [holder.staff_id for holder in seats[name].holders]
+            elif kind == "unit" and name in units:
+                label, staff_ids = units[name]
+            described.append(pb.PrincipalDescription(principal=principal, label=label, staff_ids=staff_ids))
+        return pb.DescribePrincipalsResponse(principals=described)
+
+    async def RegisterAbsence(self, request: pb.RegisterAbsenceRequest, context: Context) -> pb.RegisterAbsenceResponse:
+        """不在登録 for oneself, or by a records manager of the unit (AP-14, AP-15)."""
+        caller = interceptors.identity()
+        absence = organisation_commands.new_absence(
+            request.staff_id or caller.staff_id,
+            _moment(request, "from"),
+            _moment(request, "to"),
+            request.reason_code,
+            caller.staff_id,
+        )
+        answer = await organisation_commands.register_absence(
+            self._pool,
+            _request(request, caller),
+            absence,
+            _reader(caller),
+            caller.roles,
+            _cause(caller),
+            lambda made: pb.RegisterAbsenceResponse(absence=_absence(made)).SerializeToString(),
+            clock.now(),
+        )
+        self._relay.wake()
+        return pb.RegisterAbsenceResponse.FromString(answer)
+
+    async def EndAbsence(self, request: pb.EndAbsenceRequest, context: Context) -> pb.EndAbsenceResponse:
+        """The absence ends now, or is called off."""
+        caller = interceptors.identity()
+        answer = await organisation_commands.end_absence(
+            self._pool,
+            _request(request, caller),
+            _uuid(request.absence_id),
+            _reader(caller),
+            caller.roles,
+            _cause(caller),
+            lambda over: pb.EndAbsenceResponse(absence=_absence(over)).SerializeToString(),
+            clock.now(),
+        )
+        self._relay.wake()
+        return pb.EndAbsenceResponse.FromString(answer)
+
+    async def ListAbsences(self, request: pb.ListAbsencesRequest, context: Context) -> pb.ListAbsencesResponse:
+        """Of oneself (default), of one colleague, or of one's own unit; the reason only where it may be known."""
+        caller = interceptors.identity()
+        reader, now = _reader(caller), clock.now()
+        async with db.connection(self._pool) as conn:
+            if request.unit_id:
+                units = [request.unit_id]
+                members = await organisation_store.unit_names(conn, units, now.date())
+                staff_ids = members[request.unit_id][1] if request.unit_id in members else []
+            else:
+                staff_ids = [request.staff_id or caller.staff_id]
+                held = await organisation_store.held_posts(conn, staff_ids[0], now.date())
+                units = [post.unit_id for post in held]
+            if staff_ids != [caller.staff_id] and not policy.may_list_absences(reader, units):
+                raise not_found()
+            absences = await organisation_store.list_absences(conn, staff_ids, now)
+        record = await self._listed("absence.listed", "absence", request, [a.absence_id for a in absences])
+        shown = [_absence(a, known=policy.seen_reason(a, reader, caller.roles) is not None) for a in absences]
+        return pb.ListAbsencesResponse(absences=shown, access_record=record)
+
+    # --- routes ---------------------------------------------------------------------------------
+
+    async def PlanRoute(self, request: pb.PlanRouteRequest, context: Context) -> pb.PlanRouteResponse:
+        """A route for these facts as of today, stored and shown (AP-02, AP-03, AP-06, AP-15, AP-54)."""
+        caller = interceptors.identity()
+        facts = _facts(request.facts, caller)
+        if len(request.adjusted) > MAX_STEPS:
+            raise invalid(FieldViolation("adjusted", "TOO_MANY"))
+        answer = await route_commands.plan_route(
+            self._pool,
+            _request(request, caller),
+            facts,
+            [_planned(step) for step in request.adjusted],
+            lambda plan, seats: _plan(plan, seats).SerializeToString(),
+            clock.now(),
+        )
+        await self._recorder.record(
+            Access(actor=caller, action="route.planned", object_type="document", object_id=facts.document_id)
+        )
+        return pb.PlanRouteResponse.FromString(answer)
+
+    # --- cases ----------------------------------------------------------------------------------
+
+    async def ListInbox(self, request: pb.ListInboxRequest, context: Context) -> pb.ListInboxResponse:
+        """What waits on the caller's posts, urgent first, then oldest (AP-18, AP-44). INVALID_CURSOR."""
+        caller = interceptors.identity()
+        if any(kind not in INBOX_KINDS for kind in request.kinds):
+            raise invalid(FieldViolation("kinds", "UNKNOWN"))
+        limit = _limit(request.limit, 50, 200)
+        async with db.connection(self._pool) as conn:
+            found, counts = await case_store.inbox(
+                conn,
+                caller.staff_id,
+                clock.today(),
+                kinds=sorted(set(request.kinds)),
+                post_id=request.post_id,
+                after=_position(request.cursor),
+                limit=limit + 1,
+            )
+        page = found[:limit]
+        record = await self._listed("inbox.listed", "step", request, [item.step_id for item in page])
+        return pb.ListInboxResponse(
+            items=[_inbox_item(item) for item in page],
+            next_cursor=_after(page[-1]) if len(found) > limit else "",
+            counts={kind: counts.get(kind, 0) for kind in INBOX_KINDS},
+            access_record=record,
+        )
+
+    async def GetCase(self, request: pb.GetCaseRequest, context: Context) -> pb.GetCaseResponse:
+        """A case by its id, or a document's latest. NOT_FOUND when absent or hidden (AC-03)."""
+        caller = interceptors.identity()
+        now = clock.now()
+        async with db.connection(self._pool) as conn:
+            if request.case_id:
+                found = await case_store.load(conn, _uuid(request.case_id), now.date(), now)
+            else:
+                found = await case_store.load_latest(conn, _uuid(request.document_id), now.date(), now)
+        if found is None:
+            raise not_found()
+        case, hall = found
+        shown = bool(request.read_receipt) and policy.opens(
+            await self._receipt(request.read_receipt, case.case_id),
+            case.document_id,
+            caller.staff_id,
+            self._tenant,
+            now,
+        )
+        policy.require_visible(case, _reader(caller), shown)
+        record = await self._recorder.record(
+            Access(
+                actor=caller,
+                action="case.viewed",
+                object_type="case",
+                object_id=case.case_id,
+                version_digest=case.version_digest,
+                detail={"document_id": case.document_id},
+            )
+        )
+        return pb.GetCaseResponse(case=_case(case, hall, caller.staff_id), access_record=record)
+
+    async def ActOnStep(self, request: pb.ActOnStepRequest, context: Context) -> pb.ActOnStepResponse:
+        """One act of one person on one step; answers the new case (AP-31, AP-32)."""
+        caller = interceptors.identity()
+        wish = _wish(request)
+        answer = await case_commands.act_on_step(
+            self._pool,
+            _request(request, caller),
+            wish,
+            _reader(caller),
+            await self._receipt(request.read_receipt, wish.case_id),
+            self._tenant,
+            _cause(caller, request.post_id),
+            lambda case, hall: pb.ActOnStepResponse(case=_case(case, hall, caller.staff_id)).SerializeToString(),
+            clock.now(),
+        )
+        self._relay.wake()
+        return pb.ActOnStepResponse.FromString(answer)
+
+    async def RecallCase(self, request: pb.RecallCaseRequest, context: Context) -> pb.RecallCaseResponse:
+        """引戻し. TOO_LATE once somebody after it has acted."""
+        caller = interceptors.identity()
+        answer = await case_commands.recall(
+            self._pool,
+            _request(request, caller),
+            _uuid(request.case_id),
+            request.expected_version,
+            _comment(request.comment),
+            _reader(caller),
+            _cause(caller),
+            lambda case, hall: pb.RecallCaseResponse(case=_case(case, hall, caller.staff_id)).SerializeToString(),
+            clock.now(),
+        )
+        self._relay.wake()
+        return pb.RecallCaseResponse.FromString(answer)
+
+    async def WithdrawCase(self, request: pb.WithdrawCaseRequest, context: Context) -> pb.WithdrawCaseResponse:
+        """取下げ by the drafter, not after the decision."""
+        caller = interceptors.identity()
+        answer = await case_commands.withdraw(
+            self._pool,
+            _request(request, caller),
+            _uuid(request.case_id),
+            request.expected_version,
+            _comment(request.comment),
+            _reader(caller),
+            _cause(caller),
+            lambda case, hall: pb.WithdrawCaseResponse(case=_case(case, hall, caller.staff_id)).SerializeToString(),
+            clock.now(),
+        )
+        self._relay.wake()
+        return pb.WithdrawCaseResponse.FromString(answer)
+
+    # --- shared by the methods ------------------------------------------------------------------
+
+    async def _listed(self, action: str, object_type: str, request: Message, ids: Sequence[str]) -> str:
+        """Record a list that is about to be shown; returns the record's reference."""
+        return await self._recorder.record(
+            Access(
+                actor=interceptors.identity(),
+                action=action,
+                object_type=object_type,
+                query_digest=_digest(request),
+                result_count=len(ids),
+                result_digest=digest_of(*ids),
+            )
+        )
+
+    async def _receipt(self, token: str, case_id: str) -> Receipt:
+        """A read receipt with a good signature of documents. READ_RECEIPT_INVALID otherwise, and on record."""
+        try:
+            return self._signed_receipt(token)
+        except DomainError as error:
+            await self._recorder.record(
+                Access(
+                    actor=interceptors.identity(),
+                    action="receipt.presented",
+                    object_type="case",
+                    object_id=case_id,
+                    outcome=DENIED,
+                    reason="READ_RECEIPT_INVALID",
+                )
+            )
+            raise DomainError(Kind.PRECONDITION, "READ_RECEIPT_INVALID", error.message) from None
+
+    def _signed_receipt(self, token: str) -> Receipt:
+        claims = self._receipts.claims(token)
+        texts = [claims.get(name) for name in ("doc", "ver", "sub", "ten", "rec")]
+        issued = claims.get("iat")
+        if not all(isinstance(text, str) for text in texts) or not isinstance(issued, int):
+            raise unauthenticated("claims are missing")
+        document_id, version_digest, staff_id, tenant, record = map(str, texts)
+        return Receipt(
+            document_id, version_digest, staff_id, tenant, record, dt.datetime.fromtimestamp(issued, tz=clock.JST)
+        )
+
+
+# --- proto → plain ------------------------------------------------------------------------------
+
+
+def _request(request: Message, caller: Identity) -> Request:
+    request_id = str(getattr(request, "request_id", ""))
+    if not request_id:
+        raise invalid(FieldViolation("request_id", "REQUIRED"))
+    if len(request_id) > 200:
+        raise invalid(FieldViolation("request_id", "TOO_LONG"))
+    return Request(caller.staff_id, request_id, request.DESCRIPTOR.name, _digest(request))
+
+
+def _digest(request: Message) -> str:
+    return hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()
+
+
+def _reader(caller: Identity) -> Reader:
+    return Reader(caller.staff_id, caller.posts)
+
+
+def _cause(caller: Identity, post_id: str = "") -> Cause:
+    actor = actor_of(caller)
+    if post_id in caller.posts:
+        # AP-44: the post acted from, chosen with the act.
+        actor.post_id, actor.unit_id = post_id, caller.posts[post_id]
+    return cause_of(actor)
+
+
+def _uuid(text: str) -> str:
+    """The canonical form; what is no id cannot be found."""
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise not_found() from None
+
+
+def _day(text: str) -> dt.date:
+    if not text:
+        return clock.today()
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise invalid(FieldViolation("on", "NOT_A_DATE")) from None
+
+
+def _limit(wished: int, default: int, most: int) -> int:
+    if not 0 <= wished <= most:
+        raise invalid(FieldViolation("limit", "OUT_OF_RANGE"))
+    return wished or default
+
+
+def _moment(request: Message, name: str) -> dt.datetime:
+    """A required Timestamp field, as an aware Japanese time."""
+    if not request.HasField(name):
+        raise invalid(FieldViolation(name, "REQUIRED"))
+    stamp: Timestamp = getattr(request, name)
+    try:
+        return stamp.ToDatetime(tzinfo=dt.UTC).astimezone(clock.JST)
+    except (ValueError, OverflowError):
+        raise invalid(FieldViolation(name, "OUT_OF_RANGE")) from None
+
+
+def _facts(facts: pb.RouteFacts, caller: Identity) -> Facts:
+    problems: list[FieldViolation] = []
+    if not facts.unit_id:
+        problems.append(FieldViolation("facts.unit_id", "REQUIRED"))
+    if not facts.matter:
+        problems.append(FieldViolation("facts.matter", "REQUIRED"))
+    if facts.decision_class and facts.decision_class not in DECISION_CLASSES:
+        problems.append(FieldViolation("facts.decision_class", "UNKNOWN"))
+    if facts.HasField("amount") and facts.amount < 0:
+        problems.append(FieldViolation("facts.amount", "OUT_OF_RANGE"))
+    try:
+        document_id = str(uuid.UUID(facts.document_id))
+    except ValueError:
+        document_id = ""
+        problems.append(FieldViolation("facts.document_id", "MALFORMED"))
+    if problems:
+        raise invalid(*problems)
+    return Facts(
+        document_id=document_id,
+        unit_id=facts.unit_id,
+        drafter=caller.staff_id,
+        drafter_post=facts.drafter_post,
+        matter=facts.matter,
+        amount=facts.amount if facts.HasField("amount") else None,
+        wished_class=facts.decision_class,
+        exceptional=facts.exceptional,
+    )
+
+
+def _planned(step: pb.PlannedStep) -> PlannedStep:
+    kind = _KIND_OF.get(step.kind)
+    if kind is None:
+        raise invalid(FieldViolation("adjusted", "KIND_NOT_ALLOWED"))
+    if not 1 <= step.group <= 10_000:
+        raise invalid(FieldViolation("adjusted", "GROUP_OUT_OF_RANGE"))
+    return PlannedStep(kind, step.post_id, step.group, step.mandatory, "")
+
+
+def _wish(request: pb.ActOnStepRequest) -> Wish:
+    problems = [
+        FieldViolation(name, "REQUIRED")
+        for name in ("action", "version_digest", "expected_version")
+        if not getattr(request, name)
+    ]
+    if request.action and request.action not in STEP_ACTIONS:
+        problems.append(FieldViolation("action", "UNKNOWN"))
+    if problems:
+        raise invalid(*problems)
+    return Wish(
+        case_id=_uuid(request.case_id),
+        step_id=_uuid(request.step_id),
+        action=Action(request.action),
+        comment=_comment(request.comment),
+        version_digest=request.version_digest,
+        expected_version=request.expected_version,
+        post_id=request.post_id,
+    )
+
+
+def _comment(text: str) -> str:
+    if len(text) > MAX_COMMENT:
+        raise invalid(FieldViolation("comment", "TOO_LONG"))
+    if "\0" in text:
+        raise invalid(FieldViolation("comment", "MALFORMED"))
+    return text
+
+
+# --- cursors ------------------------------------------------------------------------------------
+
+
+def _cursor(*parts: str | int) -> str:
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+
+
+def _uncursor(cursor: str, length: int) -> list[object]:
+    try:
+        parts = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+    except (ValueError, binascii.Error):
+        raise _bad_cursor() from None
+    if not isinstance(parts, list) or len(parts) != length:
+        raise _bad_cursor()
+    return parts
+
+
+def _text_of(part: object) -> str:
+    if not isinstance(part, str) or "\0" in part:
+        raise _bad_cursor()
+    return part
+
+
+def _position(cursor: str) -> Position | None:
+    if not cursor:
+        return None
+    priority, since, step_id = _uncursor(cursor, 3)
+    if not isinstance(priority, int) or priority not in (0, 1):
+        raise _bad_cursor()
+    try:
+        moment = dt.datetime.fromisoformat(_text_of(since))
+        position = Position(priority, moment, str(uuid.UUID(_text_of(step_id))))
+    except ValueError:
+        raise _bad_cursor() from None
+    if moment.tzinfo is None:
+        raise _bad_cursor()
+    return position
+
+
+def _after(item: Waiting) -> str:
+    return _cursor(0 if item.urgent else 1, item.waiting_since.isoformat(), item.step_id)
+
+
+def _bad_cursor() -> DomainError:
+    return DomainError(Kind.INVALID, "INVALID_CURSOR", "the cursor is not one of ours")
+
+
+# --- plain → proto ------------------------------------------------------------------------------
+
+_KINDS = {
+    StepKind.APPROVE: pb.STEP_KIND_APPROVE,
+    StepKind.DECIDE: pb.STEP_KIND_DECIDE,
+    StepKind.CONCUR: pb.STEP_KIND_CONCUR,
+    StepKind.REVIEW: pb.STEP_KIND_REVIEW,
+    StepKind.INFORM: pb.STEP_KIND_INFORM,
+}
+_STATES: dict[StepState, pb.StepState] = {state: getattr(pb, f"STEP_STATE_{state.upper()}") for state in StepState}
+_KIND_OF = {number: kind for kind, number in _KINDS.items()}
+
+
+def _held_posts(posts: Sequence[HeldPost]) -> list[pb.HeldPost]:
+    return [
+        pb.HeldPost(
+            post_id=post.post_id,
+            unit_id=post.unit_id,
+            title=post.title,
+            unit_name=post.unit_name,
+            kind=post.kind,
+            rank=post.rank,
+        )
+        for post in posts
+    ]
+
+
+def _seat_label(seat: Seat) -> str:
+    """「環境政策室長 髙橋一郎」."""
+    names = "・".join(holder.name for holder in seat.holders)
+    return f"{post_label(seat.unit_name, seat.title)} {names}".strip()
+
+
+def _absence(absence: Absence, *, known: bool = True) -> pb.Absence:
+    made = pb.Absence(
+        absence_id=absence.absence_id,
+        staff_id=absence.staff_id,
+        to=timestamp(absence.to_at),
+        reason_code=absence.reason_code if known else "",
+        registered_by=absence.registered_by,
+    )
+    # The field is called "from", which is a keyword of Python.
+    getattr(made, "from").CopyFrom(timestamp(absence.from_at))
+    return made
+
+
+def _plan(plan: Plan, seats: Mapping[str, Seat]) -> pb.PlanRouteResponse:
+    return pb.PlanRouteResponse(
+        route_plan_id=plan.route_plan_id,
+        steps=[_planned_step(step, seats[step.post_id]) for step in plan.route.steps],
+        decision_class=plan.route.decision_class,
+        rule_id=plan.route.rule_id,
+        basis=plan.route.basis,
+    )
+
+
+def _planned_step(step: PlannedStep, seat: Seat) -> pb.PlannedStep:
+    holder = seat.holder
+    return pb.PlannedStep(
+        kind=_KINDS[step.kind],
+        post_id=step.post_id,
+        group=step.group,
+        mandatory=step.mandatory,
+        staff_id=holder.staff_id if holder else "",
+        staff_name=holder.name if holder else "",
+        post_title=seat.title,
+        unit_name=seat.unit_name,
+        absent=seat.absent,
+        basis=step.basis,
+    )
+
+
+def _inbox_item(item: Waiting) -> pb.InboxItem:
+    return pb.InboxItem(
+        case_id=item.case_id,
+        step_id=item.step_id,
+        document_id=item.document_id,
+        kind=item.kind,
+        post_id=item.post_id,
+        post_title=item.post_title,
+        step_kind=_KINDS[item.step_kind],
+        step_state=_STATES[item.step_state],
+        waiting_since=timestamp(item.waiting_since),
+        urgent=item.urgent,
+        draft_number=item.draft_number,
+        unit_id=item.unit_id,
+        drafter=item.drafter,
+    )
+
+
+def _case(case: Case, hall: Hall, staff_id: str) -> pb.Case:
+    """The case as this reader sees it: with what they may do."""
+    return pb.Case(
+        case_id=case.case_id,
+        document_id=case.document_id,
+        state=case.state,
+        version_digest=case.version_digest,
+        drafter=case.drafter,
+        drafter_post=case.drafter_post,
+        unit_id=case.unit_id,
+        decision_class=case.decision_class,
+        draft_number=case.draft_number,
+        urgent=case.urgent,
+        steps=[_step(case, step, hall, staff_id) for step in case.steps],
+        decisions=[
+            pb.Decision(
+                decision_id=decision.decision_id,
+                step_id=decision.step_id,
+                action=decision.action,
+                staff_id=decision.by.staff_id,
+                staff_name=decision.by.staff_name,
+                post_id=decision.by.post_id,
+                post_title=decision.by.post_title,
+                unit_name=decision.by.unit_name,
+                comment=decision.comment,
+                acted_at=timestamp(decision.acted_at),
+                version_digest=decision.version_digest,
+                access_record=decision.access_record,
+            )
+            for decision in case.decisions
+        ],
+        opened_at=timestamp(case.opened_at),
+        decided_at=_maybe(case.decided_at),
+        version=case.version,
+        rule_id=case.rule_id,
+        basis=case.basis,
+        reason=case.reason,
+        allowed_actions=policy.allowed_on_case(case, hall, staff_id),
+    )
+
+
+def _step(case: Case, step: Step, hall: Hall, staff_id: str) -> pb.Step:
+    seat = hall.seats.get(step.post_id)
+    holder = seat.holder if seat else None
+    made = pb.Step(
+        step_id=step.step_id,
+        kind=_KINDS[step.kind],
+        state=_STATES[step.state],
+        group=step.group,
+        post_id=step.post_id,
+        post_title=seat.title if seat else step.post_id,
+        unit_name=seat.unit_name if seat else "",
+        staff_id=holder.staff_id if holder else "",
+        staff_name=holder.name if holder else "",
+        activated_at=_maybe(step.activated_at),
+        acted_at=_maybe(step.acted_at),
+        mandatory=step.mandatory,
+        basis=step.basis,
+        post_view=step.post_view,
+        allowed_actions=policy.allowed_actions(case, step, hall, staff_id),
+    )
+    if step.holder is not None:
+        # AP-40: once acted on, as they were then.
+        made.post_title, made.unit_name = step.holder.post_title, step.holder.unit_name
+        made.staff_id, made.staff_name = step.holder.staff_id, step.holder.staff_name
+    if step.acted_for is not None:
+        made.acted_for_staff_id, made.acted_for_name = step.acted_for.staff_id, step.acted_for.staff_name
+        made.acted_for_post_title = step.acted_for.post_title
+    return made
+
+
+def _maybe(moment: dt.datetime | None) -> Timestamp | None:
+    return None if moment is None else timestamp(moment)

@@ -1,0 +1,253 @@
+"""Writes on cases: open, act, recall, withdraw. One function, one transaction, visible from first to last line.
+
+Crash inside: nothing happened. After the block: case, decision, events and answer are durable
+together, and a repeated request_id gets the same answer.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from chassis import clock, db, outbox
+from chassis.db import Connection, Pool
+from chassis.errors import DomainError, Kind
+from services.approvals import policy, requests
+from services.approvals.cases import domain, store
+from services.approvals.cases.domain import Act, Action, Case, Hall, Outcome, Signature, Step, StepState
+from services.approvals.cases.envelopes import AWAITS, Cause, envelopes
+from services.approvals.policy import Reader, Receipt
+from services.approvals.requests import Request
+from services.approvals.routes import store as routes
+from services.approvals.routes.domain import Facts, Plan, StepKind
+
+# The answer to a write, as bytes, made inside the transaction and stored with it.
+Encode = Callable[[Case, Hall], bytes]
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a submitted document says of itself."""
+
+    case_id: str
+    route_plan_id: str
+    version_digest: str
+    draft_number: str
+    drafter_post: str
+    urgent: bool
+    facts: Facts
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One act as asked for."""
+
+    case_id: str
+    step_id: str
+    action: Action
+    comment: str
+    version_digest: str
+    expected_version: int
+    # The post acted from, "" to let the step choose (AP-44).
+    post_id: str
+
+
+async def open_case(conn: Connection, submission: Submission, cause: Cause, now: dt.datetime) -> Case:
+    """DocumentSubmitted: begin to circulate, or refuse a plan that belongs to other facts.
+
+    Runs in the consumer's transaction, together with the inbox row of the event.
+    """
+    plan = await routes.find_plan(conn, submission.route_plan_id)
+    if plan is None or not plan.belongs_to(submission.facts):
+        case, events = domain.refuse(_refused_case(submission, now), "PLAN_MISMATCH")
+    else:
+        hall = await store.hall_of(conn, _posts(plan), now.date(), now)
+        case, events = domain.open_case(_new_case(submission, plan, now), hall.absent, now)
+    await store.insert(conn, case)
+    await outbox.append(conn, envelopes(case, events, cause), AWAITS)
+    return case
+
+
+async def act_on_step(
+    pool: Pool,
+    request: Request,
+    wish: Wish,
+    reader: Reader,
+    receipt: Receipt,
+    tenant: str,
+    cause: Cause,
+    encode: Encode,
+    now: dt.datetime,
+) -> bytes:
+    """One act of one person on one step; the answer is the new case.
+
+    Order of refusals: NOT_FOUND, STALE_VERSION, VERSION_MOVED (AP-31), receipt, NOT_YOUR_STEP and the like,
+    then what the step does not admit. Two at once on one step: the lock lets one win, the other is stale (AP-32).
+    """
+    async with db.transaction(pool) as conn, conn.pipeline():
+        await store.lock(conn, wish.case_id)
+        answered = await requests.find(conn, request)
+        if answered is not None:
+            return answered
+        found = await store.load(conn, wish.case_id, now.date(), now)
+        shown = found is not None and policy.opens(receipt, found[0].document_id, reader.staff_id, tenant, now)
+        case = policy.require_visible(found[0] if found else None, reader, shown)
+        hall = found[1] if found else Hall({})
+        step = case.step(wish.step_id)
+        _require_version(case, wish.expected_version, step)
+        if wish.version_digest != case.version_digest:
+            raise DomainError(Kind.PRECONDITION, "VERSION_MOVED", "another version circulates")
+        policy.require_receipt(receipt, case, reader.staff_id, tenant, now)
+        by = policy.require_signature(case, step, wish.action, hall, reader.staff_id, wish.post_id)
+        act = _act(wish.action, by, wish.comment, case, now, receipt.record)
+        after, events = domain.act(case, step.step_id, act, hall.absent)
+        response = encode(after, hall)
+        await store.save(conn, case, after)
+        await outbox.append(conn, envelopes(after, events, cause), AWAITS)
+        await requests.save(conn, request, response, now)
+    return response
+
+
+async def recall(
+    pool: Pool,
+    request: Request,
+    case_id: str,
+    expected_version: int,
+    comment: str,
+    reader: Reader,
+    cause: Cause,
+    encode: Encode,
+    now: dt.datetime,
+) -> bytes:
+    """引戻し by the last actor or the drafter. TOO_LATE, NOT_PERMITTED, NOT_YOUR_STEP, CASE_CLOSED, STALE_VERSION."""
+
+    def change(case: Case, hall: Hall) -> Outcome:
+        step = domain.recallable(case, reader.staff_id)
+        if step is not None:
+            by = policy.require_still_held(step, hall, reader.staff_id)
+        else:
+            by = policy.signature_of(case, hall, reader.staff_id)
+        return domain.recall(case, _act(Action.RECALL, by, comment, case, now))
+
+    return await _on_case(pool, request, case_id, expected_version, reader, cause, encode, now, change)
+
+
+async def withdraw(
+    pool: Pool,
+    request: Request,
+    case_id: str,
+    expected_version: int,
+    comment: str,
+    reader: Reader,
+    cause: Cause,
+    encode: Encode,
+    now: dt.datetime,
+) -> bytes:
+    """取下げ by the drafter, not after the decision. NOT_PERMITTED, CASE_CLOSED, STALE_VERSION."""
+
+    def change(case: Case, hall: Hall) -> Outcome:
+        policy.require_drafter(case, reader.staff_id)
+        by = policy.signature_of(case, hall, reader.staff_id)
+        return domain.withdraw(case, _act(Action.WITHDRAW, by, comment, case, now))
+
+    return await _on_case(pool, request, case_id, expected_version, reader, cause, encode, now, change)
+
+
+async def _on_case(
+    pool: Pool,
+    request: Request,
+    case_id: str,
+    expected_version: int,
+    reader: Reader,
+    cause: Cause,
+    encode: Encode,
+    now: dt.datetime,
+    change: Callable[[Case, Hall], Outcome],
+) -> bytes:
+    """A write on the case itself, which needs no receipt: nothing is approved by it."""
+    async with db.transaction(pool) as conn, conn.pipeline():
+        await store.lock(conn, case_id)
+        answered = await requests.find(conn, request)
+        if answered is not None:
+            return answered
+        found = await store.load(conn, case_id, now.date(), now)
+        case = policy.require_visible(found[0] if found else None, reader, shown=False)
+        hall = found[1] if found else Hall({})
+        _require_version(case, expected_version, None)
+        after, events = change(case, hall)
+        response = encode(after, hall)
+        await store.save(conn, case, after)
+        await outbox.append(conn, envelopes(after, events, cause), AWAITS)
+        await requests.save(conn, request, response, now)
+    return response
+
+
+def _require_version(case: Case, expected: int, step: Step | None) -> None:
+    """ABORTED STALE_VERSION: the case changed since it was read; says what became of the step (AP-32)."""
+    if case.version == expected:
+        return
+    who = (step.acted_for or step.holder) if step is not None else None
+    raise DomainError(
+        Kind.CONFLICT,
+        "STALE_VERSION",
+        f"the case is at {case.version}",
+        metadata={
+            "version": str(case.version),
+            "case_state": case.state,
+            "step_state": step.state if step is not None else "",
+            "acted_by": who.staff_name if who else "",
+        },
+    )
+
+
+def _act(action: Action, by: Signature, comment: str, case: Case, now: dt.datetime, record: str = "") -> Act:
+    return Act(clock.new_id(), action, by, comment, now, case.version_digest, record)
+
+
+def _posts(plan: Plan) -> list[str]:
+    return [step.post_id for step in plan.route.steps]
+
+
+def _new_case(submission: Submission, plan: Plan, now: dt.datetime) -> Case:
+    """The case of a plan, every step WAITING; the posts above the decider struck through (AP-04)."""
+    route = plan.route
+    steps = [
+        Step(clock.new_id(), step.kind, StepState.WAITING, step.group, step.post_id, step.mandatory, step.basis)
+        for step in route.steps
+    ]
+    last = max(step.group for step in route.steps)
+    struck = [
+        Step(clock.new_id(), StepKind.APPROVE, StepState.STRUCK, last + number, post_id, False, "")
+        for number, post_id in enumerate(route.struck, start=1)
+    ]
+    return replace(
+        _refused_case(submission, now),
+        state=domain.CaseState.CIRCULATING,
+        decision_class=route.decision_class,
+        exceptional=plan.facts.exceptional,
+        rule_id=route.rule_id,
+        basis=route.basis,
+        steps=(*steps, *struck),
+    )
+
+
+def _refused_case(submission: Submission, now: dt.datetime) -> Case:
+    facts = submission.facts
+    return Case(
+        case_id=submission.case_id,
+        document_id=facts.document_id,
+        state=domain.CaseState.REFUSED,
+        version_digest=submission.version_digest,
+        drafter=facts.drafter,
+        drafter_post=submission.drafter_post,
+        unit_id=facts.unit_id,
+        decision_class=facts.wished_class,
+        draft_number=submission.draft_number,
+        urgent=submission.urgent,
+        exceptional=False,
+        route_plan_id=submission.route_plan_id,
+        rule_id="",
+        basis="",
+        opened_at=now,
+    )

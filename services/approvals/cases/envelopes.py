@@ -1,0 +1,137 @@
+"""What others hear of a case: each event carries the whole case, so their order does not matter.
+
+All events of one act show the case as it is after the act; only `case_version` differs. Comments
+do not travel, only their digests (architecture I5).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
+
+from chassis import clock, telemetry
+from chassis.recorder import timestamp
+from kanketsu.approvals.v1 import events_pb2
+from kanketsu.event.v1 import envelope_pb2
+from services.approvals.cases.domain import Case, Decision, Event, EventKind, leases
+
+PRODUCER = "approvals"
+AWAITS = ("audit", "documents")
+
+# Name in the log of each event.
+_ACTIONS = {
+    EventKind.OPENED: "case.opened",
+    EventKind.ACTIVATED: "step.activated",
+    EventKind.CLOSED_STEP: "step.closed",
+    EventKind.HELD: "step.held",
+    EventKind.DECIDED: "case.decided",
+    EventKind.CLOSED: "case.closed",
+    EventKind.POST_VIEWED: "step.post_viewed",
+}
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Who caused the events and the trace they belong to."""
+
+    actor: envelope_pb2.Actor
+    trace_parent: str
+
+
+def cause_of(actor: envelope_pb2.Actor) -> Cause:
+    """The given actor in the current trace."""
+    return Cause(actor, telemetry.current_trace_parent())
+
+
+def envelopes(case: Case, events: Sequence[Event], cause: Cause) -> list[envelope_pb2.Envelope]:
+    """One envelope per event, numbered so that the last has the case's version."""
+    first = case.version - len(events) + 1
+    made: list[envelope_pb2.Envelope] = []
+    now = timestamp(clock.now())
+    for version, event in enumerate(events, start=first):
+        message = _message(event, snapshot(case, version))
+        detail = {"document_id": case.document_id, "state": case.state}
+        if event.step_id:
+            detail |= {"step_id": event.step_id, "post_id": case.step(event.step_id).post_id}
+        if event.detail:
+            detail["act"] = event.detail
+        made.append(
+            envelope_pb2.Envelope(
+                event_id=clock.new_id(),
+                type=message.DESCRIPTOR.full_name,
+                action=_ACTIONS[event.kind],
+                producer=PRODUCER,
+                aggregate="case",
+                aggregate_id=case.case_id,
+                aggregate_version=version,
+                occurred_at=now,
+                actor=cause.actor,
+                trace_parent=cause.trace_parent,
+                version_digest=case.version_digest,
+                detail=detail,
+                payload=message.SerializeToString(),
+            )
+        )
+    return made
+
+
+def snapshot(case: Case, version: int) -> events_pb2.CaseSnapshot:
+    """The whole case as others need it."""
+    made = events_pb2.CaseSnapshot(
+        case_id=case.case_id,
+        document_id=case.document_id,
+        case_version=version,
+        state=case.state,
+        version_digest=case.version_digest,
+        decisions=[_record(decision) for decision in case.decisions],
+        decided_by=case.decided_by,
+        reason=case.reason,
+    )
+    if case.decided_at is not None:
+        made.decided_at.CopyFrom(timestamp(case.decided_at))
+    for lease in leases(case):
+        entry = made.leases.add(step_id=lease.step_id, principal=lease.principal, acted=lease.acted)
+        # The field is called "from", which is a keyword of Python.
+        getattr(entry, "from").CopyFrom(timestamp(lease.since))
+    return made
+
+
+def _record(decision: Decision) -> events_pb2.DecisionRecord:
+    by = decision.by
+    comment = decision.comment
+    return events_pb2.DecisionRecord(
+        decision_id=decision.decision_id,
+        step_id=decision.step_id,
+        action=decision.action,
+        staff_id=by.staff_id,
+        post_id=by.post_id,
+        unit_id=by.unit_id,
+        acted_at=timestamp(decision.acted_at),
+        version_digest=decision.version_digest,
+        access_record=decision.access_record,
+        comment_digest=hashlib.sha256(comment.encode()).hexdigest() if comment else "",
+        staff_name=by.staff_name,
+        post_title=by.post_title,
+        unit_name=by.unit_name,
+    )
+
+
+def _message(event: Event, shown: events_pb2.CaseSnapshot) -> Message:
+    match event.kind:
+        case EventKind.OPENED:
+            return events_pb2.CaseOpened(snapshot=shown)
+        case EventKind.ACTIVATED:
+            return events_pb2.StepActivated(snapshot=shown, step_id=event.step_id)
+        case EventKind.CLOSED_STEP:
+            return events_pb2.StepClosed(snapshot=shown, step_id=event.step_id)
+        case EventKind.HELD:
+            return events_pb2.StepHeld(snapshot=shown, step_id=event.step_id)
+        case EventKind.DECIDED:
+            return events_pb2.CaseDecided(snapshot=shown)
+        case EventKind.CLOSED:
+            return events_pb2.CaseClosed(snapshot=shown)
+        case EventKind.POST_VIEWED:
+            return events_pb2.PostViewed(snapshot=shown, step_id=event.step_id)

@@ -1,0 +1,435 @@
+# ruff: noqa: S608 - statements are put together from constants of this module
+"""All SQL about cases: one statement loads a case whole, a few save what changed.
+
+A case is loaded together with the posts it concerns as they are held now, so that an act needs
+two trips to the database however long the route is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from chassis.db import Connection
+from services.approvals.cases.domain import (
+    Action,
+    Case,
+    CaseState,
+    Decision,
+    Hall,
+    Signature,
+    Step,
+    StepState,
+    inbox_kind,
+    waiting_since,
+)
+from services.approvals.organisation.domain import AppointmentKind
+from services.approvals.organisation.store import SEATS, find_seats, seat_of
+from services.approvals.routes.domain import StepKind
+
+_LOAD = (
+    """
+SELECT
+    c.case_id::text, c.document_id::text, c.state, c.version_digest, c.drafter, c.drafter_post, c.unit_id,
+    c.decision_class, c.draft_number, c.urgent, c.exceptional, c.route_plan_id::text, c.rule_id, c.basis, c.opened_at,
+    c.decided_at, c.decided_by, c.reason, c.version,
+    (
+        SELECT json_agg(json_build_object(
+            'step_id', s.step_id, 'kind', s.kind, 'state', s.state, 'group', s.step_group, 'post_id', s.post_id,
+            'mandatory', s.mandatory, 'basis', s.basis, 'activated_at', s.activated_at, 'acted_at', s.acted_at,
+            'round', s.round, 'holder', s.holder, 'acted_for', s.acted_for
+        ) ORDER BY s.place)
+        FROM steps AS s WHERE s.case_id = c.case_id
+    ),
+    (
+        SELECT json_agg(json_build_object(
+            'decision_id', d.decision_id, 'step_id', d.step_id, 'action', d.action, 'round', d.round,
+            'by', json_build_object(
+                'staff_id', d.staff_id, 'staff_name', d.staff_name, 'post_id', d.post_id,
+                'post_title', d.post_title, 'unit_id', d.unit_id, 'unit_name', d.unit_name,
+                'appointment', d.appointment
+            ),
+            'comment', d.comment, 'acted_at', d.acted_at, 'version_digest', d.version_digest,
+            'access_record', d.access_record
+        ) ORDER BY d.acted_at, d.decision_id)
+        FROM decisions AS d WHERE d.case_id = c.case_id
+    ),
+    (
+        WITH wanted (post_id) AS (
+            SELECT s.post_id FROM steps AS s WHERE s.case_id = c.case_id
+            UNION
+            SELECT c.drafter_post
+            UNION
+            SELECT b.substitute_post_id FROM substitutes AS b INNER JOIN steps AS s ON s.post_id = b.post_id
+            WHERE s.case_id = c.case_id AND s.kind = 'decide' AND b.valid_from <= %(day)s AND %(day)s < b.valid_to
+        )
+        SELECT json_agg(seat) FROM ("""
+    + SEATS
+    + """) AS seat
+    ),
+    ARRAY(
+        SELECT b.substitute_post_id FROM substitutes AS b INNER JOIN steps AS s ON s.post_id = b.post_id
+        WHERE s.case_id = c.case_id AND s.kind = 'decide' AND b.valid_from <= %(day)s AND %(day)s < b.valid_to
+        ORDER BY b.place
+    )
+FROM cases AS c
+"""
+)
+
+
+async def lock(conn: Connection, case_id: str) -> None:
+    """Wait for and take the case. What is loaded afterwards is the truth until the commit (AP-32)."""
+    await conn.execute("SELECT 1 FROM cases WHERE case_id = %s FOR UPDATE", (case_id,))
+
+
+async def load(conn: Connection, case_id: str, day: dt.date, now: dt.datetime) -> tuple[Case, Hall] | None:
+    """The case and its posts as held now; None when there is none."""
+    cursor = await conn.execute(_LOAD + "WHERE c.case_id = %(case_id)s", {"case_id": case_id, "day": day, "now": now})
+    row = await cursor.fetchone()
+    return None if row is None else _case(row)
+
+
+async def load_latest(conn: Connection, document_id: str, day: dt.date, now: dt.datetime) -> tuple[Case, Hall] | None:
+    """The latest case of a document."""
+    cursor = await conn.execute(
+        _LOAD + "WHERE c.case_id = (SELECT l.case_id FROM cases AS l WHERE l.document_id = %(document_id)s"
+        " ORDER BY l.opened_at DESC, l.case_id DESC LIMIT 1)",
+        {"document_id": document_id, "day": day, "now": now},
+    )
+    row = await cursor.fetchone()
+    return None if row is None else _case(row)
+
+
+async def hall_of(conn: Connection, post_ids: Sequence[str], day: dt.date, now: dt.datetime) -> Hall:
+    """These posts as held now."""
+    return Hall(await find_seats(conn, post_ids, day, now))
+
+
+async def insert(conn: Connection, case: Case) -> None:
+    """A new case with its steps."""
+    await conn.execute(
+        "INSERT INTO cases (case_id, document_id, state, version_digest, drafter, drafter_post, unit_id,"
+        " decision_class, draft_number, urgent, exceptional, route_plan_id, rule_id, basis, opened_at, reason, version)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        (
+            case.case_id,
+            case.document_id,
+            case.state,
+            case.version_digest,
+            case.drafter,
+            case.drafter_post,
+            case.unit_id,
+            case.decision_class,
+            case.draft_number,
+            case.urgent,
+            case.exceptional,
+            case.route_plan_id,
+            case.rule_id,
+            case.basis,
+            case.opened_at,
+            case.reason,
+            case.version,
+        ),
+    )
+    await conn.execute(
+        "INSERT INTO steps (step_id, case_id, kind, state, step_group, place, post_id, mandatory, basis, activated_at,"
+        " inbox_kind, waiting_since, priority)"
+        " SELECT n.step_id, %s, n.kind, n.state, n.step_group, n.place, n.post_id, n.mandatory, n.basis,"
+        " n.activated_at, n.inbox_kind, n.waiting_since, %s"
+        " FROM jsonb_to_recordset(%s) AS n (step_id uuid, kind text, state text, step_group smallint,"
+        " place smallint, post_id text, mandatory boolean, basis text, activated_at timestamptz, inbox_kind text,"
+        " waiting_since timestamptz)",
+        (case.case_id, 0 if case.urgent else 1, Jsonb([_row(case, step, n) for n, step in enumerate(case.steps)])),
+    )
+
+
+async def save(conn: Connection, before: Case, after: Case) -> None:
+    """Write what changed. The case is locked, so nothing else can have."""
+    await conn.execute(
+        "UPDATE cases SET state = %s, decided_at = %s, decided_by = %s, reason = %s, version = %s WHERE case_id = %s",
+        (after.state, after.decided_at, after.decided_by, after.reason, after.version, after.case_id),
+    )
+    old = {step.step_id: (step, inbox_kind(before, step)) for step in before.steps}
+    changed = [
+        _row(after, step, place)
+        for place, step in enumerate(after.steps)
+        if old[step.step_id] != (step, inbox_kind(after, step))
+    ]
+    if changed:
+        await conn.execute(
+            "UPDATE steps AS s SET state = n.state, activated_at = n.activated_at, acted_at = n.acted_at,"
+            " round = n.round, holder = n.holder, acted_for = n.acted_for, inbox_kind = n.inbox_kind,"
+            " waiting_since = n.waiting_since"
+            " FROM jsonb_to_recordset(%s) AS n (step_id uuid, state text, activated_at timestamptz,"
+            " acted_at timestamptz, round smallint, holder jsonb, acted_for jsonb, inbox_kind text,"
+            " waiting_since timestamptz)"
+            " WHERE s.step_id = n.step_id",
+            (Jsonb(changed),),
+        )
+    for decision in after.decisions[len(before.decisions) :]:
+        await _insert_decision(conn, after.case_id, decision)
+
+
+async def _insert_decision(conn: Connection, case_id: str, decision: Decision) -> None:
+    by = decision.by
+    await conn.execute(
+        "INSERT INTO decisions (decision_id, case_id, step_id, action, round, staff_id, staff_name, post_id,"
+        " post_title, unit_id, unit_name, appointment, comment, acted_at, version_digest, access_record)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        (
+            decision.decision_id,
+            case_id,
+            decision.step_id or None,
+            decision.action,
+            decision.round,
+            by.staff_id,
+            by.staff_name,
+            by.post_id,
+            by.post_title,
+            by.unit_id,
+            by.unit_name,
+            by.appointment,
+            decision.comment,
+            decision.acted_at,
+            decision.version_digest,
+            decision.access_record,
+        ),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Waiting:
+    """One line of the inbox."""
+
+    case_id: str
+    step_id: str
+    document_id: str
+    kind: str
+    post_id: str
+    post_title: str
+    step_kind: StepKind
+    step_state: StepState
+    waiting_since: dt.datetime
+    urgent: bool
+    draft_number: str
+    unit_id: str
+    drafter: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Position:
+    """Where a page of the inbox ended."""
+
+    priority: int
+    waiting_since: dt.datetime
+    step_id: str
+
+
+_INBOX = """
+WITH mine AS (
+    SELECT DISTINCT a.post_id, p.title
+    FROM appointments AS a
+    INNER JOIN posts AS p ON p.post_id = a.post_id AND p.valid_from <= %(day)s AND %(day)s < p.valid_to
+    WHERE a.staff_id = %(staff_id)s AND a.valid_from <= %(day)s AND %(day)s < a.valid_to
+), counts AS (
+    SELECT s.inbox_kind, count(*) AS n
+    FROM mine INNER JOIN steps AS s ON s.post_id = mine.post_id AND s.inbox_kind IS NOT NULL
+    GROUP BY s.inbox_kind
+), page AS (
+    SELECT w.*, mine.title
+    FROM mine
+    CROSS JOIN LATERAL (
+        SELECT s.step_id, s.case_id, s.post_id, s.kind, s.state, s.inbox_kind, s.waiting_since, s.priority
+        FROM steps AS s
+        WHERE s.post_id = mine.post_id AND s.inbox_kind IS NOT NULL
+            AND (%(kinds)s::text [] = '{}' OR s.inbox_kind = ANY(%(kinds)s))
+            AND (s.priority, s.waiting_since, s.step_id)
+            > (%(priority)s::smallint, %(since)s::timestamptz, %(step_id)s::uuid)
+        ORDER BY s.priority, s.waiting_since, s.step_id
+        LIMIT %(limit)s
+    ) AS w
+    WHERE %(post_id)s = '' OR mine.post_id = %(post_id)s
+    ORDER BY w.priority, w.waiting_since, w.step_id
+    LIMIT %(limit)s
+)
+SELECT
+    (SELECT json_object_agg(counts.inbox_kind, counts.n) FROM counts),
+    (
+        SELECT json_agg(json_build_array(
+            c.case_id, page.step_id, c.document_id, page.inbox_kind, page.post_id, page.title, page.kind, page.state,
+            page.waiting_since, c.urgent, c.draft_number, c.unit_id, c.drafter
+        ) ORDER BY page.priority, page.waiting_since, page.step_id)
+        FROM page INNER JOIN cases AS c ON c.case_id = page.case_id
+    )
+"""
+_START = Position(-1, dt.datetime(1, 1, 2, tzinfo=dt.UTC), "00000000-0000-0000-0000-000000000000")
+
+
+async def inbox(
+    conn: Connection,
+    staff_id: str,
+    day: dt.date,
+    *,
+    kinds: Sequence[str] = (),
+    post_id: str = "",
+    after: Position | None = None,
+    limit: int = 50,
+) -> tuple[list[Waiting], dict[str, int]]:
+    """What waits on the posts the person holds on the day, urgent first, then oldest; and counts over all of it."""
+    start = after or _START
+    cursor = await conn.execute(
+        _INBOX,
+        {
+            "staff_id": staff_id,
+            "day": day,
+            "kinds": list(kinds),
+            "post_id": post_id,
+            "priority": start.priority,
+            "since": start.waiting_since,
+            "step_id": start.step_id,
+            "limit": limit,
+        },
+    )
+    row = await cursor.fetchone()
+    counts, rows = row if row is not None else (None, None)
+    return [_waiting(entry) for entry in rows or ()], counts or {}
+
+
+def _waiting(entry: Sequence[Any]) -> Waiting:
+    case_id, step_id, document_id, kind, post_id, post_title, step_kind, state, since, urgent, number, unit, drafter = (
+        entry
+    )
+    return Waiting(
+        case_id,
+        step_id,
+        document_id,
+        kind,
+        post_id,
+        post_title,
+        StepKind(step_kind),
+        StepState(state),
+        dt.datetime.fromisoformat(since),
+        urgent,
+        number,
+        unit,
+        drafter,
+    )
+
+
+def _row(case: Case, step: Step, place: int) -> dict[str, Any]:
+    since = waiting_since(case, step)
+    return {
+        "step_id": step.step_id,
+        "kind": step.kind,
+        "state": step.state,
+        "step_group": step.group,
+        "place": place,
+        "post_id": step.post_id,
+        "mandatory": step.mandatory,
+        "basis": step.basis,
+        "activated_at": _text(step.activated_at),
+        "acted_at": _text(step.acted_at),
+        "round": step.round,
+        "holder": None if step.holder is None else dataclasses.asdict(step.holder),
+        "acted_for": None if step.acted_for is None else dataclasses.asdict(step.acted_for),
+        "inbox_kind": inbox_kind(case, step) or None,
+        "waiting_since": _text(since),
+    }
+
+
+def _text(moment: dt.datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()
+
+
+def _moment(text: str | None) -> dt.datetime | None:
+    return None if text is None else dt.datetime.fromisoformat(text)
+
+
+# In the order of the columns of _LOAD.
+_PLAIN = (
+    "case_id",
+    "document_id",
+    "state",
+    "version_digest",
+    "drafter",
+    "drafter_post",
+    "unit_id",
+    "decision_class",
+    "draft_number",
+    "urgent",
+    "exceptional",
+    "route_plan_id",
+    "rule_id",
+    "basis",
+    "opened_at",
+    "decided_at",
+    "decided_by",
+    "reason",
+    "version",
+)
+
+
+def _case(row: tuple[Any, ...]) -> tuple[Case, Hall]:
+    steps, decisions, seats, substitutes = row[len(_PLAIN) :]
+    plain = dict(zip(_PLAIN, row[: len(_PLAIN)], strict=True))
+    plain["state"] = CaseState(plain["state"])
+    case = Case(
+        **plain,
+        steps=tuple(_step(step) for step in steps or ()),
+        decisions=tuple(_decision(decision) for decision in decisions or ()),
+    )
+    hall = {seat["post_id"]: seat_of(seat) for seat in seats or ()}
+    return case, Hall({post: seat for post, seat in hall.items() if seat.rank}, tuple(substitutes))
+
+
+def _step(row: dict[str, Any]) -> Step:
+    return Step(
+        step_id=row["step_id"],
+        kind=StepKind(row["kind"]),
+        state=StepState(row["state"]),
+        group=row["group"],
+        post_id=row["post_id"],
+        mandatory=row["mandatory"],
+        basis=row["basis"],
+        activated_at=_moment(row["activated_at"]),
+        acted_at=_moment(row["acted_at"]),
+        round=row["round"],
+        holder=_signature(row["holder"]),
+        acted_for=_signature(row["acted_for"]),
+    )
+
+
+def _signature(row: dict[str, str] | None) -> Signature | None:
+    if row is None:
+        return None
+    return Signature(
+        row["staff_id"],
+        row["staff_name"],
+        row["post_id"],
+        row["post_title"],
+        row["unit_id"],
+        row["unit_name"],
+        AppointmentKind(row["appointment"]),
+    )
+
+
+def _decision(row: dict[str, Any]) -> Decision:
+    by = _signature(row["by"])
+    at = _moment(row["acted_at"])
+    if by is None or at is None:
+        raise ValueError("a decision has a person and a time")
+    return Decision(
+        row["decision_id"],
+        row["step_id"] or "",
+        Action(row["action"]),
+        row["round"],
+        by,
+        row["comment"],
+        at,
+        row["version_digest"],
+        row["access_record"],
+    )

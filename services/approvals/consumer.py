@@ -1,0 +1,70 @@
+"""Events in: a submitted document opens its case, exactly once.
+
+The inbox row, the case and its events are one transaction; a second delivery finds the row and
+does nothing. A plan that does not belong to the document is not an error here: the case is
+refused, and the documents service gives the document back to its drafter.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from chassis import clock, outbox
+from chassis.db import Pool
+from chassis.events import Broker, Consumer, each
+from chassis.outbox import Relay
+from kanketsu.documents.v1 import events_pb2 as documents_pb2
+from kanketsu.event.v1 import envelope_pb2
+from services.approvals.cases import commands
+from services.approvals.cases.commands import Submission
+from services.approvals.cases.envelopes import cause_of
+from services.approvals.routes.domain import Facts
+
+log = logging.getLogger(__name__)
+
+CONSUMER = "approvals"
+SUBJECT = "kanketsu.documents.document.DocumentSubmitted"
+
+
+def submissions(broker: Broker, pool: Pool, relay: Relay) -> Consumer:
+    """The durable consumer of DocumentSubmitted, shared by the replicas."""
+
+    async def handle(envelope: envelope_pb2.Envelope) -> None:
+        await on_submitted(pool, relay, envelope)
+
+    return Consumer(
+        broker, stream="EVENTS", durable=CONSUMER, subjects=[SUBJECT], handle=each(handle), receipt_as=CONSUMER
+    )
+
+
+async def on_submitted(pool: Pool, relay: Relay, envelope: envelope_pb2.Envelope) -> None:
+    """Open the case of one DocumentSubmitted; the actor of its events is who submitted."""
+    submitted = documents_pb2.DocumentSubmitted.FromString(envelope.payload)
+    async with outbox.once(pool, CONSUMER, envelope.event_id) as conn:
+        if conn is not None:
+            case = await commands.open_case(conn, submission_of(submitted), cause_of(envelope.actor), clock.now())
+            log.info("case", extra={"case_id": case.case_id, "state": case.state, "reason": case.reason})
+    relay.wake()
+
+
+def submission_of(event: documents_pb2.DocumentSubmitted) -> Submission:
+    """The event as the plain values of the command."""
+    return Submission(
+        case_id=event.case_id,
+        route_plan_id=event.route_plan_id,
+        version_digest=event.version_digest,
+        draft_number=event.draft_number,
+        drafter_post=event.drafter_post,
+        urgent=event.urgent,
+        facts=Facts(
+            document_id=event.document_id,
+            unit_id=event.unit_id,
+            drafter=event.drafter,
+            drafter_post=event.drafter_post,
+            matter=event.matter,
+            amount=event.amount if event.has_amount else None,
+            wished_class=event.decision_class,
+            # Not a fact of the document: the plan knows it.
+            exceptional=False,
+        ),
+    )

@@ -1,0 +1,137 @@
+"""Writes on the organisation made by people: absences. Loading files is `load`.
+
+Each change is announced (DirectoryChanged), so that cached principals are dropped.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Collection, Sequence
+
+from chassis import clock, db, outbox
+from chassis.db import Connection, Pool
+from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
+from chassis.recorder import timestamp
+from kanketsu.approvals.v1 import events_pb2
+from kanketsu.event.v1 import envelope_pb2
+from services.approvals import policy, requests
+from services.approvals.cases.envelopes import PRODUCER, Cause
+from services.approvals.organisation import store
+from services.approvals.organisation.domain import Absence, AbsenceReason, ended
+from services.approvals.policy import Reader
+from services.approvals.requests import Request
+
+# Longer ones are a mistake in the year.
+MAX_ABSENCE = dt.timedelta(days=731)
+
+Encode = Callable[[Absence], bytes]
+
+
+async def register_absence(
+    pool: Pool,
+    request: Request,
+    absence: Absence,
+    reader: Reader,
+    roles: Collection[str],
+    cause: Cause,
+    encode: Encode,
+    now: dt.datetime,
+) -> bytes:
+    """不在登録 (AP-14): from now on routes pass the person over (AP-15); steps already waiting are not touched.
+
+    INVALID_FIELDS for an empty, past, overlong or overlapping span; NOT_PERMITTED; NOT_FOUND for no such person.
+    """
+    _require_span(absence, now)
+    async with db.transaction(pool) as conn:
+        answered = await requests.find(conn, request)
+        if answered is not None:
+            return answered
+        if not await store.staff_names(conn, [absence.staff_id]):
+            raise not_found()
+        held = await store.held_posts(conn, absence.staff_id, now.date())
+        policy.require_may_register(reader, roles, absence.staff_id, [post.unit_id for post in held])
+        # One at a time, so that two overlapping ones cannot pass the check together.
+        version = await store.next_directory_version(conn)
+        if await store.overlaps(conn, absence.staff_id, absence.from_at, absence.to_at):
+            raise invalid(FieldViolation("from", "OVERLAPS"))
+        response = encode(absence)
+        await store.insert_absence(conn, absence, now)
+        await announce(conn, "absence.registered", [absence.staff_id], version, cause, absence.absence_id)
+        await requests.save(conn, request, response, now)
+    return response
+
+
+async def end_absence(
+    pool: Pool,
+    request: Request,
+    absence_id: str,
+    reader: Reader,
+    roles: Collection[str],
+    cause: Cause,
+    encode: Encode,
+    now: dt.datetime,
+) -> bytes:
+    """The absence ends now; one that has not begun is called off. NOT_FOUND also for one that is over, NOT_PERMITTED."""
+    async with db.transaction(pool) as conn:
+        answered = await requests.find(conn, request)
+        if answered is not None:
+            return answered
+        absence = await store.lock_absence(conn, absence_id)
+        if absence is None or absence.to_at <= now:
+            raise not_found()
+        held = await store.held_posts(conn, absence.staff_id, now.date())
+        policy.require_may_register(reader, roles, absence.staff_id, [post.unit_id for post in held])
+        over = ended(absence, now)
+        response = encode(over)
+        await store.set_absence_end(conn, absence_id, over.to_at)
+        version = await store.next_directory_version(conn)
+        await announce(conn, "absence.ended", [absence.staff_id], version, cause, absence_id)
+        await requests.save(conn, request, response, now)
+    return response
+
+
+async def announce(
+    conn: Connection, action: str, staff_ids: Sequence[str], version: int, cause: Cause, about: str = ""
+) -> None:
+    """DirectoryChanged in the caller's transaction. `version` comes from the locked counter."""
+    message = events_pb2.DirectoryChanged(staff_ids=staff_ids)
+    envelope = envelope_pb2.Envelope(
+        event_id=clock.new_id(),
+        type=message.DESCRIPTOR.full_name,
+        action=action,
+        producer=PRODUCER,
+        aggregate="directory",
+        aggregate_id="directory",
+        aggregate_version=version,
+        occurred_at=timestamp(clock.now()),
+        actor=cause.actor,
+        trace_parent=cause.trace_parent,
+        detail={"about": about} if about else {},
+        payload=message.SerializeToString(),
+    )
+    await outbox.append(conn, [envelope], ["audit"])
+
+
+def _require_span(absence: Absence, now: dt.datetime) -> None:
+    problems: list[FieldViolation] = []
+    if absence.to_at <= absence.from_at:
+        problems.append(FieldViolation("to", "NOT_AFTER_FROM"))
+    elif absence.to_at <= now:
+        problems.append(FieldViolation("to", "PAST"))
+    elif absence.to_at - absence.from_at > MAX_ABSENCE:
+        problems.append(FieldViolation("to", "TOO_LONG"))
+    if problems:
+        raise invalid(*problems)
+
+
+def new_absence(
+    staff_id: str, from_at: dt.datetime, to_at: dt.datetime, reason_code: str, registered_by: str
+) -> Absence:
+    """An absence with a fresh id. INVALID_FIELDS for an unknown reason."""
+    try:
+        reason = AbsenceReason(reason_code)
+    except ValueError:
+        raise DomainError(
+            Kind.INVALID, "INVALID_FIELDS", "unknown reason", [FieldViolation("reason_code", "UNKNOWN")]
+        ) from None
+    return Absence(clock.new_id(), staff_id, from_at, to_at, reason, registered_by)

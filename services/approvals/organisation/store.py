@@ -1,0 +1,285 @@
+# ruff: noqa: S608 - statements are put together from constants of this module
+"""All SQL about the organisation. Days are Japanese days, moments are aware; a caller's connection is used.
+
+`SEATS` is the one way holders of posts are read: plans, acts and displays cannot differ in it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chassis.db import Connection
+from services.approvals.organisation.domain import (
+    CLERK,
+    Absence,
+    AbsenceReason,
+    Actor,
+    AppointmentKind,
+    HeldPost,
+    Holder,
+    Seat,
+    StaffMember,
+    Unit,
+)
+
+# Completes a `WITH wanted (post_id) AS (…)`; parameters `day` and `now`.
+SEATS = """
+SELECT
+    w.post_id, coalesce(p.title, '') AS title, coalesce(p.rank, '') AS rank, coalesce(p.unit_id, '') AS unit_id,
+    coalesce(u.name, '') AS unit_name, coalesce(p.covers, '{}') AS covers,
+    coalesce((
+        SELECT json_agg(
+            json_build_object('staff_id', a.staff_id, 'name', s.name, 'kind', a.kind, 'absent', EXISTS (
+                SELECT 1 FROM absences AS b
+                WHERE b.staff_id = a.staff_id AND b.from_at <= %(now)s AND %(now)s < b.to_at
+            )) ORDER BY array_position(ARRAY['main', 'acting', 'concurrent'], a.kind), a.staff_id
+        )
+        FROM appointments AS a
+        INNER JOIN staff AS s
+            ON s.staff_id = a.staff_id AND s.valid_from <= %(day)s AND %(day)s < s.valid_to
+        WHERE a.post_id = w.post_id AND a.valid_from <= %(day)s AND %(day)s < a.valid_to
+    ), '[]'::json) AS holders
+FROM wanted AS w
+LEFT JOIN posts AS p ON p.post_id = w.post_id AND p.valid_from <= %(day)s AND %(day)s < p.valid_to
+LEFT JOIN units AS u ON u.unit_id = p.unit_id AND u.valid_from <= %(day)s AND %(day)s < u.valid_to
+"""
+
+_HELD_POSTS = """
+SELECT json_agg(
+    json_build_object('post_id', p.post_id, 'unit_id', p.unit_id, 'title', p.title, 'unit_name', u.name,
+        'kind', a.kind, 'rank', p.rank)
+    ORDER BY array_position(ARRAY['main', 'acting', 'concurrent'], a.kind), p.post_id
+)
+FROM appointments AS a
+INNER JOIN posts AS p ON p.post_id = a.post_id AND p.valid_from <= %(day)s AND %(day)s < p.valid_to
+INNER JOIN units AS u ON u.unit_id = p.unit_id AND u.valid_from <= %(day)s AND %(day)s < u.valid_to
+WHERE a.staff_id = s.staff_id AND a.valid_from <= %(day)s AND %(day)s < a.valid_to
+"""
+
+
+def seat_of(row: Mapping[str, Any]) -> Seat:
+    """A row of SEATS (as JSON or as columns)."""
+    return Seat(
+        post_id=row["post_id"],
+        title=row["title"] or row["post_id"],
+        rank=row["rank"],
+        unit_id=row["unit_id"],
+        unit_name=row["unit_name"],
+        covers=tuple(row["covers"]),
+        holders=tuple(
+            Holder(holder["staff_id"], holder["name"], AppointmentKind(holder["kind"]), holder["absent"])
+            for holder in row["holders"]
+        ),
+    )
+
+
+def _held_posts(rows: Sequence[Mapping[str, Any]] | None) -> tuple[HeldPost, ...]:
+    return tuple(
+        HeldPost(
+            row["post_id"],
+            row["unit_id"],
+            row["title"],
+            row["unit_name"],
+            AppointmentKind(row["kind"]),
+            row["rank"],
+        )
+        for row in rows or ()
+    )
+
+
+async def find_actor(conn: Connection, login: str, day: dt.date) -> Actor | None:
+    """Who logs in with this OIDC subject on the day; None when nobody does (a leaver, AC-16)."""
+    cursor = await conn.execute(
+        "SELECT s.staff_id, s.name, s.kana, (" + _HELD_POSTS + "),"
+        " ARRAY(SELECT r.role FROM roles AS r WHERE r.staff_id = s.staff_id"
+        "   AND r.valid_from <= %(day)s AND %(day)s < r.valid_to ORDER BY r.role)"
+        " FROM staff AS s WHERE s.login = %(login)s AND s.valid_from <= %(day)s AND %(day)s < s.valid_to",
+        {"login": login, "day": day},
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    staff_id, name, kana, posts, roles = row
+    return Actor(staff_id, name, kana, _held_posts(posts), (CLERK, *roles))
+
+
+async def held_posts(conn: Connection, staff_id: str, day: dt.date) -> tuple[HeldPost, ...]:
+    """Posts the person holds on the day, main first."""
+    cursor = await conn.execute(
+        "SELECT (" + _HELD_POSTS + ") FROM staff AS s"
+        " WHERE s.staff_id = %(staff_id)s AND s.valid_from <= %(day)s AND %(day)s < s.valid_to",
+        {"staff_id": staff_id, "day": day},
+    )
+    row = await cursor.fetchone()
+    return _held_posts(row[0] if row is not None else None)
+
+
+async def list_units(conn: Connection, day: dt.date) -> list[Unit]:
+    """All units on the day, in the order of 事務分掌規則."""
+    cursor = await conn.execute(
+        "SELECT unit_id, parent_id, body, name, kana, symbol, valid_from, nullif(valid_to, 'infinity')"
+        " FROM units WHERE valid_from <= %(day)s AND %(day)s < valid_to ORDER BY sort_order, unit_id",
+        {"day": day},
+    )
+    return [Unit(*row) for row in await cursor.fetchall()]
+
+
+async def list_seats(conn: Connection, unit_id: str, day: dt.date, now: dt.datetime) -> list[Seat]:
+    """All posts on the day, of one unit or ("") of all, with their holders."""
+    cursor = await conn.execute(
+        "WITH wanted (post_id) AS (SELECT post_id FROM posts WHERE valid_from <= %(day)s AND %(day)s < valid_to"
+        " AND (unit_id = %(unit)s OR %(unit)s = ''))" + SEATS + "ORDER BY w.post_id",
+        {"unit": unit_id, "day": day, "now": now},
+    )
+    return [_seat(row) for row in await cursor.fetchall()]
+
+
+async def find_seats(conn: Connection, post_ids: Sequence[str], day: dt.date, now: dt.datetime) -> dict[str, Seat]:
+    """The named posts on the day; one that does not exist is missing."""
+    cursor = await conn.execute(
+        "WITH wanted (post_id) AS (SELECT DISTINCT unnest(%(posts)s::text []))" + SEATS,
+        {"posts": list(post_ids), "day": day, "now": now},
+    )
+    seats = [_seat(row) for row in await cursor.fetchall()]
+    return {seat.post_id: seat for seat in seats if seat.rank}
+
+
+async def line_of(conn: Connection, unit_id: str, day: dt.date, now: dt.datetime) -> tuple[list[Unit], list[Seat]]:
+    """The unit and its ancestors, nearest first, and all their posts above member. Empty for an unknown unit."""
+    cursor = await conn.execute(
+        "WITH RECURSIVE line (unit_id, depth) AS ("
+        " SELECT %(unit)s::text, 0"
+        " UNION ALL"
+        " SELECT u.parent_id, line.depth + 1 FROM line"
+        " INNER JOIN units AS u ON u.unit_id = line.unit_id AND u.valid_from <= %(day)s AND %(day)s < u.valid_to"
+        # A loop in the table ends the walk.
+        " WHERE u.parent_id <> '' AND line.depth < 16)"
+        " SELECT u.unit_id, u.parent_id, u.body, u.name, u.kana, u.symbol, u.valid_from,"
+        " nullif(u.valid_to, 'infinity') FROM line"
+        " INNER JOIN units AS u ON u.unit_id = line.unit_id AND u.valid_from <= %(day)s AND %(day)s < u.valid_to"
+        " ORDER BY line.depth",
+        {"unit": unit_id, "day": day},
+    )
+    units = [Unit(*row) for row in await cursor.fetchall()]
+    cursor = await conn.execute(
+        "WITH wanted (post_id) AS (SELECT post_id FROM posts WHERE valid_from <= %(day)s AND %(day)s < valid_to"
+        " AND unit_id = ANY(%(units)s) AND rank <> 'member')" + SEATS + "ORDER BY w.post_id",
+        {"units": [unit.unit_id for unit in units], "day": day, "now": now},
+    )
+    return units, [_seat(row) for row in await cursor.fetchall()]
+
+
+async def list_staff(
+    conn: Connection, unit_id: str, day: dt.date, now: dt.datetime, after: str, limit: int
+) -> list[StaffMember]:
+    """Staff on the day, of one unit or ("") of all, by id, those after `after`."""
+    cursor = await conn.execute(
+        "SELECT s.staff_id, s.name, s.kana, EXISTS (SELECT 1 FROM absences AS b WHERE b.staff_id = s.staff_id"
+        " AND b.from_at <= %(now)s AND %(now)s < b.to_at), (" + _HELD_POSTS + ")"
+        " FROM staff AS s WHERE s.valid_from <= %(day)s AND %(day)s < s.valid_to AND s.staff_id > %(after)s"
+        " AND (%(unit)s = '' OR EXISTS (SELECT 1 FROM appointments AS a INNER JOIN posts AS p"
+        "   ON p.post_id = a.post_id AND p.valid_from <= %(day)s AND %(day)s < p.valid_to"
+        "   WHERE a.staff_id = s.staff_id AND a.valid_from <= %(day)s AND %(day)s < a.valid_to"
+        "   AND p.unit_id = %(unit)s))"
+        " ORDER BY s.staff_id LIMIT %(limit)s",
+        {"unit": unit_id, "day": day, "now": now, "after": after, "limit": limit},
+    )
+    return [
+        StaffMember(staff_id, name, kana, absent, _held_posts(posts))
+        for staff_id, name, kana, absent, posts in await cursor.fetchall()
+    ]
+
+
+async def staff_names(conn: Connection, staff_ids: Sequence[str]) -> dict[str, str]:
+    """Latest known names; a leaver keeps theirs."""
+    cursor = await conn.execute(
+        "SELECT DISTINCT ON (staff_id) staff_id, name FROM staff WHERE staff_id = ANY(%s)"
+        " ORDER BY staff_id, valid_from DESC",
+        (list(staff_ids),),
+    )
+    return {str(staff_id): str(name) for staff_id, name in await cursor.fetchall()}
+
+
+async def unit_names(conn: Connection, unit_ids: Sequence[str], day: dt.date) -> dict[str, tuple[str, list[str]]]:
+    """Name of each unit (its last, if it is gone) and the ids of its members on the day."""
+    cursor = await conn.execute(
+        "SELECT DISTINCT ON (u.unit_id) u.unit_id, u.name, ARRAY("
+        "  SELECT DISTINCT a.staff_id FROM posts AS p INNER JOIN appointments AS a ON a.post_id = p.post_id"
+        "  AND a.valid_from <= %(day)s AND %(day)s < a.valid_to"
+        "  WHERE p.unit_id = u.unit_id AND p.valid_from <= %(day)s AND %(day)s < p.valid_to ORDER BY 1)"
+        " FROM units AS u WHERE u.unit_id = ANY(%(units)s) ORDER BY u.unit_id, u.valid_from DESC",
+        {"units": list(unit_ids), "day": day},
+    )
+    return {unit_id: (name, members) for unit_id, name, members in await cursor.fetchall()}
+
+
+_ABSENCE = "absence_id::text, staff_id, from_at, to_at, reason_code, registered_by"
+
+
+def _absence(row: tuple[Any, ...]) -> Absence:
+    absence_id, staff_id, from_at, to_at, reason_code, registered_by = row
+    return Absence(absence_id, staff_id, from_at, to_at, AbsenceReason(reason_code), registered_by)
+
+
+async def list_absences(conn: Connection, staff_ids: Sequence[str], now: dt.datetime) -> list[Absence]:
+    """Absences of these people that are not over, by beginning; at most 500."""
+    cursor = await conn.execute(
+        "SELECT " + _ABSENCE + " FROM absences"
+        " WHERE staff_id = ANY(%s) AND to_at > %s AND from_at < to_at ORDER BY from_at, staff_id LIMIT 500",
+        (list(staff_ids), now),
+    )
+    return [_absence(row) for row in await cursor.fetchall()]
+
+
+async def lock_absence(conn: Connection, absence_id: str) -> Absence | None:
+    """One absence, locked."""
+    cursor = await conn.execute("SELECT " + _ABSENCE + " FROM absences WHERE absence_id = %s FOR UPDATE", (absence_id,))
+    row = await cursor.fetchone()
+    return None if row is None else _absence(row)
+
+
+async def overlaps(conn: Connection, staff_id: str, from_at: dt.datetime, to_at: dt.datetime) -> bool:
+    """Whether an absence of the person overlaps `[from_at, to_at)`."""
+    cursor = await conn.execute(
+        "SELECT 1 FROM absences WHERE staff_id = %s AND from_at < %s AND %s < to_at AND from_at < to_at LIMIT 1",
+        (staff_id, to_at, from_at),
+    )
+    return await cursor.fetchone() is not None
+
+
+async def insert_absence(conn: Connection, absence: Absence, now: dt.datetime) -> None:
+    """A new absence."""
+    await conn.execute(
+        "INSERT INTO absences (absence_id, staff_id, from_at, to_at, reason_code, registered_by, registered_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        (
+            absence.absence_id,
+            absence.staff_id,
+            absence.from_at,
+            absence.to_at,
+            absence.reason_code,
+            absence.registered_by,
+            now,
+        ),
+    )
+
+
+async def set_absence_end(conn: Connection, absence_id: str, to_at: dt.datetime) -> None:
+    """Bring the end forward."""
+    await conn.execute("UPDATE absences SET to_at = %s WHERE absence_id = %s", (to_at, absence_id))
+
+
+async def next_directory_version(conn: Connection) -> int:
+    """Number of the next directory event; the row stays locked until the commit."""
+    cursor = await conn.execute("UPDATE directory SET version = version + 1 RETURNING version")
+    row = await cursor.fetchone()
+    if row is None:
+        raise RuntimeError("the directory's counter is missing")
+    return int(row[0])
+
+
+def _seat(row: tuple[Any, ...]) -> Seat:
+    names = ("post_id", "title", "rank", "unit_id", "unit_name", "covers", "holders")
+    return seat_of(dict(zip(names, row, strict=True)))

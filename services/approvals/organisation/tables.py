@@ -1,0 +1,327 @@
+"""A city's CSV files, read and checked: every problem is found and named by file and line.
+
+Pure after reading. Nothing is stripped or normalised: names with variation selectors are kept as written.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from services.approvals.organisation.domain import (
+    BODIES,
+    DECISION_CLASSES,
+    LINE,
+    RANKS,
+    ROLES,
+    AbsenceReason,
+    AppointmentKind,
+)
+
+COLUMNS = {
+    "organisation/units.csv": "unit_id,parent_id,body,name,kana,symbol,sort_order,valid_from,valid_to",
+    "organisation/posts.csv": "post_id,unit_id,title,rank,covers,valid_from,valid_to",
+    "organisation/staff.csv": "staff_id,name,kana,login,email,valid_from,valid_to",
+    "organisation/appointments.csv": "staff_id,post_id,kind,valid_from,valid_to",
+    "organisation/absences.csv": "staff_id,from_at,to_at,reason_code",
+    "organisation/roles.csv": "staff_id,role,valid_from,valid_to",
+    "organisation/substitutes.csv": "post_id,order,substitute_post_id",
+    "decision_rules.csv": (
+        "rule_id,body,unit_id,matter,amount_min,amount_max,decision_class,concurrence_posts,concurrence_after,"
+        "review_posts,valid_from,valid_to,basis"
+    ),
+}
+# What may be empty; everything else is required.
+_OPTIONAL = frozenset(
+    {
+        "parent_id",
+        "covers",
+        "valid_to",
+        "amount_min",
+        "amount_max",
+        "concurrence_posts",
+        "concurrence_after",
+        "review_posts",
+    }
+)
+FOREVER = dt.date.max
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a file."""
+
+    file: str
+    line: int
+    values: dict[str, str]
+
+    def __getitem__(self, column: str) -> str:
+        return self.values[column]
+
+    def many(self, column: str) -> list[str]:
+        """A cell with several ids, separated by ";"."""
+        return [part for part in self.values[column].split(";") if part]
+
+    @property
+    def begins(self) -> dt.date:
+        """First day."""
+        return dt.date.fromisoformat(self.values["valid_from"])
+
+    @property
+    def ends(self) -> dt.date:
+        """The day after the last, FOREVER when open."""
+        return dt.date.fromisoformat(self.values["valid_to"]) if self.values["valid_to"] else FOREVER
+
+
+@dataclass
+class City:
+    """The files of a city, with what is wrong with them. Loaded only when `problems` is empty."""
+
+    tables: dict[str, list[Row]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def __getitem__(self, name: str) -> list[Row]:
+        """Rows of e.g. "units"."""
+        return self.tables.get(name, [])
+
+    def wrong(self, row: Row, problem: str) -> None:
+        """Note a problem of a line."""
+        self.problems.append(f"{row.file}:{row.line}: {problem}")
+
+
+def read(folder: Path, today: dt.date) -> City:
+    """Read and check everything in the folder."""
+    city = City()
+    for name, header in COLUMNS.items():
+        city.tables[Path(name).stem] = list(_rows(city, folder, name, header.split(",")))
+    if not city.problems:
+        _check_shapes(city)
+    # Rows that refer to each other are only worth checking when each makes sense by itself.
+    if not city.problems:
+        _check_references(city)
+        _check_overlaps(city)
+    if not city.problems:
+        _check_rules(city, today)
+    return city
+
+
+def _rows(city: City, folder: Path, name: str, header: list[str]) -> Iterator[Row]:
+    try:
+        text = (folder / name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        city.problems.append(f"{name}: cannot be read: {error}")
+        return
+    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    try:
+        for number, cells in enumerate(reader):
+            if number == 0:
+                if cells != header:
+                    city.problems.append(f"{name}:1: the header must be {','.join(header)}")
+                    return
+            elif len(cells) != len(header):
+                city.problems.append(f"{name}:{reader.line_num}: {len(cells)} cells instead of {len(header)}")
+            else:
+                yield Row(name, reader.line_num, dict(zip(header, cells, strict=True)))
+    except csv.Error as error:
+        city.problems.append(f"{name}:{reader.line_num}: {error}")
+
+
+def _check_shapes(city: City) -> None:
+    """Each cell by itself."""
+    choices: dict[str, Sequence[str]] = {
+        "body": BODIES,
+        "rank": RANKS,
+        "kind": [kind.value for kind in AppointmentKind],
+        "role": ROLES,
+        "reason_code": [reason.value for reason in AbsenceReason],
+        "decision_class": DECISION_CLASSES,
+        "concurrence_after": ("", *LINE),
+    }
+    numbers = ("sort_order", "order", "amount_min", "amount_max")
+    for name, rows in city.tables.items():
+        for row in rows:
+            for column, value in row.values.items():
+                if not value:
+                    whole_body = name == "decision_rules" and column == "unit_id"
+                    if column not in _OPTIONAL and not whole_body:
+                        city.wrong(row, f"{column} is empty")
+                elif column in choices and value not in choices[column]:
+                    city.wrong(row, f"{column}: {value} is none of {', '.join(filter(None, choices[column]))}")
+                elif column in numbers and not (value.isascii() and value.isdigit()):
+                    city.wrong(row, f"{column}: {value} is not a number")
+                elif column in ("valid_from", "valid_to") and not _parses(dt.date.fromisoformat, value):
+                    city.wrong(row, f"{column}: {value} is not a date (YYYY-MM-DD)")
+                elif column in ("from_at", "to_at") and not _is_moment(value):
+                    city.wrong(row, f"{column}: {value} is not a time with an offset")
+    if city.problems:
+        return
+    for name, rows in city.tables.items():
+        for row in rows:
+            if name == "absences":
+                if dt.datetime.fromisoformat(row["to_at"]) <= dt.datetime.fromisoformat(row["from_at"]):
+                    city.wrong(row, "to_at is not after from_at")
+            elif name != "substitutes" and row.ends <= row.begins:
+                city.wrong(row, "valid_to is not after valid_from")
+            bounded = name == "decision_rules" and row["amount_min"] and row["amount_max"]
+            if bounded and int(row["amount_max"]) < int(row["amount_min"]):
+                city.wrong(row, "amount_max is below amount_min")
+            if name == "substitutes" and int(row["order"]) < 1:
+                city.wrong(row, "order begins with 1")
+
+
+def _check_references(city: City) -> None:
+    """Ids that other files define."""
+    known = {
+        "unit": {row["unit_id"] for row in city["units"]},
+        "post": {row["post_id"] for row in city["posts"]},
+        "staff member": {row["staff_id"] for row in city["staff"]},
+    }
+
+    def need(row: Row, kind: str, ids: Iterable[str]) -> None:
+        for unknown in [value for value in ids if value and value not in known[kind]]:
+            city.wrong(row, f"unknown {kind} {unknown}")
+
+    for row in city["units"]:
+        need(row, "unit", [row["parent_id"]])
+    for row in city["posts"]:
+        need(row, "unit", [row["unit_id"], *row.many("covers")])
+    for row in city["appointments"]:
+        need(row, "staff member", [row["staff_id"]])
+        need(row, "post", [row["post_id"]])
+    for name in ("absences", "roles"):
+        for row in city[name]:
+            need(row, "staff member", [row["staff_id"]])
+    for row in city["substitutes"]:
+        need(row, "post", [row["post_id"], row["substitute_post_id"]])
+        if row["post_id"] == row["substitute_post_id"]:
+            city.wrong(row, "a post cannot be its own substitute")
+    for row in city["decision_rules"]:
+        need(row, "unit", [row["unit_id"]])
+        need(row, "post", row.many("concurrence_posts") + row.many("review_posts"))
+        if row.many("concurrence_posts") and not row["concurrence_after"]:
+            city.wrong(row, "concurrence_after is empty although posts concur")
+    _check_loops(city)
+
+
+def _check_loops(city: City) -> None:
+    parents = {row["unit_id"]: row["parent_id"] for row in city["units"]}
+    for row in city["units"]:
+        seen = [row["unit_id"]]
+        while parents.get(seen[-1]):
+            if parents[seen[-1]] in seen:
+                city.wrong(row, f"unit {row['unit_id']} is below itself")
+                break
+            seen.append(parents[seen[-1]])
+
+
+def _check_overlaps(city: City) -> None:
+    """Spans of the same thing do not overlap, and an appointment lies within person and post."""
+    ranks = {row["post_id"]: row["rank"] for row in city["posts"]}
+
+    def distinct(rows: Iterable[Row], key: Callable[[Row], tuple[str, ...]], what: str) -> None:
+        groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+        for row in rows:
+            groups[key(row)].append(row)
+        for group in groups.values():
+            ordered = sorted(group, key=lambda row: row.begins)
+            for earlier, later in itertools.pairwise(ordered):
+                if later.begins < earlier.ends:
+                    city.wrong(later, f"{what} overlaps line {earlier.line}")
+
+    distinct(city["units"], lambda row: (row["unit_id"],), "the unit")
+    distinct(city["posts"], lambda row: (row["post_id"],), "the post")
+    distinct(city["staff"], lambda row: (row["staff_id"],), "the staff member")
+    distinct(city["staff"], lambda row: (row["login"],), "the login")
+    distinct(city["roles"], lambda row: (row["staff_id"], row["role"]), "the role")
+    distinct(city["decision_rules"], lambda row: (row["rule_id"],), "the rule")
+    distinct(city["appointments"], lambda row: (row["staff_id"], row["post_id"]), "the appointment")
+    mains = [row for row in city["appointments"] if row["kind"] == AppointmentKind.MAIN]
+    distinct(mains, lambda row: (row["staff_id"],), "the main appointment of this person")
+    single = [
+        row
+        for row in city["appointments"]
+        if row["kind"] != AppointmentKind.ACTING and ranks[row["post_id"]] != "member"
+    ]
+    distinct(single, lambda row: (row["post_id"],), "the appointment to this post")
+
+    for table, column in (("posts", "post_id"), ("staff", "staff_id")):
+        spans: dict[str, list[Row]] = defaultdict(list)
+        for row in city[table]:
+            spans[row[column]].append(row)
+        for row in city["appointments"]:
+            owners = spans[row[column]]
+            if row.begins < min(o.begins for o in owners) or row.ends > max(o.ends for o in owners):
+                city.wrong(row, f"the appointment is longer than {row[column]} is valid")
+
+    seen: dict[tuple[str, str], Row] = {}
+    for row in city["substitutes"]:
+        for key in ((row["post_id"], row["order"]), (row["post_id"], row["substitute_post_id"])):
+            if key in seen:
+                city.wrong(row, f"the substitute repeats line {seen[key].line}")
+            seen[key] = row
+    by_person: dict[str, list[Row]] = defaultdict(list)
+    for row in city["absences"]:
+        by_person[row["staff_id"]].append(row)
+    for rows in by_person.values():
+        ordered = sorted(rows, key=lambda row: dt.datetime.fromisoformat(row["from_at"]))
+        for earlier, later in itertools.pairwise(ordered):
+            if dt.datetime.fromisoformat(later["from_at"]) < dt.datetime.fromisoformat(earlier["to_at"]):
+                city.wrong(later, f"the absence overlaps line {earlier.line}")
+
+
+def _check_rules(city: City, today: dt.date) -> None:
+    """No two rules decide the same, and every rule has somebody who decides wherever it applies (AP-01)."""
+    groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    for row in city["decision_rules"]:
+        groups[row["body"], row["unit_id"], row["matter"]].append(row)
+    for rows in groups.values():
+        for number, row in enumerate(rows):
+            for other in rows[:number]:
+                if row.begins < other.ends and other.begins < row.ends and _amounts_overlap(row, other):
+                    city.wrong(row, f"decides the same as {other['rule_id']} in line {other.line}")
+    for row in city["decision_rules"]:
+        day = max(today, row.begins)
+        if row.ends <= day:
+            continue
+        units = {u["unit_id"]: u for u in city["units"] if u.begins <= day < u.ends}
+        posts = [p for p in city["posts"] if p.begins <= day < p.ends]
+        drafting = {p["unit_id"] for p in posts if p["rank"] in ("member", "chief")}
+        for unit_id in sorted(drafting & set(units)):
+            line = _lineage(units, unit_id)
+            if units[unit_id]["body"] != row["body"] or (row["unit_id"] and row["unit_id"] not in line):
+                continue
+            if not any(p["rank"] == row["decision_class"] and p["unit_id"] in line for p in posts):
+                city.wrong(row, f"{unit_id} has no post of rank {row['decision_class']} to decide")
+
+
+def _lineage(units: dict[str, Row], unit_id: str) -> list[str]:
+    line: list[str] = []
+    while unit_id in units and unit_id not in line:
+        line.append(unit_id)
+        unit_id = units[unit_id]["parent_id"]
+    return line
+
+
+def _amounts_overlap(one: Row, other: Row) -> bool:
+    def bounds(row: Row) -> tuple[float, float]:
+        return float(row["amount_min"] or "-inf"), float(row["amount_max"] or "inf")
+
+    (low, high), (other_low, other_high) = bounds(one), bounds(other)
+    return low <= other_high and other_low <= high
+
+
+def _parses(parse: Callable[[str], object], value: str) -> bool:
+    try:
+        parse(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_moment(value: str) -> bool:
+    return _parses(dt.datetime.fromisoformat, value) and dt.datetime.fromisoformat(value).tzinfo is not None

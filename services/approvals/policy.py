@@ -1,0 +1,265 @@
+"""Who may do what: every permission of this service, as functions that raise or answer.
+
+Organisation facts come in as values read in the same transaction. What a case admits at all is in
+`cases.domain`; here stands who may do it, from which post, and who may see it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from chassis.errors import DomainError, Kind, not_found
+from services.approvals.cases import domain as cases
+from services.approvals.cases.domain import Action, Case, CaseState, Hall, Signature, Step
+from services.approvals.organisation.domain import Absence, AbsenceReason, HeldPost, Holder, Seat
+from services.approvals.routes.domain import StepKind
+
+# The gateway's own identity: it asks who somebody is before there is an identity of theirs.
+GATEWAY = "service:gateway"
+RECEIPT_LIFETIME = dt.timedelta(hours=12)
+# Clocks of one cluster differ by less than this.
+_LEEWAY = dt.timedelta(seconds=5)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A verified read receipt: this person was served this version of this document."""
+
+    document_id: str
+    version_digest: str
+    staff_id: str
+    tenant: str
+    # The access record of that reading.
+    record: str
+    issued_at: dt.datetime
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who asks to see, as signed by the gateway."""
+
+    staff_id: str
+    posts: Mapping[str, str]
+
+    @property
+    def units(self) -> frozenset[str]:
+        """Units of the posts held."""
+        return frozenset(self.posts.values())
+
+
+def require_gateway(staff_id: str) -> None:
+    """ResolveActor answers the gateway alone. NOT_PERMITTED."""
+    if staff_id != GATEWAY:
+        raise DomainError(Kind.DENIED, "NOT_PERMITTED", "only the gateway asks this")
+
+
+# --- read receipts ------------------------------------------------------------------------------
+
+
+def require_receipt(receipt: Receipt, case: Case, staff_id: str, tenant: str, now: dt.datetime) -> None:
+    """The act's proof of having seen it: this version, this reader, at most 12 hours old.
+
+    READ_RECEIPT_INVALID for another tenant's or an old one, READ_RECEIPT_MISMATCH for another version,
+    document or reader.
+    """
+    if receipt.tenant != tenant:
+        raise DomainError(Kind.PRECONDITION, "READ_RECEIPT_INVALID", "of another tenant")
+    if not now - RECEIPT_LIFETIME <= receipt.issued_at <= now + _LEEWAY:
+        raise DomainError(Kind.PRECONDITION, "READ_RECEIPT_INVALID", "expired", metadata={"why": "expired"})
+    proven = (receipt.document_id, receipt.version_digest, receipt.staff_id)
+    if proven != (case.document_id, case.version_digest, staff_id):
+        which = "document" if proven[0] != case.document_id else "version" if proven[2] == staff_id else "reader"
+        raise DomainError(Kind.PRECONDITION, "READ_RECEIPT_MISMATCH", f"for another {which}", metadata={"which": which})
+
+
+def opens(receipt: Receipt, document_id: str, staff_id: str, tenant: str, now: dt.datetime) -> bool:
+    """Whether the receipt shows that documents let this person see the document lately."""
+    return (receipt.document_id, receipt.staff_id, receipt.tenant) == (
+        document_id,
+        staff_id,
+        tenant,
+    ) and now - RECEIPT_LIFETIME <= receipt.issued_at <= now + _LEEWAY
+
+
+# --- seeing a case ------------------------------------------------------------------------------
+
+
+def may_see(case: Case, reader: Reader, shown: bool) -> bool:
+    """The owner unit, the drafter, holders of a step's post while it waits for them, who acted, or `shown`.
+
+    `shown`: a valid read receipt of the document. A WAITING step, a plan or the list of substitutes gives
+    nothing (domain.md 0.3, AC-11).
+    """
+    if shown or case.unit_id in reader.units or reader.staff_id == case.drafter:
+        return True
+    principals = {f"staff:{reader.staff_id}", *(f"post:{post}" for post in reader.posts)}
+    return any(lease.principal in principals for lease in cases.leases(case))
+
+
+def require_visible(case: Case | None, reader: Reader, shown: bool) -> Case:
+    """The case, or NOT_FOUND for absent and hidden alike (AC-03)."""
+    if case is None or not may_see(case, reader, shown):
+        raise not_found()
+    return case
+
+
+# --- acting on a step ---------------------------------------------------------------------------
+
+
+def require_signature(case: Case, step: Step, action: Action, hall: Hall, staff_id: str, post_id: str) -> Signature:
+    """The person as they act: name, post and unit of today (AP-40). `post_id` "" lets the step choose (AP-44).
+
+    NOT_YOUR_STEP, OWN_DRAFT (AP-43), NOT_ABSENT (AP-14, AP-13).
+    """
+    found = _signature(case, step, action, hall, staff_id, post_id)
+    if isinstance(found, DomainError):
+        raise found
+    return found
+
+
+def allowed_actions(case: Case, step: Step, hall: Hall, staff_id: str) -> tuple[Action, ...]:
+    """What this person could do on this step now."""
+    return tuple(
+        action
+        for action in cases.possible(case, step)
+        if isinstance(_signature(case, step, action, hall, staff_id, ""), Signature)
+    )
+
+
+def _signature(
+    case: Case, step: Step, action: Action, hall: Hall, staff_id: str, post_id: str
+) -> Signature | DomainError:
+    if action is Action.SUBSTITUTE:
+        return _substitute(case, step, hall, staff_id, post_id)
+    if action is Action.PULL_UP:
+        posts = [
+            upper.post_id
+            for upper in sorted(case.steps, key=lambda candidate: candidate.group)
+            if upper.group > step.group
+            and upper.kind in (StepKind.APPROVE, StepKind.DECIDE)
+            and upper.state is cases.StepState.WAITING
+        ]
+    else:
+        posts = [step.post_id]
+    if action is Action.DECIDE and staff_id == case.drafter:
+        return _own_draft()
+    for candidate in posts:
+        signature = _sign(hall.seats.get(candidate), staff_id) if post_id in ("", candidate) else None
+        if signature is not None:
+            return signature
+    return _not_yours(step, hall)
+
+
+def _substitute(case: Case, step: Step, hall: Hall, staff_id: str, post_id: str) -> Signature | DomainError:
+    """代決: the first listed substitute who is there, and only while the decider is recorded as absent (AP-13, 14)."""
+    decider = hall.seats.get(step.post_id)
+    for place, substitute in enumerate(hall.substitutes):
+        signature = _sign(hall.seats.get(substitute), staff_id) if post_id in ("", substitute) else None
+        if signature is None:
+            continue
+        if staff_id == case.drafter:
+            return _own_draft()
+        before = [decider, *(hall.seats.get(earlier) for earlier in hall.substitutes[:place])]
+        present = next((seat for seat in before if seat is not None and seat.holders and not seat.absent), None)
+        if decider is None or not decider.absent or present is not None:
+            who = present or decider
+            holder = who.holder if who else None
+            return DomainError(
+                Kind.PRECONDITION,
+                "NOT_ABSENT",
+                "the decider or an earlier substitute is not recorded as absent",
+                metadata={"post": who.title if who else "", "holder": holder.name if holder else ""},
+            )
+        return signature
+    return _not_yours(step, hall)
+
+
+def signature_of(case: Case, hall: Hall, staff_id: str) -> Signature:
+    """The drafter as they act on the case itself: from the post they drafted from.
+
+    NOT_PERMITTED for others, and for a drafter who has moved on from that post (AP-42).
+    """
+    signature = _sign(hall.seats.get(case.drafter_post), staff_id)
+    if staff_id != case.drafter or signature is None:
+        raise DomainError(Kind.DENIED, "NOT_PERMITTED", "only the drafter, while they hold the post drafted from")
+    return signature
+
+
+def require_drafter(case: Case, staff_id: str) -> None:
+    """取下げ is the drafter's. NOT_PERMITTED."""
+    if staff_id != case.drafter:
+        raise DomainError(Kind.DENIED, "NOT_PERMITTED", "only the drafter withdraws")
+
+
+def require_still_held(step: Step, hall: Hall, staff_id: str) -> Signature:
+    """Who recalls must still hold the post, for the step comes back to it. NOT_YOUR_STEP."""
+    signature = _sign(hall.seats.get(step.post_id), staff_id)
+    if signature is None:
+        raise _not_yours(step, hall)
+    return signature
+
+
+def allowed_on_case(case: Case, hall: Hall, staff_id: str) -> tuple[Action, ...]:
+    """Of recall and withdraw, what this person could do now."""
+    step = cases.recallable(case, staff_id)
+    recalls_step = step is not None and _sign(hall.seats.get(step.post_id), staff_id) is not None
+    drafts = staff_id == case.drafter and _sign(hall.seats.get(case.drafter_post), staff_id) is not None
+    recalls = recalls_step or (drafts and cases.drafter_may_recall(case))
+    withdraws = drafts and case.state is CaseState.CIRCULATING
+    return (Action.RECALL,) * recalls + (Action.WITHDRAW,) * withdraws
+
+
+def _sign(seat: Seat | None, staff_id: str) -> Signature | None:
+    holder: Holder | None = seat.held_by(staff_id) if seat is not None else None
+    if seat is None or holder is None:
+        return None
+    return Signature(staff_id, holder.name, seat.post_id, seat.title, seat.unit_id, seat.unit_name, holder.kind)
+
+
+def _not_yours(step: Step, hall: Hall) -> DomainError:
+    seat = hall.seats.get(step.post_id)
+    holder = seat.holder if seat else None
+    return DomainError(
+        Kind.DENIED,
+        "NOT_YOUR_STEP",
+        "the caller does not hold the post of this step today",
+        metadata={"post_id": step.post_id, "post": seat.title if seat else "", "holder": holder.name if holder else ""},
+    )
+
+
+def _own_draft() -> DomainError:
+    return DomainError(Kind.DENIED, "OWN_DRAFT", "the drafter does not decide (AP-43)")
+
+
+# --- drafting and absences ----------------------------------------------------------------------
+
+
+def require_drafter_post(posts: Collection[HeldPost], unit_id: str, post_id: str) -> HeldPost:
+    """The post drafted from: the named one, else the first held in the unit. NOT_PERMITTED (AP-44)."""
+    for post in posts:
+        if post.unit_id == unit_id and post_id in ("", post.post_id):
+            return post
+    raise DomainError(
+        Kind.DENIED, "NOT_PERMITTED", "the drafter holds no such post in the unit", metadata={"post_id": post_id}
+    )
+
+
+def require_may_register(reader: Reader, roles: Collection[str], staff_id: str, units: Collection[str]) -> None:
+    """Absences are registered by oneself, or by a records manager of a unit of theirs. NOT_PERMITTED."""
+    if staff_id == reader.staff_id or ("records_manager" in roles and reader.units & set(units)):
+        return
+    raise DomainError(Kind.DENIED, "NOT_PERMITTED", "for oneself, or by a records manager of the unit")
+
+
+def may_list_absences(reader: Reader, units: Collection[str]) -> bool:
+    """Colleagues of a unit see each other's absences."""
+    return bool(reader.units & set(units))
+
+
+def seen_reason(absence: Absence, reader: Reader, roles: Collection[str]) -> AbsenceReason | None:
+    """Why somebody is away is for themselves and the records manager; colleagues see only that they are."""
+    if absence.staff_id == reader.staff_id or "records_manager" in roles:
+        return absence.reason_code
+    return None

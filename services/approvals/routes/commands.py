@@ -1,0 +1,60 @@
+"""PlanRoute: facts, rules and organisation of the day become a stored route, shown to the drafter."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from chassis import clock, db
+from chassis.db import Pool
+from chassis.errors import DomainError, FieldViolation, Kind
+from services.approvals import policy, requests
+from services.approvals.organisation import store as organisation
+from services.approvals.organisation.domain import Seat
+from services.approvals.requests import Request
+from services.approvals.routes import store
+from services.approvals.routes.domain import Facts, Line, Plan, PlannedStep, adjust, build
+
+Encode = Callable[[Plan, Mapping[str, Seat]], bytes]
+
+
+async def plan_route(
+    pool: Pool,
+    request: Request,
+    facts: Facts,
+    adjusted: Sequence[PlannedStep],
+    encode: Encode,
+    now: dt.datetime,
+) -> bytes:
+    """Store a route made from these facts today (AP-02, AP-06, AP-15, AP-54).
+
+    NO_RULE, POST_VACANT, OWN_DRAFT, NOT_PERMITTED for a post the drafter does not hold, INVALID_FIELDS.
+    Crash before the end: no plan, and the same request makes one.
+    """
+    today = now.date()
+    async with db.transaction(pool) as conn:
+        answered = await requests.find(conn, request)
+        if answered is not None:
+            return answered
+        units, seats = await organisation.line_of(conn, facts.unit_id, today, now)
+        if not units:
+            raise DomainError(
+                Kind.INVALID, "INVALID_FIELDS", "no such unit", [FieldViolation("facts.unit_id", "UNKNOWN")]
+            )
+        line = Line(tuple(unit.unit_id for unit in units), units[0].body, tuple(seats))
+        held = await organisation.held_posts(conn, facts.drafter, today)
+        drafter = policy.require_drafter_post(held, facts.unit_id, facts.drafter_post)
+        facts = replace(facts, drafter_post=drafter.post_id)
+        rules = await store.rules_for(conn, facts.matter, line.body, today)
+        named = {post for rule in rules for post in (*rule.concurrence_posts, *rule.review_posts)}
+        named |= {step.post_id for step in adjusted}
+        known = {seat.post_id: seat for seat in seats} | await organisation.find_seats(conn, sorted(named), today, now)
+        route = build(rules, line, drafter.rank, facts, known)
+        if adjusted:
+            route = adjust(route, adjusted, known, facts)
+        plan = Plan(clock.new_id(), facts, route)
+        response = encode(plan, known)
+        await store.insert_plan(conn, plan, now)
+        await requests.save(conn, request, response, now)
+    return response
