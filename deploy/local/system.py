@@ -266,12 +266,13 @@ def _stream(name: str) -> tuple[str, ...]:
 
 
 def _consume(stream: str, durable: str) -> tuple[str, ...]:
-    """Make one durable consumer of a stream, pull from it and acknowledge."""
+    """Make one durable consumer of a stream, pull from it, acknowledge, and put aside what cannot be handled."""
     return (
         f"$JS.API.CONSUMER.DURABLE.CREATE.{stream}.{durable}",
         f"$JS.API.CONSUMER.INFO.{stream}.{durable}",
         f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}",
         f"$JS.ACK.{stream}.{durable}.>",
+        f"kanketsu.deadletter.{durable}",
     )
 
 
@@ -291,7 +292,6 @@ NATS_PERMISSIONS: Mapping[str, NatsPermissions] = {
             "kanketsu.documents.>",
             "kanketsu.access.documents",
             "kanketsu.receipt.approvals",
-            "kanketsu.deadletter.>",
             *_consume("EVENTS", "documents"),
             *_consume("RECEIPTS", "documents-receipts"),
         ),
@@ -303,7 +303,6 @@ NATS_PERMISSIONS: Mapping[str, NatsPermissions] = {
             "kanketsu.approvals.>",
             "kanketsu.access.approvals",
             "kanketsu.receipt.documents",
-            "kanketsu.deadletter.>",
             *_consume("EVENTS", "approvals"),
             *_consume("RECEIPTS", "approvals-receipts"),
         ),
@@ -315,7 +314,6 @@ NATS_PERMISSIONS: Mapping[str, NatsPermissions] = {
             "kanketsu.audit.>",
             "kanketsu.access.audit",
             "kanketsu.receipt.>",
-            "kanketsu.deadletter.>",
             *_consume("EVENTS", "audit-events"),
             *_consume("ACCESS", "audit-access"),
             *_consume("RECEIPTS", "audit-receipts"),
