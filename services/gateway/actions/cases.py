@@ -1,0 +1,109 @@
+"""回議・決裁: what waits, a case, acting on a step, recall, withdraw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kanketsu.approvals.v1 import approvals_service_pb2 as pb
+from kanketsu.documents.v1 import documents_service_pb2 as documents_pb
+from services.gateway import views
+from services.gateway.actions.answer import Answer, page_of
+from services.gateway.callers import Caller
+from services.gateway.clients import Clients
+
+INBOX_KINDS = ("decision", "concurrence", "post_view", "circulation")
+
+
+async def inbox(
+    clients: Clients,
+    caller: Caller,
+    *,
+    kinds: Sequence[str] = (),
+    post_id: str = "",
+    cursor: str = "",
+    limit: int = 50,
+) -> Answer:
+    """What waits for the caller, per post; urgent first, then oldest. Titles are joined from documents.
+
+    `counts` is the caller's own work per kind, not a search total.
+    """
+    rpc = clients.approvals.rpc
+    answer = await clients.approvals.ask(
+        rpc.ListInbox, pb.ListInboxRequest(kinds=kinds, post_id=post_id, cursor=cursor, limit=limit), caller
+    )
+    summaries: dict[str, documents_pb.DocumentSummary] = {}
+    access_record = answer.access_record
+    wanted = sorted({item.document_id for item in answer.items})
+    if wanted:
+        listed = await clients.documents.ask(
+            clients.documents.rpc.ListDocuments,
+            documents_pb.ListDocumentsRequest(document_ids=wanted, limit=len(wanted)),
+            caller,
+        )
+        summaries = {summary.document_id: summary for summary in listed.documents}
+        access_record = listed.access_record
+    counts = {kind: answer.counts.get(kind, 0) for kind in INBOX_KINDS}
+    return page_of(
+        (views.inbox_item(item, summaries.get(item.document_id)) for item in answer.items),
+        answer.next_cursor,
+        access_record,
+        counts=counts,
+    )
+
+
+async def read(
+    clients: Clients, caller: Caller, *, case_id: str = "", document_id: str = "", read_receipt: str = ""
+) -> Answer:
+    """A case by its id, or the latest of a document; a read receipt of the document opens it as well."""
+    rpc = clients.approvals.rpc
+    request = pb.GetCaseRequest(case_id=case_id, document_id=document_id, read_receipt=read_receipt)
+    answer = await clients.approvals.ask(rpc.GetCase, request, caller)
+    return Answer(views.case(answer.case), answer.access_record)
+
+
+async def act(
+    clients: Clients,
+    caller: Caller,
+    case_id: str,
+    step_id: str,
+    version: int,
+    *,
+    action: str,
+    comment: str,
+    version_digest: str,
+    read_receipt: str,
+    request_id: str,
+) -> Answer:
+    """One act of the caller on one step, from the acting post; the body is the new case (AP-31, AP-32)."""
+    rpc = clients.approvals.rpc
+    request = pb.ActOnStepRequest(
+        request_id=request_id,
+        case_id=case_id,
+        step_id=step_id,
+        action=action,
+        comment=comment,
+        version_digest=version_digest,
+        read_receipt=read_receipt,
+        expected_version=version,
+        post_id=caller.identity.acting_post,
+    )
+    answer = await clients.approvals.ask(rpc.ActOnStep, request, caller)
+    return Answer(views.case(answer.case))
+
+
+async def recall(clients: Clients, caller: Caller, case_id: str, version: int, comment: str, request_id: str) -> Answer:
+    """引戻し, while the next has not acted."""
+    rpc = clients.approvals.rpc
+    request = pb.RecallCaseRequest(request_id=request_id, case_id=case_id, expected_version=version, comment=comment)
+    answer = await clients.approvals.ask(rpc.RecallCase, request, caller)
+    return Answer(views.case(answer.case))
+
+
+async def withdraw(
+    clients: Clients, caller: Caller, case_id: str, version: int, comment: str, request_id: str
+) -> Answer:
+    """取下げ by the drafter, before the decision."""
+    rpc = clients.approvals.rpc
+    request = pb.WithdrawCaseRequest(request_id=request_id, case_id=case_id, expected_version=version, comment=comment)
+    answer = await clients.approvals.ask(rpc.WithdrawCase, request, caller)
+    return Answer(views.case(answer.case))

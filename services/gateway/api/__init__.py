@@ -1,0 +1,30 @@
+"""The JSON API under /api/v1, one module per noun; thin over `actions`."""
+
+from services.gateway.api import (
+    audit,
+    cases,
+    documents,
+    evidence,
+    files,
+    filing,
+    health,
+    log,
+    organisation,
+    receipts,
+    session,
+)
+
+# In the order of matching: what is asked most comes first.
+ROUTERS = (
+    documents.router,
+    files.router,
+    cases.router,
+    receipts.router,
+    organisation.router,
+    filing.router,
+    evidence.router,
+    audit.router,
+    log.router,
+    session.router,
+    health.router,
+)

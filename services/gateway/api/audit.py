@@ -1,0 +1,64 @@
+"""/api/v1/audit: the log for audit officers. Every reading is itself recorded."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.gateway.actions import audit
+from services.gateway.api import inputs, shapes
+from services.gateway.api.openapi import answers
+from services.gateway.api.replies import clients_of, reply
+from services.gateway.signin import SignedIn
+
+router = APIRouter(prefix="/api/v1/audit", tags=["audit"])
+
+
+@router.get("/entries", summary="Entries of the log", responses=answers(200, shapes.EntryList, record=True))
+async def entries(
+    request: Request,
+    caller: SignedIn,
+    actor: Annotated[inputs.QueryCode, Query(description="Staff id.")] = "",
+    document: inputs.QueryCode = "",
+    action: inputs.QueryCode = "",
+    outcome: Annotated[str, Query(pattern="^(granted|denied|failed)?$")] = "",
+    unit: inputs.QueryCode = "",
+    record: Annotated[inputs.QueryText, Query(description="The value of an X-Access-Record.")] = "",
+    since: Annotated[inputs.Moment | None, Query(alias="from")] = None,
+    until: Annotated[inputs.Moment | None, Query(alias="to")] = None,
+    cursor: inputs.Cursor = "",
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> Response:
+    """Newest first; audit officers only (SC-06)."""
+    answer = await audit.entries(
+        clients_of(request),
+        caller,
+        actor=actor,
+        document_id=document,
+        action=action,
+        outcome=outcome,
+        unit_id=unit,
+        access_record=record,
+        since=since or "",
+        until=until or "",
+        cursor=cursor,
+        limit=limit,
+    )
+    return reply(answer)
+
+
+@router.get(
+    "/entries/{index}", summary="An entry and its proof", responses=answers(200, shapes.ProvenEntry, 404, record=True)
+)
+async def entry(request: Request, index: Annotated[int, Path(ge=0, le=2**62)], caller: SignedIn) -> Response:
+    """With the inclusion proof in the latest checkpoint."""
+    return reply(await audit.entry(clients_of(request), caller, index))
+
+
+@router.get("/sources", summary="Sources of records", responses=answers(200, shapes.SourceList, record=True))
+async def sources(request: Request, caller: SignedIn) -> Response:
+    """What arrived from each process, and what is missing."""
+    return reply(await audit.sources(clients_of(request), caller))

@@ -1,0 +1,116 @@
+"""/api/v1/inbox and /api/v1/cases."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.gateway.actions import cases
+from services.gateway.api import inputs, shapes
+from services.gateway.api.openapi import CHANGES, answers
+from services.gateway.api.replies import ExpectedVersion, RequestId, clients_of, reply
+from services.gateway.signin import SignedIn
+
+router = APIRouter(prefix="/api/v1", tags=["cases"])
+
+_KINDS = "|".join(cases.INBOX_KINDS)
+Kinds = Annotated[
+    list[Annotated[str, Query(pattern=rf"^({_KINDS})(,({_KINDS}))*$")]],
+    Query(max_length=4, description="One or more, repeated or separated by commas; all when missing."),
+]
+
+
+@router.get("/inbox", summary="What waits for me", responses=answers(200, shapes.Inbox, record=True))
+async def inbox(
+    request: Request,
+    caller: SignedIn,
+    kind: Kinds = [],  # noqa: B006 - read only
+    post: Annotated[inputs.QueryCode, Query(description="Only what waits for this post of mine.")] = "",
+    cursor: inputs.Cursor = "",
+    limit: inputs.Limit = 50,
+) -> Response:
+    """Per post; urgent first, then oldest."""
+    kinds = [word for words in kind for word in words.split(",")]
+    return reply(await cases.inbox(clients_of(request), caller, kinds=kinds, post_id=post, cursor=cursor, limit=limit))
+
+
+@router.get("/cases/{case_id}", summary="Read a case", responses=answers(200, shapes.Case, 404, etag=True, record=True))
+async def read(
+    request: Request,
+    case_id: inputs.Id,
+    caller: SignedIn,
+    kanketsu_read_receipt: Annotated[
+        str,
+        Header(
+            description="A read receipt of the case's document opens the case to those who are not on its route.",
+            max_length=8_192,
+        ),
+    ] = "",
+) -> Response:
+    """Steps, decisions, comments."""
+    return reply(await cases.read(clients_of(request), caller, case_id=case_id, read_receipt=kanketsu_read_receipt))
+
+
+@router.post(
+    "/cases/{case_id}/steps/{step_id}/act",
+    summary="Act on a step",
+    responses=answers(200, shapes.Case, *CHANGES, etag=True),
+)
+async def act(
+    request: Request,
+    case_id: inputs.Id,
+    step_id: inputs.Id,
+    caller: SignedIn,
+    version: ExpectedVersion,
+    request_id: RequestId,
+    body: inputs.ActIn,
+) -> Response:
+    """One act of one person, for exactly the version that was read; the answer is the new case."""
+    answer = await cases.act(
+        clients_of(request),
+        caller,
+        case_id,
+        step_id,
+        version,
+        action=body.action,
+        comment=body.comment,
+        version_digest=body.version_digest,
+        read_receipt=body.read_receipt,
+        request_id=request_id,
+    )
+    return reply(answer)
+
+
+@router.post(
+    "/cases/{case_id}/recall", summary="引戻し: recall", responses=answers(200, shapes.Case, *CHANGES, etag=True)
+)
+async def recall(
+    request: Request,
+    case_id: inputs.Id,
+    caller: SignedIn,
+    version: ExpectedVersion,
+    request_id: RequestId,
+    body: inputs.CommentIn | None = None,
+) -> Response:
+    """By the last actor or the drafter, while the next has not acted."""
+    comment = body.comment if body is not None else ""
+    return reply(await cases.recall(clients_of(request), caller, case_id, version, comment, request_id))
+
+
+@router.post(
+    "/cases/{case_id}/withdraw", summary="取下げ: withdraw", responses=answers(200, shapes.Case, *CHANGES, etag=True)
+)
+async def withdraw(
+    request: Request,
+    case_id: inputs.Id,
+    caller: SignedIn,
+    version: ExpectedVersion,
+    request_id: RequestId,
+    body: inputs.CommentIn | None = None,
+) -> Response:
+    """By the drafter, before the decision."""
+    comment = body.comment if body is not None else ""
+    return reply(await cases.withdraw(clients_of(request), caller, case_id, version, comment, request_id))

@@ -1,0 +1,227 @@
+"""What requests may contain: strict models of JSON bodies, and the kinds of parameters.
+
+Meaning is checked by the services; here only shape, so that nothing malformed travels further.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any, Literal
+
+from fastapi import Path, Query
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+
+def _wrong(problem: str) -> PydanticCustomError:
+    return PydanticCustomError("refused", "refused", {"problem": problem})
+
+
+def _no_controls(text: str) -> str:
+    """Line breaks and tabs only; others have no place in a text, and NUL not even in the database."""
+    if any((ord(c) < 32 and c not in "\n\r\t") or ord(c) == 127 for c in text):
+        raise _wrong("CONTROL_CHARACTER")
+    if any(0xD800 <= ord(c) <= 0xDFFF for c in text):
+        raise _wrong("MALFORMED")
+    return text
+
+
+def _iso_date(text: str) -> str:
+    try:
+        dt.date.fromisoformat(text)
+    except ValueError:
+        raise _wrong("MALFORMED") from None
+    return text
+
+
+def _moment(text: str) -> str:
+    try:
+        moment = dt.datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise ValueError
+        moment.astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        raise _wrong("MALFORMED") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_no_controls)]
+# Room for the longest body; the services know the limit of each field.
+LongText = Annotated[Text, Field(max_length=100_000)]
+ShortText = Annotated[Text, Field(max_length=2_000)]
+Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
+IsoDate = Annotated[
+    str,
+    Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", json_schema_extra={"format": "date"}),
+    AfterValidator(_iso_date),
+]
+Moment = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})$",
+        json_schema_extra={"format": "date-time"},
+    ),
+    AfterValidator(_moment),
+]
+Id = Annotated[str, Path(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+QueryText = Annotated[Text, Query(max_length=500)]
+QueryCode = Annotated[str, Query(pattern=r"^[A-Za-z0-9._:-]{0,64}$")]
+Cursor = Annotated[Text, Query(max_length=1_000)]
+MaybeDate = Annotated[IsoDate | None, Query()]
+Limit = Annotated[int, Query(ge=1, le=200)]
+
+Disclosure = Literal["open", "partial", "closed"]
+Personal = Literal["none", "personal", "sensitive"]
+Method = Literal["post", "counter", "mail", "lgwan", "internal"]
+
+
+class Body(BaseModel):
+    """A request body: nothing converted, nothing unknown."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    def given(self) -> dict[str, Any]:
+        """The members that were sent."""
+        return self.model_dump(exclude_unset=True, by_alias=False)
+
+
+class ReceiptIn(Body):
+    """収受."""
+
+    title: ShortText
+    sender_kind: Literal["citizen", "company", "government", "internal", "other"]
+    sender_name: ShortText | None = None
+    sender_reference: ShortText | None = None
+    received_on: IsoDate
+    arrived_on: IsoDate
+    medium: Literal["post", "counter", "lgwan", "mail", "e_application"]
+    unit_id: Code
+    due_on: IsoDate | None = None
+    class_code: Code | None = None
+    backdated_reason: ShortText | None = None
+
+
+class EnforcementIn(Body):
+    """Whether and how the decision is sent out."""
+
+    required: bool = False
+    planned_on: IsoDate | None = None
+    method: Method | None = None
+    addressee: ShortText | None = None
+
+
+class _Draft(Body):
+    subtitle: ShortText | None = None
+    body: LongText | None = None
+    folder_id: Code | None = None
+    class_code: Code | None = None
+    decision_class: Literal["head", "deputy_director", "director", "vice_mayor", "body_head"] | None = None
+    disclosure: Disclosure | None = None
+    personal_information: Personal | None = None
+    counterparty: ShortText | None = None
+    amount: Annotated[int, Field(ge=0, le=9_999_999_999_999)] | None = None
+    enforcement: EnforcementIn | None = None
+    receipt_ids: Annotated[list[Code], Field(max_length=50)] | None = None
+    urgent: bool | None = None
+
+
+class DraftIn(_Draft):
+    """起案. What is not known yet may be left out until circulation."""
+
+    title: Annotated[Text, Field(max_length=10_000)]
+
+
+class DraftChange(_Draft):
+    """Only the members to change; null clears one."""
+
+    title: Annotated[Text, Field(max_length=10_000)] | None = None
+
+
+class RouteStepIn(Body):
+    """A step of the drafter's own."""
+
+    kind: Literal["approve", "decide", "concur", "review", "inform"]
+    post_id: Code
+    group: Annotated[int, Field(ge=0, le=100)]
+    mandatory: bool = False
+
+
+class RouteIn(Body):
+    """Adjustments to the proposal; an empty object asks for it as it is."""
+
+    steps: Annotated[list[RouteStepIn], Field(max_length=50)] = []
+    exceptional: bool = False
+
+
+class SubmitIn(Body):
+    """回議開始."""
+
+    route_plan_id: Code
+    replacement: Literal["minor", "substantive"] | None = None
+
+
+class EnforceIn(Body):
+    """施行."""
+
+    enforced_on: IsoDate
+    method: Method
+    addressee: ShortText | None = None
+    collated_by: Code | None = None
+
+
+class CompleteIn(Body):
+    """完結."""
+
+    completed_on: IsoDate | None = None
+    folder_id: Code | None = None
+
+
+class AnnotationIn(Body):
+    """追記."""
+
+    text: LongText
+
+
+class ActIn(Body):
+    """One act on a step."""
+
+    action: Literal[
+        "approve",
+        "decide",
+        "concur",
+        "dissent",
+        "hold",
+        "send_back",
+        "reject",
+        "pull_up",
+        "substitute",
+        "post_view",
+    ]
+    comment: LongText = ""
+    # Of the version that was read; the service says what is wrong with them.
+    version_digest: Annotated[Text, Field(max_length=128)] = ""
+    read_receipt: Annotated[Text, Field(max_length=8_192)] = ""
+
+
+class CommentIn(Body):
+    """引戻し, 取下げ."""
+
+    comment: LongText = ""
+
+
+class AbsenceIn(Body):
+    """不在登録; `staff_id` only for somebody else."""
+
+    staff_id: Code | None = None
+    since: Annotated[Moment, Field(alias="from")]
+    until: Annotated[Moment, Field(alias="to")]
+    reason_code: Literal["business_trip", "leave", "sick", "training", "other"]
+
+
+class FolderIn(Body):
+    """簿冊."""
+
+    unit_id: Code
+    fiscal_year: Annotated[int, Field(ge=1989, le=2200)]
+    class_code: Code
+    name: ShortText

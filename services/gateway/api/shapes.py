@@ -1,0 +1,524 @@
+"""What answers look like, for the OpenAPI document and its tests. Nothing is built from these: `views` makes the dicts."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Shape(BaseModel):
+    """Members may be added; these stay."""
+
+    model_config = ConfigDict(title=None)
+
+
+class FieldError(Shape):
+    """One wrong field."""
+
+    field: str
+    problem: str = Field(description="Upper-case word for programs, e.g. REQUIRED.")
+    detail: str = Field(description="Sentence for people.")
+
+
+class Problem(Shape):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = Field(description="What to do next.")
+    reason: str = Field(description="The service's ErrorReason, or the gateway's own.")
+    errors: list[FieldError]
+    trace_id: str = Field(description="32 hex digits; quote it when asking for help.")
+
+
+class HeldPost(Shape):
+    id: str
+    post_id: str
+    unit_id: str
+    title: str
+    unit_name: str
+    kind: str = Field(description="main, concurrent (兼務) or acting (事務取扱)")
+    rank: str
+
+
+class OwnUnit(Shape):
+    id: str
+    unit_id: str
+    name: str
+
+
+class Me(Shape):
+    id: str
+    staff_id: str
+    name: str
+    kana: str
+    posts: list[HeldPost]
+    units: list[OwnUnit]
+    roles: list[str]
+    acting_post: HeldPost | None
+
+
+class Unit(Shape):
+    id: str
+    unit_id: str
+    parent_id: str | None
+    body: str
+    name: str
+    kana: str
+    symbol: str
+    valid_from: str | None
+    valid_to: str | None
+
+
+class UnitList(Shape):
+    items: list[Unit]
+    next_cursor: str | None
+
+
+class Post(Shape):
+    id: str
+    post_id: str
+    unit_id: str
+    title: str
+    rank: str
+    holder_staff_ids: list[str]
+
+
+class PostList(Shape):
+    items: list[Post]
+    next_cursor: str | None
+
+
+class StaffMember(Shape):
+    id: str
+    staff_id: str
+    name: str
+    kana: str
+    posts: list[HeldPost]
+    absent: bool
+
+
+class StaffList(Shape):
+    items: list[StaffMember]
+    next_cursor: str | None
+
+
+class Absence(Shape):
+    id: str
+    absence_id: str
+    staff_id: str
+    since: str | None = Field(alias="from")
+    until: str | None = Field(alias="to")
+    reason_code: str
+    registered_by: str
+
+
+class AbsenceList(Shape):
+    items: list[Absence]
+    next_cursor: str | None
+
+
+class Receipt(Shape):
+    """収受. In lists `sender_name` is empty."""
+
+    id: str
+    receipt_id: str
+    receipt_number: str
+    title: str
+    sender_kind: str
+    sender_name: str
+    sender_reference: str
+    received_on: str | None
+    arrived_on: str | None
+    medium: str
+    unit_id: str
+    due_on: str | None
+    class_code: str | None
+    registered_at: str | None
+    registered_by: str
+    document_ids: list[str]
+    backdated_reason: str
+    version: int
+
+
+class ReceiptList(Shape):
+    items: list[Receipt]
+    next_cursor: str | None
+
+
+class Attachment(Shape):
+    id: str
+    attachment_id: str
+    file_name: str
+    content_type: str
+    size: int
+    sha256: str
+    added_after_decision: bool
+    added_at: str | None
+    added_by: str
+    locked_until: str | None
+
+
+class UploadedAttachment(Attachment):
+    version: int = Field(description="New version of the document.")
+
+
+class Annotation(Shape):
+    id: str
+    annotation_id: str
+    text: str
+    staff_id: str
+    added_at: str | None
+
+
+class Enforcement(Shape):
+    required: bool
+    planned_on: str | None
+    method: str | None
+    addressee: str
+    enforced_on: str | None
+    collated_by: str | None
+
+
+class Document(Shape):
+    """文書."""
+
+    id: str
+    document_id: str
+    state: str = Field(
+        description="drafting, circulating, sent_back, withdrawn, rejected, decided, enforced or completed"
+    )
+    title: str
+    subtitle: str
+    body: str
+    unit_id: str
+    drafter: str
+    drafter_post: str
+    draft_number: str | None
+    dispatch_number: str | None
+    case_id: str | None
+    revision: int
+    version_digest: str | None
+    folder_id: str | None
+    folder_name: str | None
+    class_code: str | None
+    class_name: str | None
+    matter: str | None
+    decision_class: str | None
+    disclosure: str
+    personal_information: str
+    counterparty: str
+    amount: int | None
+    enforcement: Enforcement
+    receipt_ids: list[str]
+    urgent: bool
+    created_at: str | None
+    submitted_at: str | None
+    decided_at: str | None
+    decided_by: str | None
+    enforced_on: str | None
+    completed_on: str | None
+    fiscal_year: int | None
+    retention: str | None
+    retention_from: str | None
+    retention_until: str | None
+    manifest_digest: str | None
+    content_locked: bool
+    attachments: list[Attachment]
+    annotations: list[Annotation]
+    version: int
+
+
+class DocumentRead(Document):
+    read_receipt: str | None = Field(
+        description="Proof that this version was served to the reader; null before circulation."
+    )
+
+
+class DocumentSummary(Shape):
+    id: str
+    document_id: str
+    title: str
+    state: str
+    unit_id: str
+    drafter: str
+    draft_number: str | None
+    dispatch_number: str | None
+    case_id: str | None
+    class_code: str | None
+    folder_id: str | None
+    personal_information: str
+    urgent: bool
+    created_at: str | None
+    updated_at: str | None
+    completed_on: str | None
+
+
+class DocumentList(Shape):
+    items: list[DocumentSummary]
+    next_cursor: str | None
+
+
+class NewVersion(Shape):
+    version: int
+
+
+class PlannedStep(Shape):
+    kind: str
+    post_id: str
+    group: int
+    mandatory: bool
+    staff_id: str | None
+    staff_name: str | None
+    post_title: str
+    unit_name: str
+    absent: bool
+    basis: str
+
+
+class RoutePlan(Shape):
+    route_plan_id: str
+    steps: list[PlannedStep]
+    decision_class: str
+    rule_id: str
+    basis: str
+    version: int = Field(description="Version of the document the plan was made for.")
+
+
+class Submitted(Shape):
+    case_id: str
+    draft_number: str | None
+    version_digest: str | None
+    version: int
+    document: Document
+
+
+class Viewer(Shape):
+    principal: str
+    reason: str = Field(description="owner_unit, route_step, acted, circulation or grant")
+    since: str | None = Field(alias="from")
+    until: str | None = Field(alias="to")
+    step_id: str | None
+    label: str
+    staff_ids: list[str]
+
+
+class ViewerList(Shape):
+    items: list[Viewer]
+    next_cursor: str | None
+
+
+class Actor(Shape):
+    staff_id: str
+    post_id: str | None
+    unit_id: str | None
+    terminal: str | None
+    session_id: str | None
+
+
+class Entry(Shape):
+    """A record of the log."""
+
+    index: int
+    event_id: str
+    occurred_at: str | None
+    source: str
+    epoch: str
+    seq: int
+    actor: Actor
+    action: str
+    object_type: str
+    object_id: str | None
+    version_digest: str | None
+    outcome: str
+    reason: str | None
+    trace_id: str | None
+    detail: dict[str, str]
+    leaf: str
+
+
+class HistoryEvent(Shape):
+    version: int
+    action: str
+    occurred_at: str | None
+    staff_id: str
+    post_id: str | None
+    unit_id: str | None
+    detail: dict[str, str]
+
+
+class History(Shape):
+    items: list[HistoryEvent]
+    next_cursor: str | None = Field(description="Of `accesses`.")
+    accesses: list[Entry] | None = Field(description="null for those not entitled to it.")
+
+
+class Step(Shape):
+    id: str
+    step_id: str
+    kind: str
+    state: str
+    group: int
+    post_id: str
+    post_title: str
+    unit_name: str
+    staff_id: str | None
+    staff_name: str | None
+    activated_at: str | None
+    acted_at: str | None
+    mandatory: bool
+    basis: str
+    post_view: bool
+    allowed_actions: list[str]
+
+
+class Decision(Shape):
+    id: str
+    decision_id: str
+    step_id: str
+    action: str
+    staff_id: str
+    staff_name: str
+    post_id: str
+    post_title: str
+    unit_name: str
+    comment: str
+    acted_at: str | None
+    version_digest: str
+    access_record: str | None
+
+
+class Case(Shape):
+    """案件."""
+
+    id: str
+    case_id: str
+    document_id: str
+    state: str
+    version_digest: str
+    drafter: str
+    drafter_post: str
+    unit_id: str
+    decision_class: str
+    draft_number: str | None
+    urgent: bool
+    steps: list[Step]
+    decisions: list[Decision]
+    opened_at: str | None
+    decided_at: str | None
+    rule_id: str
+    basis: str
+    reason: str | None
+    allowed_actions: list[str]
+    version: int
+
+
+class InboxItem(Shape):
+    case_id: str
+    step_id: str
+    document_id: str
+    kind: str
+    post_id: str
+    post_title: str
+    step_kind: str
+    step_state: str
+    waiting_since: str | None
+    urgent: bool
+    draft_number: str | None
+    unit_id: str
+    drafter: str
+    title: str | None
+    document_state: str | None
+    personal_information: str | None
+
+
+class InboxCounts(Shape):
+    decision: int
+    concurrence: int
+    post_view: int
+    circulation: int
+
+
+class Inbox(Shape):
+    items: list[InboxItem]
+    next_cursor: str | None
+    counts: InboxCounts
+
+
+class DocumentClass(Shape):
+    id: str
+    class_code: str
+    large: str
+    middle: str
+    small: str
+    unit_id: str | None
+    matter: str | None
+    retention: str
+    basis: str
+    disclosure: str
+    personal_information: str
+    paper_only: bool
+
+
+class ClassList(Shape):
+    items: list[DocumentClass]
+    next_cursor: str | None
+
+
+class Folder(Shape):
+    id: str
+    folder_id: str
+    unit_id: str
+    fiscal_year: int
+    class_code: str
+    name: str
+    retention: str
+
+
+class FolderList(Shape):
+    items: list[Folder]
+    next_cursor: str | None
+
+
+class EntryList(Shape):
+    items: list[Entry]
+    next_cursor: str | None
+
+
+class Proof(Shape):
+    index: int
+    tree_size: int
+    hashes: list[str]
+    checkpoint: str
+
+
+class ProvenEntry(Shape):
+    entry: Entry
+    proof: Proof
+
+
+class Source(Shape):
+    source: str
+    epoch: str
+    last_seq: int
+    missing: list[int]
+    opened_at: str | None
+    last_seen_at: str | None
+    state: str
+
+
+class Gap(Shape):
+    aggregate: str
+    aggregate_id: str
+    missing: list[int]
+
+
+class SourceList(Shape):
+    items: list[Source]
+    next_cursor: str | None
+    gaps: list[Gap]
+
+
+class Health(Shape):
+    status: str
+    dependencies: dict[str, bool] | None = None

@@ -1,0 +1,174 @@
+"""Calls to the three services: the only module that knows stubs, deadlines and signed identities.
+
+Depth one: the gateway calls services, services call nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+from opentelemetry.trace import SpanKind
+
+from chassis import client, telemetry
+from chassis.identity import Identity, Signer
+from kanketsu.approvals.v1.approvals_service_pb2_grpc import ApprovalsServiceStub
+from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceStub
+from kanketsu.documents.v1.documents_service_pb2 import (
+    ReadAttachmentRequest,
+    ReadAttachmentResponse,
+    UploadAttachmentRequest,
+    UploadAttachmentResponse,
+    UploadHeader,
+)
+from kanketsu.documents.v1.documents_service_pb2_grpc import DocumentsServiceStub
+from services.gateway.callers import Caller
+from services.gateway.settings import Settings
+
+if TYPE_CHECKING:
+    from kanketsu.approvals.v1.approvals_service_pb2_grpc import ApprovalsServiceAsyncStub
+    from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceAsyncStub
+    from kanketsu.documents.v1.documents_service_pb2_grpc import DocumentsServiceAsyncStub
+
+# Seconds a call may take. Files take as long as slow lines need.
+DEADLINE = 5.0
+DEADLINES = {
+    "AppendRecords": 4.0,
+    "CreateDraft": 10.0,
+    "SubmitDocument": 10.0,
+    "ActOnStep": 10.0,
+    "EnforceDocument": 10.0,
+    "CompleteDocument": 20.0,
+    "UploadAttachment": 900.0,
+    "ReadAttachment": 900.0,
+}
+# Signed identities live 60 s; one is used for this long, so that it is never near its end.
+TOKEN_SECONDS = 30.0
+
+Stub = TypeVar("Stub")
+Request = TypeVar("Request", bound=Message)
+Response = TypeVar("Response")
+
+
+class Peer(Generic[Stub]):
+    """One service as the gateway sees it."""
+
+    def __init__(self, audience: str, channel: grpc.aio.Channel, stub: Stub, signer: Signer) -> None:
+        self.audience = audience
+        self.channel = channel
+        self.rpc = stub
+        self._signer = signer
+
+    async def ask(self, method: client.Unary[Request, Response], request: Request, caller: Caller) -> Response:
+        """One call in the name of `caller`; DomainError as the service raised it."""
+        name = type(request).__name__.removesuffix("Request")
+        deadline = DEADLINES.get(name, DEADLINE)
+        return await client.call(f"{self.audience}.{name}", method, request, self.token(caller), deadline)
+
+    def token(self, caller: Caller) -> str:
+        """The caller's signed identity for this service."""
+        now = time.time()
+        known = caller.tokens.get(self.audience)
+        if known is None or known[0] < now:
+            known = (now + TOKEN_SECONDS, self._signer.identity(caller.identity, self.audience, now))
+            caller.tokens[self.audience] = known
+        return known[1]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a connection stands; starts one otherwise."""
+        return self.channel.get_state(try_to_connect=True) is grpc.ChannelConnectivity.READY
+
+
+class Chunks(Protocol):
+    """The body of an upload."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+
+@dataclass(frozen=True)
+class Clients:
+    """Channels to the three services, open as long as the process."""
+
+    documents: Peer[DocumentsServiceAsyncStub]
+    approvals: Peer[ApprovalsServiceAsyncStub]
+    audit: Peer[AuditServiceAsyncStub]
+    # The gateway's own identity, for what no person asks: who is this, and log records.
+    itself: Caller
+
+    async def upload(self, header: UploadHeader, chunks: Chunks, caller: Caller) -> UploadAttachmentResponse:
+        """Stream a file to `documents`. Each write waits for room, so the sender is slowed down, not buffered.
+
+        If `chunks` raises, the call is cancelled and nothing of the file becomes visible.
+        """
+        peer = self.documents
+        with telemetry.span("documents.UploadAttachment", kind=SpanKind.CLIENT):
+            call = peer.rpc.UploadAttachment(
+                timeout=DEADLINES["UploadAttachment"], metadata=client.metadata(peer.token(caller))
+            )
+            try:
+                await call.write(UploadAttachmentRequest(header=header))
+                async for chunk in chunks:
+                    if call.done():
+                        # Refused early (not found, too large): the answer below says why.
+                        break
+                    await call.write(UploadAttachmentRequest(chunk=chunk))
+                else:
+                    await call.done_writing()
+                return await call
+            except grpc.aio.AioRpcError as error:
+                raise client.error_of(error) from None
+            except asyncio.InvalidStateError:
+                # The call ended between the check and the write.
+                return await _answer(call)
+            finally:
+                call.cancel()
+
+    async def download(
+        self, request: ReadAttachmentRequest, caller: Caller
+    ) -> AsyncGenerator[ReadAttachmentResponse, None]:
+        """Header first, then chunks. Close the iterator to stop early."""
+        peer = self.documents
+        with telemetry.span("documents.ReadAttachment", kind=SpanKind.CLIENT):
+            call = peer.rpc.ReadAttachment(
+                request, timeout=DEADLINES["ReadAttachment"], metadata=client.metadata(peer.token(caller))
+            )
+        try:
+            async for message in client.stream(aiter(call)):
+                yield message
+        finally:
+            call.cancel()
+
+    async def close(self) -> None:
+        """Close the channels after running calls."""
+        for peer in (self.documents, self.approvals, self.audit):
+            await peer.channel.close(grace=2.0)
+
+
+async def _answer(
+    call: grpc.aio.StreamUnaryCall[UploadAttachmentRequest, UploadAttachmentResponse],
+) -> UploadAttachmentResponse:
+    try:
+        return await call
+    except grpc.aio.AioRpcError as error:
+        raise client.error_of(error) from None
+
+
+def open_clients(settings: Settings) -> Clients:
+    """Channels to the configured targets; they connect by themselves and again after a loss."""
+    signer = Signer(settings.identity_signing_key_file)
+    documents, approvals, audit = (
+        client.channel(settings, target)
+        for target in (settings.documents_target, settings.approvals_target, settings.audit_target)
+    )
+    return Clients(
+        documents=Peer("documents", documents, DocumentsServiceStub(documents), signer),
+        approvals=Peer("approvals", approvals, ApprovalsServiceStub(approvals), signer),
+        audit=Peer("audit", audit, AuditServiceStub(audit), signer),
+        itself=Caller(Identity(staff_id="service:gateway", tenant=settings.tenant)),
+    )

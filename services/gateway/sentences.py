@@ -1,0 +1,354 @@
+"""What people and programs are told when something is refused: a title, and a detail that says what to do next.
+
+Data only. One row per (service, reason); `""` as service is what all of them say. Japanese first, English second.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Sentence(NamedTuple):
+    """A refusal in both languages."""
+
+    title: str
+    detail: str
+    title_en: str
+    detail_en: str
+
+
+REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
+    # --- said by every service -------------------------------------------------------------------
+    ("", "NOT_FOUND"): Sentence(
+        "見つかりません",
+        "存在しないか、あなたの職では閲覧できないものです。番号やリンクを確かめ、必要なときは担当の所属に問い合わせてください。",
+        "Not found",
+        "It does not exist, or your post may not see it. Check the number or link, or ask the unit in charge.",
+    ),
+    ("", "INVALID_FIELDS"): Sentence(
+        "入力内容を確認してください",
+        "受け付けられない項目があります。各項目の説明に従って直し、もう一度送ってください。",
+        "Some fields are wrong",
+        "Correct the fields listed in errors and send again.",
+    ),
+    ("", "STALE_VERSION"): Sentence(
+        "ほかの人が先に変更しました",
+        "表示してから今までの間に内容が変わりました。最新の内容を開き直し、変更を確かめてからもう一度操作してください。",
+        "Changed by somebody else",
+        "It changed after you read it. Read it again, check what changed, and repeat with the new ETag.",
+    ),
+    ("", "REQUEST_ID_REUSED"): Sentence(
+        "同じ受付番号が別の内容に使われています",
+        "Idempotency-Key は操作ごとに新しい値にしてください。前の操作をやり直すときは、前と同じ内容を送ってください。",
+        "Idempotency-Key reused",
+        "Use a new Idempotency-Key for a new request; repeat the old request unchanged to get its old answer.",
+    ),
+    ("", "NOT_PERMITTED"): Sentence(
+        "この操作はできません",
+        "あなたの職や役割には、この操作が認められていません。操作できる人に依頼するか、処理する職を切り替えてください。",
+        "Not permitted",
+        "Your post or role may not do this. Ask somebody who may, or act from another of your posts.",
+    ),
+    ("", "NOT_RECORDED"): Sentence(
+        "記録できないため、表示できません",
+        "閲覧や操作の記録を書き込めなかったので、何も表示せず、何も変更していません。しばらくしてからもう一度お試しください。",
+        "Not served because it cannot be recorded",
+        "The access record could not be written, so nothing was served or changed. Try again shortly.",
+    ),
+    ("", "INVALID_CURSOR"): Sentence(
+        "続きを表示できません",
+        "一覧の続きの位置が正しくありません。一覧の最初から開き直してください。",
+        "Invalid cursor",
+        "Use next_cursor exactly as received, with the same filters, or start from the beginning.",
+    ),
+    ("", "READ_RECEIPT_INVALID"): Sentence(
+        "文書を開いた証明を確認できません",
+        "文書を開いた証明（read_receipt）がないか、古いか、正しくありません。文書を開き直してから、もう一度操作してください。",
+        "Read receipt invalid",
+        "The read receipt is missing, forged or expired. Read the document again and use the new receipt.",
+    ),
+    ("", "UNAVAILABLE"): Sentence(
+        "一時的に利用できません",
+        "必要な機能が応答していません。何も変更していません。しばらくしてからもう一度お試しください。",
+        "Temporarily unavailable",
+        "A part of the system does not answer. Nothing was changed. Try again shortly.",
+    ),
+    ("", "DEADLINE_EXCEEDED"): Sentence(
+        "時間内に終わりませんでした",
+        "処理が時間内に終わりませんでした。登録されたかどうかを開き直して確かめ、必要ならもう一度操作してください。",
+        "Took too long",
+        "The time allowed is over. Repeat with the same Idempotency-Key: it happens at most once.",
+    ),
+    ("", "INTERNAL"): Sentence(
+        "内部の誤りが起きました",
+        "システムの誤りです。下の番号（trace_id）を添えて、システムの担当者に知らせてください。",
+        "Internal error",
+        "This is our fault. Tell the operators the trace_id.",
+    ),
+    # --- documents -------------------------------------------------------------------------------
+    ("documents", "WRONG_STATE"): Sentence(
+        "今の状態ではこの操作はできません",
+        "文書の状態が変わったか、この段階ではできない操作です。文書を開き直し、今の状態でできる操作を確かめてください。",
+        "Wrong state",
+        "The state of the document does not allow this. Read it again and see what is possible now.",
+    ),
+    ("documents", "STORE_UNAVAILABLE"): Sentence(
+        "ファイルの保管庫が応答していません",
+        "添付ファイルを読み書きできませんでした。何も登録していません。しばらくしてからもう一度お試しください。",
+        "File store unavailable",
+        "Attachments cannot be read or written now. Nothing was registered. Try again shortly.",
+    ),
+    ("documents", "TOO_LARGE"): Sentence(
+        "ファイルが大きすぎます",
+        "登録できる大きさを超えています。ファイルを分けるか小さくしてから、もう一度登録してください。",
+        "File too large",
+        "The file is larger than allowed. Split or shrink it.",
+    ),
+    ("documents", "DIGEST_MISMATCH"): Sentence(
+        "届いたファイルが送ったものと一致しません",
+        "途中で内容が変わったため、登録しませんでした。もう一度送ってください。",
+        "Digest mismatch",
+        "What arrived does not have the announced sha-256. Nothing was kept. Send again.",
+    ),
+    ("documents", "TRUNCATED"): Sentence(
+        "ファイルが最後まで届きませんでした",
+        "通信が途中で切れたため、登録しませんでした。もう一度送ってください。",
+        "Upload truncated",
+        "The stream ended before the announced size. Nothing was kept. Send again.",
+    ),
+    ("documents", "PAPER_ONLY"): Sentence(
+        "この分類には電子ファイルを登録できません",
+        "紙で保存する分類です。登録事項だけを入力し、ファイルは添付しないでください。",
+        "Paper only",
+        "This class keeps its content on paper. Register the data without attachments.",
+    ),
+    ("documents", "INCOMPLETE"): Sentence(
+        "回議を始めるのに必要な項目が足りません",
+        "足りない項目を入力してから、回議を始めてください。",
+        "Incomplete",
+        "Fill in the fields listed in errors before circulation.",
+    ),
+    ("documents", "IMMUTABLE"): Sentence(
+        "完結した文書は変更できません",
+        "完結した文書は、だれにも変更できません。訂正が必要なときは、新しい文書を起案してください。",
+        "Immutable",
+        "A completed document never changes. Draft a new one to correct it.",
+    ),
+    ("documents", "RANGE_NOT_SATISFIABLE"): Sentence(
+        "求められた範囲はありません",
+        "ファイルの大きさを超える範囲です。範囲を指定せずに開き直してください。",
+        "Range not satisfiable",
+        "The range lies outside the file. Ask again without Range.",
+    ),
+    ("documents", "CONTENT_DAMAGED"): Sentence(
+        "ファイルの内容が壊れています",
+        "保管されている内容が登録時と一致しないため、表示しません。すぐにシステムの担当者に知らせてください。",
+        "Content damaged",
+        "The stored bytes are not what was registered; nothing of them is served. Tell the operators at once.",
+    ),
+    # --- approvals -------------------------------------------------------------------------------
+    ("approvals", "VERSION_MOVED"): Sentence(
+        "版が変わりました",
+        "文書を開いてから今までの間に、文書の版が変わりました。新しい版を開いて内容を確かめてから、処理してください。",
+        "The version moved",
+        "Another version circulates now. Read that version, then act on it.",
+    ),
+    ("approvals", "ALREADY_ACTED"): Sentence(
+        "すでに処理されています",
+        "この段階は、すでに処理が済んでいます。文書を開き直して、今の状況を確かめてください。",
+        "Already acted",
+        "This step has been acted on already. Read the case again.",
+    ),
+    ("approvals", "STEP_NOT_ACTIVE"): Sentence(
+        "処理の番ではありません",
+        "この段階はまだ回ってきていないか、終わっています。文書を開き直して、今の状況を確かめてください。",
+        "Step not active",
+        "The step was not reached yet, or is closed. Read the case again.",
+    ),
+    ("approvals", "NOT_YOUR_STEP"): Sentence(
+        "あなたの処理する段階ではありません",
+        "この段階の職に、今日あなたは就いていません。兼務があるときは、処理する職を切り替えてください。",
+        "Not your step",
+        "You do not hold the post of this step today. Act from another of your posts if you hold it.",
+    ),
+    ("approvals", "ACTION_NOT_ALLOWED"): Sentence(
+        "この段階ではできない処理です",
+        "この段階に認められていない処理です。文書を開き直し、表示された処理から選んでください。",
+        "Action not allowed",
+        "This action does not exist for this step. See allowed_actions of the step.",
+    ),
+    ("approvals", "COMMENT_REQUIRED"): Sentence(
+        "理由または意見が必要です",
+        "この処理には理由または意見が必要です。コメントを書いてから、もう一度処理してください。",
+        "Comment required",
+        "This action needs a reason or an opinion in comment.",
+    ),
+    ("approvals", "READ_RECEIPT_MISMATCH"): Sentence(
+        "開いた文書と処理する文書が一致しません",
+        "処理しようとしている版を、あなたが開いた記録がありません。文書を開き直し、内容を確かめてから処理してください。",
+        "Read receipt mismatch",
+        "The read receipt is for another version, document or reader. Read the circulating version first.",
+    ),
+    ("approvals", "CASE_CLOSED"): Sentence(
+        "この案件は終わっています",
+        "決裁、差戻し、取下げなどで、この案件の処理は終わっています。文書を開き直して、今の状況を確かめてください。",
+        "Case closed",
+        "The case is decided, sent back or withdrawn. Read the document again.",
+    ),
+    ("approvals", "NO_RULE"): Sentence(
+        "当てはまる専決の定めがありません",
+        "この事項・金額・所属に当てはまる決裁の定めがありません。分類と金額を確かめ、文書管理の担当に相談してください。",
+        "No decision rule",
+        "No decision rule covers this matter, amount and unit. Check class and amount, or ask the records office.",
+    ),
+    ("approvals", "POST_VACANT"): Sentence(
+        "回議の途中の職が空席です",
+        "今日その職に就いている人がいないため、回議のルートを作れません。人事または文書管理の担当に相談してください。",
+        "Post vacant",
+        "A post on the route has no holder today. Ask personnel or the records office.",
+    ),
+    ("approvals", "TOO_LATE"): Sentence(
+        "引戻しはもうできません",
+        "次の人がすでに処理したため、引き戻せません。直す必要があるときは、次の人に差戻しを依頼してください。",
+        "Too late",
+        "The next person has acted already. Ask them to send it back.",
+    ),
+    ("approvals", "OWN_DRAFT"): Sentence(
+        "自分の起案は決裁できません",
+        "起案者と決裁者が同じ人です。上位の職の決裁を求めてください。",
+        "Own draft",
+        "Drafter and decider are the same person. Seek the decision of a higher post.",
+    ),
+    ("approvals", "UNKNOWN_STAFF"): Sentence(
+        "職員として登録されていません",
+        "この利用者は、今日の時点で職員として登録されていません。人事または文書管理の担当に問い合わせてください。",
+        "Unknown staff",
+        "This login is no staff member today. Ask personnel or the records office.",
+    ),
+    ("approvals", "PLAN_MISMATCH"): Sentence(
+        "回議ルートが文書の内容と合いません",
+        "ルートを作ったあとで、金額や決裁区分などが変わりました。ルートを作り直してから、回議を始めてください。",
+        "Route plan mismatch",
+        "The document changed after the route was planned. Plan the route again.",
+    ),
+    ("approvals", "NOT_ABSENT"): Sentence(
+        "決裁者の不在が登録されていません",
+        "代決は、決裁者の不在が登録されているときだけできます。不在の登録を確かめてください。",
+        "Decider not absent",
+        "A substitute may decide only while the decider is recorded as absent.",
+    ),
+    # --- audit -----------------------------------------------------------------------------------
+    ("audit", "NOT_PERMITTED"): Sentence(
+        "監査ログは閲覧できません",
+        "監査ログを閲覧できるのは、監査の担当者だけです。この操作も記録されました。",
+        "Not permitted",
+        "Only audit officers read the log. This attempt was recorded.",
+    ),
+    ("audit", "SEQUENCE_BROKEN"): Sentence(
+        "記録の番号が続いていません",
+        "記録を受け付けられませんでした。しばらくしてからもう一度お試しください。",
+        "Sequence broken",
+        "The records of a source must be contiguous. Try again shortly.",
+    ),
+    # --- the gateway itself ----------------------------------------------------------------------
+    ("gateway", "SIGN_IN_REQUIRED"): Sentence(
+        "ログインしてください",
+        "ログインしていないか、時間が過ぎてログアウトされました。もう一度ログインしてください。",
+        "Sign in",
+        "There is no session or token, or it ended. Sign in again.",
+    ),
+    ("gateway", "TOKEN_INVALID"): Sentence(
+        "アクセストークンを確認できません",
+        "トークンの署名、期限、発行者または宛先が正しくありません。新しいトークンを取得してください。",
+        "Token invalid",
+        "Signature, lifetime, issuer or audience of the token is wrong. Get a new one.",
+    ),
+    ("gateway", "LOGIN_FAILED"): Sentence(
+        "ログインできませんでした",
+        "認証の結果を確認できませんでした。はじめからもう一度ログインしてください。",
+        "Login failed",
+        "The answer of the identity provider could not be verified. Start again.",
+    ),
+    ("gateway", "LOGIN_UNAVAILABLE"): Sentence(
+        "認証サーバが応答していません",
+        "今はログインできません。しばらくしてからもう一度お試しください。",
+        "Identity provider unavailable",
+        "Nobody can sign in now. Try again shortly.",
+    ),
+    ("gateway", "SESSIONS_UNAVAILABLE"): Sentence(
+        "ログインの状態を確認できません",
+        "ログインの状態を保管する機能が応答していません。しばらくしてからもう一度お試しください。",
+        "Sessions unavailable",
+        "The session store does not answer. Try again shortly.",
+    ),
+    ("gateway", "CROSS_SITE"): Sentence(
+        "ほかのサイトからの操作は受け付けません",
+        "この操作は、このシステムの画面から行ってください。画面を開き直すと解決することがあります。",
+        "Cross-site request refused",
+        "Send Origin or Sec-Fetch-Site of this site, and the form's token. Programs use a bearer token.",
+    ),
+    ("gateway", "NETWORK_NOT_ALLOWED"): Sentence(
+        "この端末からは利用できません",
+        "許可された庁内ネットワークの端末から利用してください。",
+        "Network not allowed",
+        "Use a terminal of an allowed network.",
+    ),
+    ("gateway", "TOO_MANY_REFUSALS"): Sentence(
+        "拒否された操作が多すぎます",
+        "この端末からの操作が続けて拒否されたため、しばらく受け付けません。少し待ってからやり直してください。",
+        "Too many refusals",
+        "This address was refused too often. Wait as long as Retry-After says.",
+    ),
+    ("gateway", "TOO_LARGE"): Sentence(
+        "送られた内容が大きすぎます",
+        "受け付けられる大きさを超えています。内容を小さくするか分けて、もう一度送ってください。",
+        "Body too large",
+        "The body is larger than allowed. Make it smaller or split it.",
+    ),
+    ("gateway", "MALFORMED_BODY"): Sentence(
+        "送られた内容を読み取れません",
+        "本文が正しい JSON ではありません。文字コードは UTF-8 にしてください。",
+        "Malformed body",
+        "The body is not valid JSON in UTF-8.",
+    ),
+    ("gateway", "UNSUPPORTED_MEDIA_TYPE"): Sentence(
+        "この形式は受け付けません",
+        "Content-Type を application/json にして送ってください。",
+        "Unsupported media type",
+        "Send application/json.",
+    ),
+    ("gateway", "METHOD_NOT_ALLOWED"): Sentence(
+        "この方法では呼び出せません",
+        "このアドレスでは使えないメソッドです。使えるメソッドは Allow に示します。",
+        "Method not allowed",
+        "See Allow for the methods of this address.",
+    ),
+    ("gateway", "VERSION_REQUIRED"): Sentence(
+        "版の指定が必要です",
+        "読み取ったときの ETag を If-Match に入れて送ってください。",
+        "If-Match required",
+        "Send If-Match with the ETag you read. An asterisk is not enough.",
+    ),
+    ("gateway", "PROOF_PENDING"): Sentence(
+        "証明をまだ作れません",
+        "完結の記録がログに組み込まれるまで数秒かかります。少し待ってからもう一度お試しください。",
+        "Proof pending",
+        "The record of completion is not yet in a signed checkpoint. Try again in a few seconds.",
+    ),
+}
+
+# What is wrong with one field, for people; the word itself is for programs.
+FIELD_PROBLEMS: Final[dict[str, tuple[str, str]]] = {
+    "REQUIRED": ("必ず入力してください。", "Required."),
+    "TOO_LONG": ("長すぎます。短くしてください。", "Too long."),
+    "TOO_SHORT": ("短すぎます。", "Too short."),
+    "TOO_MANY": ("数が多すぎます。減らしてください。", "Too many."),
+    "OUT_OF_RANGE": ("値が許される範囲にありません。", "Out of range."),
+    "INVALID": ("値が正しくありません。", "Not valid."),
+    "MALFORMED": ("書き方が正しくありません。", "Malformed."),
+    "UNKNOWN": ("登録されていない値です。", "Not known."),
+    "UNKNOWN_FIELD": ("この項目はありません。", "There is no such field."),
+    "WRONG_TYPE": ("値の種類が違います。", "Wrong type."),
+    "NOT_ALLOWED": ("指定できない値です。", "Not allowed."),
+    "CONTROL_CHARACTER": ("使えない制御文字が含まれています。", "Contains a control character."),
+}

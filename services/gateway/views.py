@@ -1,0 +1,492 @@
+"""From protobuf to the dicts that the API sends and the pages draw. Plain functions, no decisions.
+
+Every thing carries its own id as `id` and under the name by which other things refer to it (`document_id`, …).
+Times are RFC 3339 in Japan's zone with milliseconds, dates ISO; what is not set is null.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from chassis.clock import JST
+from kanketsu.approvals.v1 import approvals_service_pb2 as approvals
+from kanketsu.audit.v1 import audit_service_pb2 as audit
+from kanketsu.documents.v1 import documents_service_pb2 as documents
+from kanketsu.event.v1 import envelope_pb2 as event
+
+View = dict[str, Any]
+
+
+def _names(enum: Any, prefix: str) -> dict[int, str]:
+    """Number → lower-case word of a protobuf enum."""
+    return {value.number: value.name.removeprefix(prefix).lower() for value in enum.DESCRIPTOR.values}
+
+
+STATES = _names(documents.DocumentState, "DOCUMENT_STATE_")
+DISCLOSURES = _names(documents.Disclosure, "DISCLOSURE_")
+PERSONAL = _names(documents.PersonalInformation, "PERSONAL_INFORMATION_")
+STEP_KINDS = _names(approvals.StepKind, "STEP_KIND_")
+STEP_STATES = _names(approvals.StepState, "STEP_STATE_")
+OUTCOMES = _names(event.Outcome, "OUTCOME_")
+
+
+def number_of(names: Mapping[int, str], word: str) -> int:
+    """The enum value with this word; KeyError for another."""
+    return {name: number for number, name in names.items()}[word]
+
+
+def moment(message: Any, name: str) -> str | None:
+    """A timestamp field, null when unset."""
+    return time(getattr(message, name)) if message.HasField(name) else None
+
+
+def time(stamp: Timestamp) -> str:
+    """RFC 3339 in Japan's zone."""
+    seconds = stamp.seconds + stamp.nanos // 1_000_000 / 1000
+    return dt.datetime.fromtimestamp(seconds, JST).isoformat(timespec="milliseconds")
+
+
+def stamp_of(text: str) -> Timestamp:
+    """A timestamp from RFC 3339 text with offset."""
+    stamp = Timestamp()
+    stamp.FromDatetime(dt.datetime.fromisoformat(text).astimezone(dt.UTC))
+    return stamp
+
+
+# --- documents ---------------------------------------------------------------------------------------
+
+
+def receipt(message: documents.Receipt) -> View:
+    """A receipt 収受. In lists the sender's name is empty."""
+    return {
+        "id": message.receipt_id,
+        "receipt_id": message.receipt_id,
+        "receipt_number": message.receipt_number,
+        "title": message.title,
+        "sender_kind": message.sender_kind,
+        "sender_name": message.sender_name,
+        "sender_reference": message.sender_reference,
+        "received_on": message.received_on or None,
+        "arrived_on": message.arrived_on or None,
+        "medium": message.medium,
+        "unit_id": message.unit_id,
+        "due_on": message.due_on or None,
+        "class_code": message.class_code or None,
+        "registered_at": moment(message, "registered_at"),
+        "registered_by": message.registered_by,
+        "document_ids": list(message.document_ids),
+        "backdated_reason": message.backdated_reason,
+        "version": message.version,
+    }
+
+
+def attachment(message: documents.Attachment) -> View:
+    """A file of a document."""
+    return {
+        "id": message.attachment_id,
+        "attachment_id": message.attachment_id,
+        "file_name": message.file_name,
+        "content_type": message.content_type,
+        "size": message.size,
+        "sha256": message.sha256,
+        "added_after_decision": message.added_after_decision,
+        "added_at": moment(message, "added_at"),
+        "added_by": message.added_by,
+        "locked_until": moment(message, "locked_until"),
+    }
+
+
+def document(message: documents.Document) -> View:
+    """A document with its files and annotations."""
+    fields = message.fields
+    return {
+        "id": message.document_id,
+        "document_id": message.document_id,
+        "state": STATES[message.state],
+        "title": fields.title,
+        "subtitle": fields.subtitle,
+        "body": fields.body,
+        "unit_id": message.unit_id,
+        "drafter": message.drafter,
+        "drafter_post": message.drafter_post,
+        "draft_number": message.draft_number or None,
+        "dispatch_number": message.dispatch_number or None,
+        "case_id": message.case_id or None,
+        "revision": message.revision,
+        "version_digest": message.version_digest or None,
+        "folder_id": fields.folder_id or None,
+        "folder_name": message.folder_name or None,
+        "class_code": fields.class_code or None,
+        "class_name": message.class_name or None,
+        "matter": message.matter or None,
+        "decision_class": fields.decision_class or None,
+        "disclosure": DISCLOSURES[fields.disclosure],
+        "personal_information": PERSONAL[fields.personal_information],
+        "counterparty": fields.counterparty,
+        "amount": fields.amount if fields.HasField("amount") else None,
+        "enforcement": {
+            "required": fields.enforcement_required,
+            "planned_on": fields.enforcement_planned_on or None,
+            "method": fields.enforcement_method or None,
+            "addressee": fields.enforcement_addressee,
+            "enforced_on": message.enforced_on or None,
+            "collated_by": message.enforcement_collated_by or None,
+        },
+        "receipt_ids": list(fields.receipt_ids),
+        "urgent": fields.urgent,
+        "created_at": moment(message, "created_at"),
+        "submitted_at": moment(message, "submitted_at"),
+        "decided_at": moment(message, "decided_at"),
+        "decided_by": message.decided_by or None,
+        "enforced_on": message.enforced_on or None,
+        "completed_on": message.completed_on or None,
+        "fiscal_year": message.fiscal_year or None,
+        "retention": message.retention or None,
+        "retention_from": message.retention_from or None,
+        "retention_until": message.retention_until or None,
+        "manifest_digest": message.manifest_digest or None,
+        "content_locked": message.content_locked,
+        "attachments": [attachment(one) for one in message.attachments],
+        "annotations": [annotation(one) for one in message.annotations],
+        "version": message.version,
+    }
+
+
+def annotation(message: documents.Annotation) -> View:
+    """A remark added after the decision."""
+    return {
+        "id": message.annotation_id,
+        "annotation_id": message.annotation_id,
+        "text": message.text,
+        "staff_id": message.staff_id,
+        "added_at": moment(message, "added_at"),
+    }
+
+
+def document_summary(message: documents.DocumentSummary) -> View:
+    """A line of a list."""
+    return {
+        "id": message.document_id,
+        "document_id": message.document_id,
+        "title": message.title,
+        "state": STATES[message.state],
+        "unit_id": message.unit_id,
+        "drafter": message.drafter,
+        "draft_number": message.draft_number or None,
+        "dispatch_number": message.dispatch_number or None,
+        "case_id": message.case_id or None,
+        "class_code": message.class_code or None,
+        "folder_id": message.folder_id or None,
+        "personal_information": PERSONAL[message.personal_information],
+        "urgent": message.urgent,
+        "created_at": moment(message, "created_at"),
+        "updated_at": moment(message, "updated_at"),
+        "completed_on": message.completed_on or None,
+    }
+
+
+def viewer(message: documents.Viewer) -> View:
+    """Somebody who may see a document, and why."""
+    return {
+        "principal": message.principal,
+        "reason": message.reason,
+        "from": moment(message, "from"),
+        "to": moment(message, "to"),
+        "step_id": message.step_id or None,
+    }
+
+
+def history_event(message: documents.HistoryEvent) -> View:
+    """Something that happened to a document."""
+    return {
+        "version": message.version,
+        "action": message.action,
+        "occurred_at": moment(message, "occurred_at"),
+        "staff_id": message.staff_id,
+        "post_id": message.post_id or None,
+        "unit_id": message.unit_id or None,
+        "detail": dict(message.detail),
+    }
+
+
+def document_class(message: documents.Class) -> View:
+    """A row of the file plan."""
+    return {
+        "id": message.class_code,
+        "class_code": message.class_code,
+        "large": message.large,
+        "middle": message.middle,
+        "small": message.small,
+        "unit_id": message.unit_id or None,
+        "matter": message.matter or None,
+        "retention": message.retention,
+        "basis": message.basis,
+        "disclosure": DISCLOSURES[message.disclosure],
+        "personal_information": PERSONAL[message.personal_information],
+        "paper_only": message.paper_only,
+    }
+
+
+def folder(message: documents.Folder) -> View:
+    """A folder 簿冊."""
+    return {
+        "id": message.folder_id,
+        "folder_id": message.folder_id,
+        "unit_id": message.unit_id,
+        "fiscal_year": message.fiscal_year,
+        "class_code": message.class_code,
+        "name": message.name,
+        "retention": message.retention,
+    }
+
+
+# --- approvals ---------------------------------------------------------------------------------------
+
+
+def unit(message: approvals.Unit) -> View:
+    """A unit of the organisation."""
+    return {
+        "id": message.unit_id,
+        "unit_id": message.unit_id,
+        "parent_id": message.parent_id or None,
+        "body": message.body,
+        "name": message.name,
+        "kana": message.kana,
+        "symbol": message.symbol,
+        "valid_from": message.valid_from or None,
+        "valid_to": message.valid_to or None,
+    }
+
+
+def post(message: approvals.Post) -> View:
+    """A post and who holds it."""
+    return {
+        "id": message.post_id,
+        "post_id": message.post_id,
+        "unit_id": message.unit_id,
+        "title": message.title,
+        "rank": message.rank,
+        "holder_staff_ids": list(message.holder_staff_ids),
+    }
+
+
+def held_post(message: Any) -> View:
+    """A post somebody holds; from protobuf or from a caller."""
+    return {
+        "id": message.post_id,
+        "post_id": message.post_id,
+        "unit_id": message.unit_id,
+        "title": message.title,
+        "unit_name": message.unit_name,
+        "kind": message.kind,
+        "rank": message.rank,
+    }
+
+
+def staff_member(message: approvals.StaffMember) -> View:
+    """A person of the staff."""
+    return {
+        "id": message.staff_id,
+        "staff_id": message.staff_id,
+        "name": message.name,
+        "kana": message.kana,
+        "posts": [held_post(one) for one in message.posts],
+        "absent": message.absent,
+    }
+
+
+def absence(message: approvals.Absence) -> View:
+    """A registered absence."""
+    return {
+        "id": message.absence_id,
+        "absence_id": message.absence_id,
+        "staff_id": message.staff_id,
+        "from": moment(message, "from"),
+        "to": moment(message, "to"),
+        "reason_code": message.reason_code,
+        "registered_by": message.registered_by,
+    }
+
+
+def planned_step(message: approvals.PlannedStep) -> View:
+    """A step of a proposed route."""
+    return {
+        "kind": STEP_KINDS[message.kind],
+        "post_id": message.post_id,
+        "group": message.group,
+        "mandatory": message.mandatory,
+        "staff_id": message.staff_id or None,
+        "staff_name": message.staff_name or None,
+        "post_title": message.post_title,
+        "unit_name": message.unit_name,
+        "absent": message.absent,
+        "basis": message.basis,
+    }
+
+
+def route_plan(message: approvals.PlanRouteResponse) -> View:
+    """A stored proposal."""
+    return {
+        "route_plan_id": message.route_plan_id,
+        "steps": [planned_step(one) for one in message.steps],
+        "decision_class": message.decision_class,
+        "rule_id": message.rule_id,
+        "basis": message.basis,
+    }
+
+
+def step(message: approvals.Step) -> View:
+    """A step of a case."""
+    return {
+        "id": message.step_id,
+        "step_id": message.step_id,
+        "kind": STEP_KINDS[message.kind],
+        "state": STEP_STATES[message.state],
+        "group": message.group,
+        "post_id": message.post_id,
+        "post_title": message.post_title,
+        "unit_name": message.unit_name,
+        "staff_id": message.staff_id or None,
+        "staff_name": message.staff_name or None,
+        "activated_at": moment(message, "activated_at"),
+        "acted_at": moment(message, "acted_at"),
+        "mandatory": message.mandatory,
+        "basis": message.basis,
+        "post_view": message.post_view,
+        "allowed_actions": list(message.allowed_actions),
+    }
+
+
+def decision(message: approvals.Decision) -> View:
+    """One act of one person."""
+    return {
+        "id": message.decision_id,
+        "decision_id": message.decision_id,
+        "step_id": message.step_id,
+        "action": message.action,
+        "staff_id": message.staff_id,
+        "staff_name": message.staff_name,
+        "post_id": message.post_id,
+        "post_title": message.post_title,
+        "unit_name": message.unit_name,
+        "comment": message.comment,
+        "acted_at": moment(message, "acted_at"),
+        "version_digest": message.version_digest,
+        "access_record": message.access_record or None,
+    }
+
+
+def case(message: approvals.Case) -> View:
+    """A case with its steps and decisions."""
+    return {
+        "id": message.case_id,
+        "case_id": message.case_id,
+        "document_id": message.document_id,
+        "state": message.state,
+        "version_digest": message.version_digest,
+        "drafter": message.drafter,
+        "drafter_post": message.drafter_post,
+        "unit_id": message.unit_id,
+        "decision_class": message.decision_class,
+        "draft_number": message.draft_number or None,
+        "urgent": message.urgent,
+        "steps": [step(one) for one in message.steps],
+        "decisions": [decision(one) for one in message.decisions],
+        "opened_at": moment(message, "opened_at"),
+        "decided_at": moment(message, "decided_at"),
+        "rule_id": message.rule_id,
+        "basis": message.basis,
+        "reason": message.reason or None,
+        "allowed_actions": list(message.allowed_actions),
+        "version": message.version,
+    }
+
+
+def inbox_item(message: approvals.InboxItem, summary: documents.DocumentSummary | None) -> View:
+    """Something that waits; the title comes from documents and is null when it cannot be seen there."""
+    return {
+        "case_id": message.case_id,
+        "step_id": message.step_id,
+        "document_id": message.document_id,
+        "kind": message.kind,
+        "post_id": message.post_id,
+        "post_title": message.post_title,
+        "step_kind": STEP_KINDS[message.step_kind],
+        "step_state": STEP_STATES[message.step_state],
+        "waiting_since": moment(message, "waiting_since"),
+        "urgent": message.urgent,
+        "draft_number": message.draft_number or None,
+        "unit_id": message.unit_id,
+        "drafter": message.drafter,
+        "title": summary.title if summary is not None else None,
+        "document_state": STATES[summary.state] if summary is not None else None,
+        "personal_information": PERSONAL[summary.personal_information] if summary is not None else None,
+    }
+
+
+# --- audit -------------------------------------------------------------------------------------------
+
+
+def entry(message: audit.Entry) -> View:
+    """A record of the log. `leaf` is the canonical JSON that was hashed, as text."""
+    actor = message.actor
+    return {
+        "index": message.index,
+        "event_id": message.event_id,
+        "occurred_at": moment(message, "occurred_at"),
+        "source": message.source,
+        "epoch": message.epoch,
+        "seq": message.seq,
+        "actor": {
+            "staff_id": actor.staff_id,
+            "post_id": actor.post_id or None,
+            "unit_id": actor.unit_id or None,
+            "terminal": actor.terminal or None,
+            "session_id": actor.session_id or None,
+        },
+        "action": message.action,
+        "object_type": message.object_type,
+        "object_id": message.object_id or None,
+        "version_digest": message.version_digest or None,
+        "outcome": OUTCOMES[message.outcome],
+        "reason": message.reason or None,
+        "trace_id": message.trace_id or None,
+        "detail": dict(message.detail),
+        "leaf": message.leaf.decode("utf-8", "replace"),
+    }
+
+
+def proof(message: audit.InclusionProof) -> View:
+    """An inclusion proof; hashes in hex, leaf's sibling first."""
+    return {
+        "index": message.index,
+        "tree_size": message.tree_size,
+        "hashes": [one.hex() for one in message.hashes],
+        "checkpoint": message.checkpoint,
+    }
+
+
+def source(message: audit.Source) -> View:
+    """What arrived from one process."""
+    return {
+        "source": message.source,
+        "epoch": message.epoch,
+        "last_seq": message.last_seq,
+        "missing": list(message.missing),
+        "opened_at": moment(message, "opened_at"),
+        "last_seen_at": moment(message, "last_seen_at"),
+        "state": message.state,
+    }
+
+
+def gap(message: audit.AggregateGap) -> View:
+    """Missing event numbers of one aggregate."""
+    return {
+        "aggregate": message.aggregate,
+        "aggregate_id": message.aggregate_id,
+        "missing": list(message.missing),
+    }
