@@ -1,0 +1,120 @@
+"""python -m services.documents serve | migrate | load FOLDER | sweep | check-store"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import logging
+import sys
+from pathlib import Path
+
+from chassis import db, process
+from chassis.identity import IdentityVerifier, Signer
+from chassis.process import Parts, Wiring
+from kanketsu.documents.v1.documents_service_pb2_grpc import add_DocumentsServiceServicer_to_server
+from services.documents import consumer, loader, policy, sweeper
+from services.documents import settings as settings_
+from services.documents.api import Api
+from services.documents.blobs import MountedKeys, ObjectStore
+from services.documents.commands import Service
+from services.documents.content_locks import Locker
+from services.documents.settings import ContentSettings, LoadSettings, MigrateSettings, SweepSettings
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+async def serve() -> None:
+    """Serve until SIGTERM."""
+    settings = settings_.read()
+
+    async def build(parts: Parts) -> Wiring:
+        blobs = ObjectStore(settings.store())
+        locker = Locker(parts.pool, parts.relay, blobs)
+        service = Service(parts.pool, parts.relay, blobs, MountedKeys.load(settings.kek_file), locker)
+        api = Api(service, parts.recorder, Signer(settings.receipt_signing_key_file), settings.upload_limit)
+        return Wiring(
+            servicers=[lambda server: add_DocumentsServiceServicer_to_server(api, server)],
+            consumers=[consumer.consumer(parts.broker, service)],
+            tasks=[locker.run, lambda: sweeper.run(parts.pool, blobs, settings.sweep_after)],
+        )
+
+    await process.serve(
+        settings,
+        policy.CALLS,
+        database_url=str(settings.database_url),
+        verifier=IdentityVerifier(settings.identity_jwks_file, settings.tenant, policy.CALLS.service),
+        build=build,
+        pool_size=settings.pool_size,
+    )
+
+
+async def migrate() -> None:
+    """Apply pending migrations as the owner role."""
+    settings = settings_.read_some(MigrateSettings)
+    logging.basicConfig(level=settings.log_level)
+    await db.migrate(str(settings.migrate_database_url), policy.CALLS.service, [db.CHASSIS_MIGRATIONS, MIGRATIONS])
+
+
+async def load(folder: Path) -> None:
+    """Load units, classes and folders; a bad file is refused whole, with line numbers."""
+    settings = settings_.read_some(LoadSettings)
+    try:
+        plan = loader.read(folder)
+    except loader.BadFiles as error:
+        sys.stderr.write("nothing was loaded:\n" + "".join(f"  {line}\n" for line in error.problems))
+        sys.exit(1)
+    async with db.open_pool(
+        str(settings.database_url), policy.CALLS.service, size=2, statement_timeout_ms=60_000
+    ) as pool:
+        await loader.load(pool, plan)
+    sys.stdout.write(f"{len(plan.units)} units, {len(plan.classes)} classes, {len(plan.folders)} folders\n")
+
+
+async def sweep() -> None:
+    """Remove what crashes left."""
+    settings = settings_.read_some(SweepSettings)
+    blobs = ObjectStore(settings.store())
+    older_than = dt.datetime.now(tz=dt.UTC) - dt.timedelta(seconds=settings.sweep_after)
+    async with db.open_pool(str(settings.database_url), policy.CALLS.service, size=2) as pool:
+        swept = await sweeper.sweep(pool, blobs, older_than)
+    await blobs.close()
+    sys.stdout.write("".join(f"{name}: {count}\n" for name, count in vars(swept).items()))
+
+
+async def check() -> None:
+    """Prove that the object store keeps what the law of the house needs; exit code 1 when it does not."""
+    from services.documents.check_store import check_store, line
+
+    blobs = ObjectStore(settings_.read_some(ContentSettings).store())
+    results = await check_store(blobs)
+    await blobs.close()
+    sys.stdout.write("".join(f"{line(result)}\n" for result in results))
+    if any(not result.ok and result.required for result in results):
+        sys.exit(1)
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m services.documents", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help=serve.__doc__)
+    commands.add_parser("migrate", help=migrate.__doc__)
+    commands.add_parser("load", help=load.__doc__).add_argument("folder", type=Path)
+    commands.add_parser("sweep", help=sweep.__doc__)
+    commands.add_parser("check-store", help=check.__doc__)
+    arguments = parser.parse_args()
+    match arguments.command:
+        case "serve":
+            process.run(serve())
+        case "migrate":
+            process.run(migrate())
+        case "load":
+            process.run(load(arguments.folder))
+        case "sweep":
+            process.run(sweep())
+        case "check-store":
+            process.run(check())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,533 @@
+# ruff: noqa: N802, ARG002 - names and arguments of handlers are gRPC's
+"""The RPCs: a message in, a command or one read, a message out. No rules here.
+
+Reads record the access and only then answer (I1); their answer carries the record. Writes are
+recorded by the event that commits with them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+from google.protobuf.message import Message
+
+from chassis import clock
+from chassis.db import connection
+from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
+from chassis.identity import Identity, Signer
+from chassis.interceptors import identity
+from chassis.recorder import FAILED, Access, Recorder, digest_of
+from kanketsu.documents.v1 import documents_service_pb2 as pb
+from kanketsu.documents.v1 import documents_service_pb2_grpc
+from services.documents import attachments, commands, domain, messages, receipt_store, store, textkey, textrules
+from services.documents.attachments import Announced
+from services.documents.blobs import BlobError, open_document_key
+from services.documents.commands import Service
+from services.documents.domain import Enforcement, Folder
+from services.documents.requests import Call
+from services.documents.store import Listing
+
+M = TypeVar("M", bound=Message)
+Context: TypeAlias = Any
+
+MAX_QUERY = 200
+MAX_IDS = 200
+PURPOSES = {"inline": "attachment.read", "download": "attachment.downloaded", "": "attachment.read"}
+
+
+class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
+    """DocumentsService."""
+
+    def __init__(self, service: Service, recorder: Recorder, signer: Signer, upload_limit: int) -> None:
+        self._service = service
+        self._recorder = recorder
+        self._signer = signer
+        self._upload_limit = upload_limit
+
+    # ------------------------------------------------------------ receipts
+
+    async def RegisterReceipt(self, request: pb.RegisterReceiptRequest, context: Context) -> pb.RegisterReceiptResponse:
+        """収受 (LC-01, NB-04). INVALID_FIELDS, REQUEST_ID_REUSED."""
+        arrival = messages.arrival(request)
+        return await self._write(
+            request,
+            pb.RegisterReceiptResponse,
+            lambda call: commands.register_receipt(
+                self._service,
+                identity(),
+                call,
+                arrival,
+                lambda row: _bytes(pb.RegisterReceiptResponse(receipt=messages.receipt(row, protected=True))),
+            ),
+        )
+
+    async def GetReceipt(self, request: pb.GetReceiptRequest, context: Context) -> pb.GetReceiptResponse:
+        """One receipt with the sender's name. NOT_FOUND for other units."""
+        receipt_id = messages.known_id(request.receipt_id)
+        async with connection(self._service.pool) as conn:
+            row = await receipt_store.get(conn, receipt_id, identity().principals)
+        if row is None:
+            raise not_found()
+        record = await self._recorded("receipt.viewed", "receipt", receipt_id)
+        return pb.GetReceiptResponse(receipt=messages.receipt(row, protected=True), access_record=record)
+
+    async def ListReceipts(self, request: pb.ListReceiptsRequest, context: Context) -> pb.ListReceiptsResponse:
+        """収受簿, newest first. INVALID_CURSOR."""
+        limit, words = messages.page_size(request.limit), _words(request.query)
+        async with connection(self._service.pool) as conn:
+            rows = await receipt_store.newest(
+                conn,
+                identity().principals,
+                limit=limit + 1,
+                before=messages.position(request.cursor),
+                unit_id=request.unit_id,
+                words=words,
+            )
+        rows, cursor = _page(rows, limit, lambda row: row.receipt_id)
+        query = messages.canonical(q=request.query, unit=request.unit_id, cursor=request.cursor, limit=limit)
+        action = "receipt.searched" if words else "receipt.listed"
+        record = await self._listed(action, "receipt", query, [row.receipt_id for row in rows])
+        receipts = [messages.receipt(row, protected=False) for row in rows]
+        return pb.ListReceiptsResponse(receipts=receipts, next_cursor=cursor, access_record=record)
+
+    # ------------------------------------------------------------ drafts
+
+    async def CreateDraft(self, request: pb.CreateDraftRequest, context: Context) -> pb.CreateDraftResponse:
+        """起案. INVALID_FIELDS, PAPER_ONLY, REQUEST_ID_REUSED."""
+        content = messages.content(request.fields)
+        return await self._write(
+            request,
+            pb.CreateDraftResponse,
+            lambda call: commands.create_draft(
+                self._service,
+                identity(),
+                call,
+                content,
+                request.post_id,
+                lambda view: _bytes(pb.CreateDraftResponse(document=messages.document(view))),
+            ),
+        )
+
+    async def UpdateDraft(self, request: pb.UpdateDraftRequest, context: Context) -> pb.UpdateDraftResponse:
+        """Edit while drafting or sent back. WRONG_STATE, STALE_VERSION, NOT_PERMITTED, IMMUTABLE, PAPER_ONLY."""
+        change = messages.change(request.fields, request.changed)
+        return await self._write(
+            request,
+            pb.UpdateDraftResponse,
+            lambda call: commands.update_draft(
+                self._service,
+                identity(),
+                call,
+                messages.known_id(request.document_id),
+                request.expected_version,
+                change,
+                lambda view: _bytes(pb.UpdateDraftResponse(document=messages.document(view))),
+            ),
+        )
+
+    async def DeleteDraft(self, request: pb.DeleteDraftRequest, context: Context) -> pb.DeleteDraftResponse:
+        """Remove a draft that never circulated (LC-12). WRONG_STATE, STALE_VERSION, NOT_PERMITTED."""
+        return await self._write(
+            request,
+            pb.DeleteDraftResponse,
+            lambda call: commands.delete_draft(
+                self._service,
+                identity(),
+                call,
+                messages.known_id(request.document_id),
+                request.expected_version,
+                _bytes(pb.DeleteDraftResponse()),
+            ),
+        )
+
+    async def GetDocument(self, request: pb.GetDocumentRequest, context: Context) -> pb.GetDocumentResponse:
+        """The current version with a signed read receipt for it. NOT_FOUND: absent or not for this reader (AC-03)."""
+        document_id, reader = messages.known_id(request.document_id), identity()
+        async with connection(self._service.pool) as conn:
+            view = await store.view(conn, document_id, reader.principals)
+        if view is None:
+            raise not_found()
+        digest = view.document.version_digest
+        record = await self._recorded("document.viewed", "document", document_id, digest)
+        receipt = self._read_receipt(reader, document_id, digest, record) if digest else ""
+        return pb.GetDocumentResponse(document=messages.document(view), read_receipt=receipt, access_record=record)
+
+    def _read_receipt(self, reader: Identity, document_id: str, digest: str, record: str) -> str:
+        return self._signer.sign(
+            {
+                "ten": reader.tenant,
+                "doc": document_id,
+                "ver": digest,
+                "sub": reader.staff_id,
+                "rec": record,
+                "iat": int(time.time()),
+            }
+        )
+
+    async def ListDocuments(self, request: pb.ListDocumentsRequest, context: Context) -> pb.ListDocumentsResponse:
+        """Lists and searches what the reader may see, newest first; never a total (AC-03, AC-04). INVALID_CURSOR."""
+        limit = messages.page_size(request.limit)
+        listing = _listing(request, identity().principals, limit + 1)
+        rows: list[store.Summary] = []
+        # A query of nothing but spaces and a list of ids that are none find nothing; that is recorded like the rest.
+        if not (request.query and not listing.words) and not (request.document_ids and not listing.document_ids):
+            async with connection(self._service.pool) as conn:
+                rows = await store.summaries(conn, listing)
+        rows, cursor = _page(rows, limit, lambda row: row.document_id)
+        query = messages.canonical(
+            q=request.query,
+            states=sorted(request.states),
+            unit=request.unit_id,
+            folder=request.folder_id,
+            class_code=request.class_code,
+            made_from=getattr(request, "from"),
+            made_to=request.to,
+            number=request.number,
+            ids=list(request.document_ids),
+            cursor=request.cursor,
+            limit=limit,
+        )
+        action = "document.searched" if request.query or request.number else "document.listed"
+        record = await self._listed(action, "document", query, [row.document_id for row in rows])
+        documents = [messages.summary(row) for row in rows]
+        return pb.ListDocumentsResponse(documents=documents, next_cursor=cursor, access_record=record)
+
+    # ------------------------------------------------------------ attachments
+
+    async def UploadAttachment(
+        self, requests: AsyncIterator[pb.UploadAttachmentRequest], context: Context
+    ) -> pb.UploadAttachmentResponse:
+        """Header, then chunks. TOO_LARGE, TRUNCATED, DIGEST_MISMATCH, PAPER_ONLY, WRONG_STATE, STORE_UNAVAILABLE."""
+        first = await anext(aiter(requests), None)
+        if first is None or first.WhichOneof("part") != "header":
+            raise invalid(FieldViolation("header", "REQUIRED"))
+        header = first.header
+        given = Announced(
+            document_id=messages.known_id(header.document_id),
+            file_name=header.file_name,
+            content_type=header.content_type,
+            size=header.size if header.HasField("size") else None,
+            sha256=header.sha256,
+        )
+
+        def answer(attachment_id: str) -> commands.Answer:
+            return lambda view: _bytes(
+                pb.UploadAttachmentResponse(
+                    attachment=next(
+                        messages.attachment(a) for a in view.attachments if a.attachment_id == attachment_id
+                    ),
+                    version=view.document.version,
+                )
+            )
+
+        return await self._write(
+            header,
+            pb.UploadAttachmentResponse,
+            lambda call: attachments.add(
+                self._service, identity(), call, given, _chunks(requests), self._upload_limit, answer
+            ),
+        )
+
+    async def RemoveAttachment(
+        self, request: pb.RemoveAttachmentRequest, context: Context
+    ) -> pb.RemoveAttachmentResponse:
+        """While drafting or sent back. WRONG_STATE after the decision (LC-17)."""
+        return await self._write(
+            request,
+            pb.RemoveAttachmentResponse,
+            lambda call: commands.remove_attachment(
+                self._service,
+                identity(),
+                call,
+                messages.known_id(request.document_id),
+                messages.known_id(request.attachment_id),
+                request.expected_version,
+                lambda view: _bytes(pb.RemoveAttachmentResponse(version=view.document.version)),
+            ),
+        )
+
+    async def ReadAttachment(
+        self, request: pb.ReadAttachmentRequest, context: Context
+    ) -> AsyncIterator[pb.ReadAttachmentResponse]:
+        """Header once the access is recorded, then chunks. RANGE_NOT_SATISFIABLE, CONTENT_DAMAGED."""
+        domain.check_one_of("purpose", request.purpose, PURPOSES)
+        document_id = messages.known_id(request.document_id)
+        attachment_id = messages.known_id(request.attachment_id)
+        async with connection(self._service.pool) as conn:
+            stored = await store.stored_attachment(conn, document_id, attachment_id, identity().principals)
+        if stored is None:
+            raise not_found()
+        part = attachments.range_of(stored.attachment.size, request.offset, request.length)
+        action = PURPOSES[request.purpose]
+        detail = {"document_id": document_id, "offset": str(part.offset), "length": str(part.length)}
+        try:
+            async with attachments.opened(self._service, document_id, stored, part) as chunks:
+                record = await self._recorded(action, "attachment", attachment_id, stored.attachment.sha256, detail)
+                header = pb.ReadHeader(
+                    attachment=messages.attachment(stored.attachment),
+                    offset=part.offset,
+                    length=part.length,
+                    access_record=record,
+                )
+                yield pb.ReadAttachmentResponse(header=header)
+                async for chunk in chunks:
+                    if chunk:
+                        yield pb.ReadAttachmentResponse(chunk=chunk)
+        except DomainError as error:
+            if error.kind is Kind.DATA_LOSS:
+                await self._recorder.record(
+                    Access(
+                        actor=identity(),
+                        action=action,
+                        object_type="attachment",
+                        object_id=attachment_id,
+                        outcome=FAILED,
+                        reason=error.reason,
+                        detail=detail,
+                    )
+                )
+            raise
+
+    # ------------------------------------------------------------ circulation and after
+
+    async def SubmitDocument(self, request: pb.SubmitDocumentRequest, context: Context) -> pb.SubmitDocumentResponse:
+        """回議開始. INCOMPLETE lists what is missing (LC-04); WRONG_STATE, STALE_VERSION, NOT_PERMITTED, PAPER_ONLY."""
+        return await self._write(
+            request,
+            pb.SubmitDocumentResponse,
+            lambda call: commands.submit_document(
+                self._service,
+                identity(),
+                call,
+                messages.known_id(request.document_id),
+                request.expected_version,
+                request.route_plan_id,
+                request.replacement,
+                lambda view: _bytes(
+                    pb.SubmitDocumentResponse(document=messages.document(view), case_id=view.document.case_id)
+                ),
+            ),
+        )
+
+    async def EnforceDocument(self, request: pb.EnforceDocumentRequest, context: Context) -> pb.EnforceDocumentResponse:
+        """施行 (LC-06, LC-07). WRONG_STATE unless decided and to be sent."""
+        sent = Enforcement(
+            enforced_on=domain.parse_date("enforced_on", request.enforced_on),
+            method=request.method,
+            addressee=request.addressee,
+            collated_by=request.collated_by,
+        )
+        return await self._write(
+            request,
+            pb.EnforceDocumentResponse,
+            lambda call: commands.enforce_document(
+                self._service,
+                identity(),
+                call,
+                messages.known_id(request.document_id),
+                request.expected_version,
+                sent,
+                lambda view: _bytes(pb.EnforceDocumentResponse(document=messages.document(view))),
+            ),
+        )
+
+    async def CompleteDocument(
+        self, request: pb.CompleteDocumentRequest, context: Context
+    ) -> pb.CompleteDocumentResponse:
+        """完結 (LC-09, RT-02). STORE_UNAVAILABLE when the manifest cannot be kept; nothing has changed then."""
+        completed_on = domain.parse_date("completed_on", request.completed_on)
+        return await self._write(
+            request,
+            pb.CompleteDocumentResponse,
+            lambda call: commands.complete_document(
+                self._service,
+                identity(),
+                call,
+                messages.known_id(request.document_id),
+                request.expected_version,
+                completed_on,
+                request.folder_id,
+                lambda view: _bytes(pb.CompleteDocumentResponse(document=messages.document(view))),
+            ),
+        )
+
+    async def AnnotateDocument(
+        self, request: pb.AnnotateDocumentRequest, context: Context
+    ) -> pb.AnnotateDocumentResponse:
+        """追記 (LC-16). WRONG_STATE before the decision, IMMUTABLE after 完結."""
+        return await self._write(
+            request,
+            pb.AnnotateDocumentResponse,
+            lambda call: commands.annotate_document(
+                self._service,
+                identity(),
+                call,
+                messages.known_id(request.document_id),
+                request.expected_version,
+                request.text,
+                lambda view: _bytes(pb.AnnotateDocumentResponse(document=messages.document(view))),
+            ),
+        )
+
+    # ------------------------------------------------------------ who, what happened, proof
+
+    async def ListViewers(self, request: pb.ListViewersRequest, context: Context) -> pb.ListViewersResponse:
+        """Who may see it now, and why (AC-10)."""
+        document_id = messages.known_id(request.document_id)
+        async with connection(self._service.pool) as conn:
+            found = await store.viewers(conn, document_id, identity().principals)
+        if found is None:
+            raise not_found()
+        record = await self._recorded("document.viewers_read", "document", document_id, found[0])
+        return pb.ListViewersResponse(viewers=[messages.viewer(row) for row in found[1]], access_record=record)
+
+    async def ListHistory(self, request: pb.ListHistoryRequest, context: Context) -> pb.ListHistoryResponse:
+        """Every event, oldest first (LC-11)."""
+        document_id = messages.known_id(request.document_id)
+        async with connection(self._service.pool) as conn:
+            found = await store.history(conn, document_id, identity().principals)
+        if found is None:
+            raise not_found()
+        record = await self._recorded("document.history_read", "document", document_id, found[0])
+        return pb.ListHistoryResponse(events=[messages.history_event(row) for row in found[1]], access_record=record)
+
+    async def GetManifest(self, request: pb.GetManifestRequest, context: Context) -> pb.GetManifestResponse:
+        """The manifest's exact bytes. NOT_FOUND before 完結, CONTENT_DAMAGED when they are not what was sealed."""
+        document_id = messages.known_id(request.document_id)
+        async with connection(self._service.pool) as conn:
+            stored = await store.stored_manifest(conn, document_id, identity().principals)
+        if stored is None:
+            raise not_found()
+        try:
+            key = await open_document_key(self._service.keys, stored.wrapped_key, document_id)
+            sealed = await self._service.blobs.get_small(stored.object_key, stored.version_id)
+            text = key.unseal(stored.item_id, sealed)
+        except BlobError as error:
+            raise commands.store_error(error) from error
+        record = await self._recorded("manifest.read", "document", document_id, stored.version_digest)
+        return pb.GetManifestResponse(manifest=text, manifest_digest=stored.manifest_digest, access_record=record)
+
+    # ------------------------------------------------------------ file plan
+
+    async def ListClasses(self, request: pb.ListClassesRequest, context: Context) -> pb.ListClassesResponse:
+        """Common classes and those of the reader's units."""
+        async with connection(self._service.pool) as conn:
+            rows = await store.classes(conn, sorted(identity().units))
+        record = await self._listed("class.listed", "class", "", [row.class_code for row in rows])
+        return pb.ListClassesResponse(classes=[messages.class_(row) for row in rows], access_record=record)
+
+    async def ListFolders(self, request: pb.ListFoldersRequest, context: Context) -> pb.ListFoldersResponse:
+        """Folders of the reader's units."""
+        async with connection(self._service.pool) as conn:
+            rows = await store.folders(conn, sorted(identity().units), request.fiscal_year, request.class_code)
+        query = messages.canonical(year=request.fiscal_year, class_code=request.class_code)
+        record = await self._listed("folder.listed", "folder", query, [row.folder_id for row in rows])
+        return pb.ListFoldersResponse(folders=[messages.folder(row) for row in rows], access_record=record)
+
+    async def CreateFolder(self, request: pb.CreateFolderRequest, context: Context) -> pb.CreateFolderResponse:
+        """A folder of the caller's unit (FL-03, FL-04). INVALID_FIELDS."""
+        folder = Folder(
+            folder_id=clock.new_id(),
+            unit_id=request.unit_id,
+            fiscal_year=request.fiscal_year,
+            class_code=request.class_code,
+            name=request.name,
+            retention="",
+        )
+        return await self._write(
+            request,
+            pb.CreateFolderResponse,
+            lambda call: commands.create_folder(
+                self._service,
+                identity(),
+                call,
+                folder,
+                lambda row: _bytes(pb.CreateFolderResponse(folder=messages.folder(row))),
+            ),
+        )
+
+    # ------------------------------------------------------------ what they share
+
+    async def _write(self, request: Any, answer: type[M], command: Callable[[Call], Any]) -> M:
+        """Run a command for a request and parse the answer it kept."""
+        digest = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
+        call = Call(identity().staff_id, request.request_id, type(request).__name__, digest)
+        return answer.FromString(await command(call))
+
+    async def _recorded(
+        self, action: str, object_type: str, object_id: str, digest: str = "", detail: dict[str, str] | None = None
+    ) -> str:
+        return await self._recorder.record(
+            Access(
+                actor=identity(),
+                action=action,
+                object_type=object_type,
+                object_id=object_id,
+                version_digest=digest,
+                detail=detail or {},
+            )
+        )
+
+    async def _listed(self, action: str, object_type: str, query: str, ids: Sequence[str]) -> str:
+        return await self._recorder.record(
+            Access(
+                actor=identity(),
+                action=action,
+                object_type=object_type,
+                query_digest=digest_of(query),
+                result_count=len(ids),
+                result_digest=digest_of(*ids),
+            )
+        )
+
+
+R = TypeVar("R")
+
+
+def _page(rows: list[R], limit: int, key: Callable[[R], str]) -> tuple[list[R], str]:
+    """The page and the cursor of the next; one row more was asked for to know whether there is one."""
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return rows, messages.cursor(key(rows[-1])) if more else ""
+
+
+def _bytes(message: Message) -> bytes:
+    return message.SerializeToString()
+
+
+def _words(query: str) -> list[str]:
+    if len(query) > MAX_QUERY:
+        raise invalid(FieldViolation("query", "TOO_LONG"))
+    return textkey.words(query)
+
+
+def _listing(request: pb.ListDocumentsRequest, principals: Sequence[str], limit: int) -> Listing:
+    if len(request.document_ids) > MAX_IDS:
+        raise invalid(FieldViolation("document_ids", "TOO_MANY"))
+    first = domain.parse_date("from", getattr(request, "from"))
+    last = domain.parse_date("to", request.to)
+    return Listing(
+        principals=principals,
+        limit=limit,
+        before=messages.position(request.cursor),
+        words=_words(request.query),
+        states=[int(state) for state in request.states],
+        unit_id=request.unit_id,
+        folder_id=request.folder_id,
+        class_code=request.class_code,
+        made_from=dt.datetime.combine(first, dt.time(), clock.JST) if first else None,
+        made_before=dt.datetime.combine(last, dt.time(), clock.JST) + dt.timedelta(days=1) if last else None,
+        number=textkey.number(request.number),
+        document_ids=[i for i in request.document_ids if textrules.is_uuid(i)],
+    )
+
+
+async def _chunks(requests: AsyncIterator[pb.UploadAttachmentRequest]) -> AsyncIterator[bytes]:
+    async for message in requests:
+        if message.WhichOneof("part") != "chunk":
+            raise invalid(FieldViolation("chunk", "REQUIRED"))
+        yield message.chunk

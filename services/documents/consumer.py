@@ -1,0 +1,87 @@
+"""Events of approvals: every one carries the whole case, and the newest snapshot counts."""
+
+from __future__ import annotations
+
+from chassis import clock, outbox
+from chassis.events import Broker, Consumer, each
+from kanketsu.approvals.v1 import events_pb2
+from kanketsu.event.v1 import envelope_pb2
+from services.documents import commands, events
+from services.documents.commands import Service
+from services.documents.domain import CaseSnapshot, Lease
+
+CONSUMER = "documents"
+# Every event of a case, also those that change no view: approvals awaits our receipt for all of them.
+SUBJECT = "kanketsu.approvals.case.>"
+
+
+def consumer(broker: Broker, service: Service) -> Consumer:
+    """The one consumer of this service."""
+
+    async def handle(envelope: envelope_pb2.Envelope) -> None:
+        await apply(service, envelope)
+
+    return Consumer(
+        broker,
+        stream="EVENTS",
+        durable="documents",
+        subjects=[SUBJECT],
+        handle=each(handle),
+        receipt_as=CONSUMER,
+    )
+
+
+async def apply(service: Service, envelope: envelope_pb2.Envelope) -> None:
+    """One event, once. Crash before the commit: it comes again."""
+    message = getattr(events_pb2, envelope.type.rsplit(".", 1)[1]).FromString(envelope.payload)
+    case = snapshot(message.snapshot)
+    async with outbox.once(service.pool, CONSUMER, envelope.event_id) as conn:
+        if conn is not None:
+            cause = events.Cause(envelope.actor, clock.now())
+            await commands.follow_case(conn, case, cause)
+    service.relay.wake()
+    if case.state == "decided":
+        service.locker.wake()
+
+
+def snapshot(message: events_pb2.CaseSnapshot) -> CaseSnapshot:
+    """The case as the domain understands it."""
+    return CaseSnapshot(
+        case_id=message.case_id,
+        document_id=message.document_id,
+        case_version=message.case_version,
+        state=message.state,
+        version_digest=message.version_digest,
+        leases=tuple(
+            Lease(
+                step_id=lease.step_id,
+                principal=lease.principal,
+                acted=lease.acted,
+                since=getattr(lease, "from").ToDatetime(tzinfo=clock.JST),
+            )
+            for lease in message.leases
+        ),
+        decisions=tuple(_decision(record) for record in message.decisions),
+        decided_at=message.decided_at.ToDatetime(tzinfo=clock.JST) if message.HasField("decided_at") else None,
+        decided_by=message.decided_by,
+        reason=message.reason,
+    )
+
+
+def _decision(record: events_pb2.DecisionRecord) -> dict[str, str]:
+    """As it stands in the manifest: every field of the record, times in RFC 3339."""
+    return {
+        "decision_id": record.decision_id,
+        "step_id": record.step_id,
+        "action": record.action,
+        "staff_id": record.staff_id,
+        "post_id": record.post_id,
+        "unit_id": record.unit_id,
+        "acted_at": record.acted_at.ToDatetime(tzinfo=clock.JST).isoformat(),
+        "version_digest": record.version_digest,
+        "access_record": record.access_record,
+        "comment_digest": record.comment_digest,
+        "staff_name": record.staff_name,
+        "post_title": record.post_title,
+        "unit_name": record.unit_name,
+    }

@@ -1,0 +1,867 @@
+# ruff: noqa: S608 - statements are put together from constants of this module
+"""All SQL of documents, their parts and viewers; one function per statement.
+
+Who may see a document is said once, in VISIBLE: "viewers ∩ my principals ≠ ∅ now". Every read,
+list and search of this service contains it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from psycopg import AsyncCursor
+from psycopg.rows import TupleRow
+from psycopg.types.json import Jsonb
+
+from chassis.db import Connection
+from kanketsu.event.v1 import envelope_pb2
+from services.documents import textkey
+from services.documents.domain import (
+    Class,
+    Document,
+    Fields,
+    Folder,
+    Lease,
+    Number,
+    State,
+)
+from services.documents.manifest import AnnotationEntry, AttachmentEntry
+
+_LIVE = "v.valid_from <= now() AND (v.valid_to IS NULL OR v.valid_to > now())"
+# The predicate (I5, AC-01). `d` is the documents row; %(principals)s are the reader's.
+VISIBLE = (
+    "EXISTS (SELECT FROM viewers AS v WHERE v.document_id = d.document_id"
+    f" AND v.principal = ANY(%(principals)s) AND {_LIVE})"
+)
+
+_CONTENT = [f.name for f in fields(Fields) if f.name != "receipt_ids"]
+_OWN = [f.name for f in fields(Document) if f.name != "content"]
+_COLUMNS = [*_OWN, *_CONTENT]
+# NULL in the table, "" in Python, and the other way round.
+_D_COLUMNS = ", ".join(
+    {"document_id": "d.document_id::text", "case_id": "coalesce(d.case_id::text, '')"}.get(name, f"d.{name}")
+    for name in _COLUMNS
+)
+_RECEIPTS = "ARRAY(SELECT r.receipt_id::text FROM document_receipts AS r WHERE r.document_id = d.document_id)"
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentRow:
+    """An attachment as shown."""
+
+    attachment_id: str
+    file_name: str
+    content_type: str
+    size: int
+    sha256: str
+    added_after_decision: bool
+    added_at: dt.datetime
+    added_by: str
+    locked_until: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A document with everything that is shown with it."""
+
+    document: Document
+    folder_name: str
+    class_name: str
+    matter: str
+    attachments: Sequence[AttachmentRow]
+    annotations: Sequence[AnnotationEntry]
+    content_locked: bool
+
+
+async def one(cursor: AsyncCursor[TupleRow]) -> TupleRow:
+    """The row of a statement that always has one."""
+    row = await cursor.fetchone()
+    if row is None:
+        raise LookupError("a row that has to be there is not")
+    return row
+
+
+def _document(row: Sequence[Any], receipt_ids: Sequence[str]) -> Document:
+    own = dict(zip(_OWN, row, strict=False))
+    own["state"] = State(own["state"])
+    content = Fields(**dict(zip(_CONTENT, row[len(_OWN) :], strict=False)), receipt_ids=tuple(receipt_ids))
+    return Document(content=content, **own)
+
+
+# ---------------------------------------------------------------- reading
+
+_ATTACHMENTS_JSON = (
+    "(SELECT json_agg(json_build_array(a.attachment_id, a.file_name, a.content_type, a.size, a.sha256,"
+    " a.added_after_decision, a.added_at, a.added_by, (SELECT max(o.applied_until) FROM object_locks AS o"
+    " WHERE o.object_key = a.object_key AND o.version_id = a.version_id AND o.applied_until IS NOT NULL))"
+    " ORDER BY a.position) FROM attachments AS a"
+    " WHERE a.document_id = d.document_id AND a.removed_revision IS NULL)"
+)
+_ANNOTATIONS_JSON = (
+    "(SELECT json_agg(json_build_array(n.annotation_id, n.text, n.staff_id, n.added_at) ORDER BY n.annotation_id)"
+    " FROM annotations AS n WHERE n.document_id = d.document_id)"
+)
+_LOCKED = (
+    "(d.state >= 6 AND coalesce((SELECT bool_and(l.applied_at IS NOT NULL) FROM content_locks AS l"
+    " WHERE l.document_id = d.document_id), false))"
+)
+_VIEW = (
+    f"SELECT {_D_COLUMNS}, {_RECEIPTS}, coalesce(f.name, ''),"
+    " CASE WHEN c.class_code IS NULL THEN '' ELSE c.large || '-' || c.middle || '-' || c.small END,"
+    f" coalesce(c.matter, ''), {_ATTACHMENTS_JSON}, {_ANNOTATIONS_JSON}, {_LOCKED}"
+    " FROM documents AS d LEFT JOIN folders AS f ON f.folder_id = d.folder_id"
+    " LEFT JOIN classes AS c ON c.class_code = d.class_code WHERE d.document_id = %(document_id)s"
+)
+_VISIBLE_VIEW = f"{_VIEW} AND {VISIBLE}"
+
+
+async def view(conn: Connection, document_id: str, principals: Sequence[str]) -> View | None:
+    """The document if these principals may see it now. One statement."""
+    cursor = await conn.execute(
+        _VISIBLE_VIEW, {"document_id": document_id, "principals": list(principals)}, binary=True
+    )
+    row = await cursor.fetchone()
+    return None if row is None else _view(row)
+
+
+async def own_view(conn: Connection, document_id: str) -> View:
+    """The document for the answer to the write that has just locked and checked it."""
+    cursor = await conn.execute(_VIEW, {"document_id": document_id}, binary=True)
+    row = await one(cursor)
+    return _view(row)
+
+
+def _view(row: Sequence[Any]) -> View:
+    receipt_ids, folder_name, class_name, matter, attachments, annotations, locked = row[len(_COLUMNS) :]
+    return View(
+        document=_document(row, receipt_ids),
+        folder_name=folder_name,
+        class_name=class_name,
+        matter=matter,
+        attachments=[_attachment(a) for a in attachments or ()],
+        annotations=[
+            AnnotationEntry(annotation_id=n[0], text=n[1], staff_id=n[2], added_at=n[3]) for n in annotations or ()
+        ],
+        content_locked=locked,
+    )
+
+
+def _attachment(a: Sequence[Any]) -> AttachmentRow:
+    locked = dt.datetime.fromisoformat(a[8]) if a[8] else None
+    return AttachmentRow(a[0], a[1], a[2], a[3], a[4], a[5], dt.datetime.fromisoformat(a[6]), a[7], locked)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One line of a list."""
+
+    document_id: str
+    title: str
+    state: int
+    unit_id: str
+    drafter: str
+    draft_number: str
+    dispatch_number: str
+    created_at: dt.datetime
+    updated_at: dt.datetime
+    personal_information: int
+    case_id: str
+    urgent: bool
+    class_code: str
+    folder_id: str
+    completed_on: dt.date | None
+
+
+_SUMMARY = (
+    "d.document_id::text, d.title, d.state, d.unit_id, d.drafter, d.draft_number, d.dispatch_number, d.created_at,"
+    " d.updated_at, d.personal_information, coalesce(d.case_id::text, ''), d.urgent, d.class_code, d.folder_id,"
+    " d.completed_on"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """What is asked for; unset filters do not filter."""
+
+    principals: Sequence[str]
+    limit: int
+    # The last document of the page before; newest first by id, which begins with the time of making.
+    before: str = ""
+    words: Sequence[str] = ()
+    states: Sequence[int] = ()
+    unit_id: str = ""
+    folder_id: str = ""
+    class_code: str = ""
+    made_from: dt.datetime | None = None
+    made_before: dt.datetime | None = None
+    number: str = ""
+    document_ids: Sequence[str] = ()
+
+
+_FILTERS = (
+    ("before", "d.document_id < %(before)s"),
+    ("states", "d.state = ANY(%(states)s)"),
+    ("unit_id", "d.unit_id = %(unit_id)s"),
+    ("folder_id", "d.folder_id = %(folder_id)s"),
+    ("class_code", "d.class_code = %(class_code)s"),
+    ("made_from", "d.created_at >= %(made_from)s"),
+    ("made_before", "d.created_at < %(made_before)s"),
+    ("document_ids", "d.document_id = ANY(%(document_ids)s::uuid[])"),
+    (
+        "number",
+        "(d.draft_number = %(number)s OR d.dispatch_number = %(number)s OR d.document_id IN (SELECT x.document_id"
+        " FROM document_receipts AS x JOIN receipts AS r ON r.receipt_id = x.receipt_id"
+        " WHERE r.receipt_number = %(number)s))",
+    ),
+)
+# How many of the newest visible documents are looked at one by one before the index is asked.
+_NEWEST = 300
+
+
+async def summaries(conn: Connection, listing: Listing) -> list[Summary]:
+    """The newest visible documents that match, in one statement.
+
+    Without words: per principal its newest documents by index, merged. With words there are two ways,
+    and the second is only gone when the first did not fill the page: (1) the newest visible documents are
+    looked at one by one, which is quick for words that are everywhere; (2) the word index is met with
+    the unit's mark, or with the few documents a person sees through steps, which is quick for the rest.
+    """
+    given = {name for name, _ in _FILTERS if getattr(listing, name)}
+    wanted = " AND ".join(["true", *(sql for name, sql in _FILTERS if name in given)])
+    values: dict[str, object] = {name: getattr(listing, name) for name in given}
+    for name in ("states", "document_ids"):
+        if name in values:
+            values[name] = list(getattr(listing, name))
+    values |= {"principals": list(listing.principals), "limit": listing.limit}
+    if listing.words:
+        sql = _search_statement(wanted, listing, values)
+    elif given & {"document_ids", "number", "folder_id"}:
+        # Few candidates: begin with them.
+        sql = f"SELECT {_SUMMARY} FROM documents AS d WHERE {wanted} AND {VISIBLE} ORDER BY d.document_id DESC LIMIT %(limit)s"
+    else:
+        sql = (
+            f"WITH mine AS ({_newest(wanted, '%(limit)s')})"
+            f" SELECT {_SUMMARY} FROM documents AS d WHERE d.document_id IN (SELECT m.document_id FROM mine AS m)"
+            f" AND {VISIBLE} ORDER BY d.document_id DESC LIMIT %(limit)s"
+        )
+    cursor = await conn.execute(sql.encode(), values, binary=True)
+    return [Summary(*row) for row in await cursor.fetchall()]
+
+
+def _newest(wanted: str, limit: str) -> str:
+    """The newest documents of the reader that match: each principal's own, by index, merged.
+
+    A document may have two live rows for one principal (two steps), so each is asked for distinct ones.
+    """
+    return (
+        "SELECT DISTINCT n.document_id FROM unnest(%(principals)s::text[]) AS p (principal) CROSS JOIN LATERAL ("
+        "SELECT DISTINCT ON (v.document_id) v.document_id FROM viewers AS v JOIN documents AS d"
+        f" ON d.document_id = v.document_id WHERE v.principal = p.principal AND {_LIVE} AND {wanted}"
+        f" ORDER BY v.document_id DESC LIMIT {limit}) AS n ORDER BY n.document_id DESC LIMIT {limit}"
+    )
+
+
+def _search_statement(wanted: str, listing: Listing, values: dict[str, object]) -> str:
+    units = [p.removeprefix("unit:") for p in listing.principals if p.startswith("unit:")]
+    persons = [p for p in listing.principals if not p.startswith("unit:")]
+    anywhere = textkey.ts_query(listing.words)
+    values |= {
+        "words": anywhere,
+        "unit_words": " | ".join(f"({textkey.ts_query(listing.words, unit)})" for unit in units) or "'\x02'",
+        "persons": persons,
+        "newest": _NEWEST,
+        "phrases": [textkey.like(word) for word in listing.words],
+    }
+    # Pairs of characters find candidates; the folded text decides.
+    exact = "t.key LIKE ALL(%(phrases)s)"
+    before = "v.document_id < %(before)s" if listing.before else "true"
+    return (
+        f"WITH near AS MATERIALIZED ({_newest(before.replace('v.', 'd.'), '%(newest)s')}),"
+        # (1)
+        " found AS MATERIALIZED (SELECT d.document_id FROM near AS n JOIN document_texts AS t"
+        " ON t.document_id = n.document_id JOIN documents AS d ON d.document_id = n.document_id"
+        f" WHERE t.search @@ %(words)s::tsquery AND {exact} AND {wanted}"
+        " ORDER BY d.document_id DESC LIMIT %(limit)s),"
+        # (2) not executed at all when (1) filled the page or there is nothing older to look at
+        " missing AS MATERIALIZED (SELECT (SELECT count(*) FROM found) < %(limit)s"
+        " AND (SELECT count(*) FROM near) >= %(newest)s AS yes),"
+        " candidates AS MATERIALIZED ("
+        "SELECT t.document_id FROM document_texts AS t WHERE (SELECT m.yes FROM missing AS m)"
+        " AND t.search @@ %(unit_words)s::tsquery"
+        " UNION SELECT t.document_id FROM document_texts AS t WHERE (SELECT m.yes FROM missing AS m)"
+        " AND t.search @@ %(words)s::tsquery AND t.document_id IN (SELECT v.document_id FROM viewers AS v"
+        f" WHERE v.principal = ANY(%(persons)s) AND {_LIVE})),"
+        " ordered AS MATERIALIZED (SELECT d.document_id FROM candidates AS c JOIN documents AS d"
+        f" ON d.document_id = c.document_id WHERE {wanted} AND {VISIBLE} ORDER BY d.document_id DESC),"
+        " rest AS MATERIALIZED (SELECT o.document_id FROM ordered AS o JOIN document_texts AS t"
+        f" ON t.document_id = o.document_id WHERE {exact} LIMIT %(limit)s)"
+        f" SELECT {_SUMMARY} FROM documents AS d WHERE d.document_id IN"
+        " (SELECT f.document_id FROM found AS f UNION SELECT r.document_id FROM rest AS r)"
+        f" AND {VISIBLE} ORDER BY d.document_id DESC LIMIT %(limit)s"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where the bytes of an attachment or manifest are, and the wrapped key that opens them."""
+
+    attachment: AttachmentRow
+    object_key: str
+    version_id: str
+    wrapped_key: bytes
+    version_digest: str
+
+
+async def stored_attachment(
+    conn: Connection, document_id: str, attachment_id: str, principals: Sequence[str]
+) -> Stored | None:
+    """The attachment if its document may be seen; those of earlier revisions too (AP-30)."""
+    cursor = await conn.execute(
+        "SELECT a.attachment_id::text, a.file_name, a.content_type, a.size, a.sha256, a.added_after_decision, a.added_at,"
+        " a.added_by, NULL::timestamptz, a.object_key, a.version_id, k.wrapped, d.version_digest"
+        " FROM documents AS d JOIN attachments AS a ON a.document_id = d.document_id"
+        " JOIN document_keys AS k ON k.document_id = d.document_id"
+        f" WHERE d.document_id = %(document_id)s AND a.attachment_id = %(attachment_id)s AND {VISIBLE}",
+        {"document_id": document_id, "attachment_id": attachment_id, "principals": list(principals)},
+        binary=True,
+    )
+    row = await cursor.fetchone()
+    return None if row is None else Stored(AttachmentRow(*row[:9]), row[9], row[10], bytes(row[11]), row[12])
+
+
+@dataclass(frozen=True, slots=True)
+class StoredManifest:
+    """Where the manifest is."""
+
+    item_id: str
+    manifest_digest: str
+    object_key: str
+    version_id: str
+    wrapped_key: bytes
+    version_digest: str
+
+
+async def stored_manifest(conn: Connection, document_id: str, principals: Sequence[str]) -> StoredManifest | None:
+    """The manifest of a completed document that may be seen."""
+    cursor = await conn.execute(
+        "SELECT m.item_id::text, m.manifest_digest, m.object_key, m.version_id, k.wrapped, d.version_digest"
+        " FROM documents AS d JOIN manifests AS m ON m.document_id = d.document_id"
+        " JOIN document_keys AS k ON k.document_id = d.document_id"
+        f" WHERE d.document_id = %(document_id)s AND {VISIBLE}",
+        {"document_id": document_id, "principals": list(principals)},
+    )
+    row = await cursor.fetchone()
+    return None if row is None else StoredManifest(row[0], row[1], row[2], row[3], bytes(row[4]), row[5])
+
+
+@dataclass(frozen=True, slots=True)
+class ViewerRow:
+    """A right."""
+
+    principal: str
+    reason: str
+    valid_from: dt.datetime
+    valid_to: dt.datetime | None
+    step_id: str
+
+
+async def viewers(conn: Connection, document_id: str, principals: Sequence[str]) -> tuple[str, list[ViewerRow]] | None:
+    """Who may see it now and why, and the version digest; None when the reader may not (AC-10). One statement."""
+    cursor = await conn.execute(
+        "SELECT d.version_digest, w.principal, w.reason, w.valid_from, w.valid_to, w.step_id FROM documents AS d"
+        f" JOIN viewers AS w ON w.document_id = d.document_id AND {_LIVE.replace('v.', 'w.')}"
+        f" WHERE d.document_id = %(document_id)s AND {VISIBLE} ORDER BY w.viewer_id",
+        {"document_id": document_id, "principals": list(principals)},
+    )
+    rows = await cursor.fetchall()
+    return (rows[0][0], [ViewerRow(*row[1:]) for row in rows]) if rows else None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRow:
+    """An event of the document."""
+
+    version: int
+    action: str
+    occurred_at: dt.datetime
+    staff_id: str
+    post_id: str
+    unit_id: str
+    detail: Mapping[str, str]
+
+
+async def history(conn: Connection, document_id: str, principals: Sequence[str]) -> tuple[str, list[HistoryRow]] | None:
+    """Every event, oldest first, and the version digest; None when the reader may not see the document (LC-11)."""
+    cursor = await conn.execute(
+        "SELECT d.version_digest, h.version, h.action, h.occurred_at, h.staff_id, h.post_id, h.unit_id, h.detail"
+        " FROM documents AS d JOIN history AS h ON h.document_id = d.document_id"
+        f" WHERE d.document_id = %(document_id)s AND {VISIBLE} ORDER BY h.version, h.event_id",
+        {"document_id": document_id, "principals": list(principals)},
+    )
+    rows = await cursor.fetchall()
+    return (rows[0][0], [HistoryRow(*row[1:]) for row in rows]) if rows else None
+
+
+# ---------------------------------------------------------------- documents
+
+
+async def lock(conn: Connection, document_id: str, principals: Sequence[str]) -> Document | None:
+    """The document, locked until the end of the transaction, if these principals may see it."""
+    cursor = await conn.execute(
+        f"SELECT {_D_COLUMNS}, {_RECEIPTS} FROM documents AS d"
+        f" WHERE d.document_id = %(document_id)s AND {VISIBLE} FOR UPDATE OF d",
+        {"document_id": document_id, "principals": list(principals)},
+    )
+    row = await cursor.fetchone()
+    return None if row is None else _document(row, row[-1])
+
+
+async def lock_any(conn: Connection, document_id: str) -> Document | None:
+    """The document, locked, for work that no person asked for."""
+    cursor = await conn.execute(
+        f"SELECT {_D_COLUMNS}, {_RECEIPTS} FROM documents AS d WHERE d.document_id = %s FOR UPDATE OF d", (document_id,)
+    )
+    row = await cursor.fetchone()
+    return None if row is None else _document(row, row[-1])
+
+
+async def insert(conn: Connection, document: Document, wrapped_key: bytes) -> None:
+    """A new document and its wrapped key."""
+    names = ", ".join(_COLUMNS)
+    marks = ", ".join(f"%({name})s" for name in _COLUMNS)
+    await conn.execute(f"INSERT INTO documents ({names}) VALUES ({marks})".encode(), _values(document))
+    await conn.execute(
+        "INSERT INTO document_keys (document_id, wrapped) VALUES (%s, %s)", (document.document_id, wrapped_key)
+    )
+
+
+async def save(conn: Connection, document: Document, before: Document) -> None:
+    """Write the columns that changed. The row is locked by this transaction, so nobody was in between."""
+    old, new = _values(before), _values(document)
+    changed = [name for name in _COLUMNS if old[name] != new[name]]
+    cursor = await conn.execute(
+        f"UPDATE documents SET {', '.join(f'{name} = %({name})s' for name in changed)}"
+        " WHERE document_id = %(document_id)s AND version = %(before)s".encode(),
+        {name: new[name] for name in changed} | {"document_id": document.document_id, "before": before.version},
+    )
+    if cursor.rowcount != 1:
+        raise LookupError("the locked row is not there")
+
+
+def _values(document: Document) -> dict[str, object]:
+    values: dict[str, object] = {name: getattr(document, name) for name in _OWN}
+    values |= {name: getattr(document.content, name) for name in _CONTENT}
+    values["state"] = int(document.state)
+    values["case_id"] = document.case_id or None
+    return values
+
+
+async def delete(conn: Connection, document_id: str, now: dt.datetime) -> None:
+    """A draft that never circulated, with everything that belongs to it. Its rights end; its history stays."""
+    await conn.execute(
+        "INSERT INTO object_discards (object_key, version_id, discarded_at)"
+        " SELECT a.object_key, a.version_id, %s FROM attachments AS a WHERE a.document_id = %s",
+        (now, document_id),
+    )
+    for table in ("attachments", "document_receipts", "document_texts", "document_keys", "documents"):
+        await conn.execute(f"DELETE FROM {table} WHERE document_id = %s".encode(), (document_id,))
+    await end_rights(conn, document_id, now)
+
+
+async def set_receipts(conn: Connection, document_id: str, receipt_ids: Sequence[str]) -> None:
+    """Link to exactly these receipts (LC-03)."""
+    await conn.execute(
+        "DELETE FROM document_receipts WHERE document_id = %s AND receipt_id <> ALL(%s::uuid[])",
+        (document_id, list(receipt_ids)),
+    )
+    await conn.execute(
+        "INSERT INTO document_receipts (document_id, receipt_id) SELECT %s, unnest(%s::uuid[]) ON CONFLICT DO NOTHING",
+        (document_id, list(receipt_ids)),
+    )
+
+
+async def index_text(conn: Connection, document: Document) -> None:
+    """What search finds it by: its texts, its numbers, and the names of its attachments."""
+    cursor = await conn.execute(
+        "SELECT a.file_name FROM attachments AS a WHERE a.document_id = %s AND a.removed_revision IS NULL",
+        (document.document_id,),
+    )
+    names = [str(row[0]) for row in await cursor.fetchall()]
+    content = document.content
+    key = textkey.fold(
+        "\n".join(
+            (
+                content.title,
+                content.subtitle,
+                content.counterparty,
+                document.draft_number,
+                document.dispatch_number,
+                *names,
+                content.body,
+            )
+        )
+    )
+    await conn.execute(
+        "INSERT INTO document_texts (document_id, search, key) VALUES (%s, array_to_tsvector(%s::text[]), %s)"
+        " ON CONFLICT (document_id) DO UPDATE SET search = excluded.search, key = excluded.key",
+        (document.document_id, textkey.lexemes(key, [document.unit_id]), key),
+    )
+
+
+# ---------------------------------------------------------------- rights
+
+
+async def grant(
+    conn: Connection,
+    document_id: str,
+    principal: str,
+    reason: str,
+    since: dt.datetime,
+    case_id: str = "",
+    step_id: str = "",
+) -> None:
+    """One right more."""
+    await conn.execute(
+        "INSERT INTO viewers (document_id, principal, reason, valid_from, case_id, step_id) VALUES (%s, %s, %s, %s, %s, %s)",
+        (document_id, principal, reason, since, case_id or None, step_id),
+    )
+
+
+async def end_rights(conn: Connection, document_id: str, now: dt.datetime, reasons: Sequence[str] = ()) -> None:
+    """End the live rights of these reasons, or all; the rows stay."""
+    await conn.execute(
+        "UPDATE viewers SET valid_to = greatest(%(now)s, valid_from) WHERE document_id = %(document_id)s AND valid_to IS NULL"
+        " AND (%(reasons)s::text[] = '{}' OR reason = ANY(%(reasons)s))",
+        {"now": now, "document_id": document_id, "reasons": list(reasons)},
+    )
+
+
+async def replace_leases(
+    conn: Connection, document_id: str, case_id: str, leases: Sequence[Lease], now: dt.datetime
+) -> None:
+    """The rights from the steps of one case become exactly these; what is no longer there ends now."""
+    wanted = {(lease.step_id, lease.principal, "acted" if lease.acted else "route_step"): lease for lease in leases}
+    cursor = await conn.execute(
+        "SELECT v.viewer_id, v.step_id, v.principal, v.reason FROM viewers AS v"
+        " WHERE v.document_id = %s AND v.case_id = %s AND v.valid_to IS NULL",
+        (document_id, case_id),
+    )
+    live = {(row[1], row[2], row[3]): row[0] for row in await cursor.fetchall()}
+    if gone := [viewer_id for key, viewer_id in live.items() if key not in wanted]:
+        await conn.execute(
+            "UPDATE viewers SET valid_to = greatest(%s, valid_from) WHERE viewer_id = ANY(%s)", (now, gone)
+        )
+    for key, lease in wanted.items():
+        if key not in live:
+            # Never later than our own clock: the step is active, so its holder must see it.
+            await grant(conn, document_id, lease.principal, key[2], min(lease.since, now), case_id, lease.step_id)
+
+
+# ---------------------------------------------------------------- parts
+
+
+async def insert_attachment(
+    conn: Connection,
+    document: Document,
+    entry: AttachmentEntry,
+    *,
+    object_key: str,
+    version_id: str,
+    added_at: dt.datetime,
+) -> None:
+    """A new last attachment of the working revision."""
+    await conn.execute(
+        "INSERT INTO attachments (attachment_id, document_id, position, revision, file_name, content_type, size, sha256,"
+        " object_key, version_id, added_after_decision, added_at, added_by) VALUES (%s, %s,"
+        " (SELECT coalesce(max(a.position), 0) + 1 FROM attachments AS a WHERE a.document_id = %s),"
+        " %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        (
+            entry.attachment_id,
+            document.document_id,
+            document.document_id,
+            document.revision,
+            entry.file_name,
+            entry.content_type,
+            entry.size,
+            entry.sha256,
+            object_key,
+            version_id,
+            entry.added_after_decision,
+            added_at,
+            entry.added_by,
+        ),
+    )
+
+
+async def attachment_count(conn: Connection, document_id: str) -> int:
+    """How many there are now."""
+    cursor = await conn.execute(
+        "SELECT count(*) FROM attachments AS a WHERE a.document_id = %s AND a.removed_revision IS NULL", (document_id,)
+    )
+    row = await one(cursor)
+    return int(row[0])
+
+
+async def remove_attachment(conn: Connection, document: Document, attachment_id: str, now: dt.datetime) -> bool:
+    """Take it out of the working revision; False when it is not there.
+
+    One that circulated stays with its revision. One that never did goes for good, its object with it.
+    """
+    key = (document.document_id, attachment_id)
+    cursor = await conn.execute(
+        "UPDATE attachments SET removed_revision = %s WHERE document_id = %s AND attachment_id = %s"
+        " AND removed_revision IS NULL AND revision <= %s",
+        (document.revision, *key, document.frozen_revision),
+    )
+    if cursor.rowcount == 1:
+        return True
+    cursor = await conn.execute(
+        "DELETE FROM attachments WHERE document_id = %s AND attachment_id = %s AND revision > %s"
+        " RETURNING object_key, version_id",
+        (*key, document.frozen_revision),
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        return False
+    await conn.execute(
+        "INSERT INTO object_discards (object_key, version_id, discarded_at) VALUES (%s, %s, %s)", (*row, now)
+    )
+    return True
+
+
+async def insert_annotation(conn: Connection, document_id: str, entry: AnnotationEntry) -> None:
+    """A 追記."""
+    await conn.execute(
+        "INSERT INTO annotations (annotation_id, document_id, text, staff_id, added_at) VALUES (%s, %s, %s, %s, %s)",
+        (entry.annotation_id, document_id, entry.text, entry.staff_id, entry.added_at),
+    )
+
+
+async def freeze(conn: Connection, document: Document, version_digest: str, content: bytes, now: dt.datetime) -> None:
+    """The revision as submitted."""
+    await conn.execute(
+        "INSERT INTO revisions (document_id, revision, version_digest, content, frozen_at) VALUES (%s, %s, %s, %s, %s)",
+        (document.document_id, document.revision, version_digest, content, now),
+    )
+
+
+async def frozen(conn: Connection, document_id: str, revision: int) -> tuple[str, bytes] | None:
+    """Digest and canonical bytes of a revision that was submitted."""
+    cursor = await conn.execute(
+        "SELECT r.version_digest, r.content FROM revisions AS r WHERE r.document_id = %s AND r.revision = %s",
+        (document_id, revision),
+    )
+    row = await cursor.fetchone()
+    return None if row is None else (str(row[0]), bytes(row[1]))
+
+
+async def append_history(
+    conn: Connection,
+    document_id: str,
+    envelopes: Sequence[envelope_pb2.Envelope],
+    occurred_at: dt.datetime,
+    version: int | None = None,
+) -> None:
+    """One line per event; `version` where the event is not one of the document's own."""
+    for envelope in envelopes:
+        await conn.execute(
+            "INSERT INTO history (event_id, document_id, version, action, occurred_at, staff_id, post_id, unit_id, detail)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            (
+                envelope.event_id,
+                document_id,
+                envelope.aggregate_version if version is None else version,
+                envelope.action,
+                occurred_at,
+                envelope.actor.staff_id,
+                envelope.actor.post_id,
+                envelope.actor.unit_id,
+                Jsonb(dict(envelope.detail)),
+            ),
+        )
+
+
+async def insert_manifest(
+    conn: Connection, document_id: str, item_id: str, manifest_digest: str, object_key: str, version_id: str
+) -> None:
+    """Where the manifest is."""
+    await conn.execute(
+        "INSERT INTO manifests (document_id, item_id, manifest_digest, object_key, version_id) VALUES (%s, %s, %s, %s, %s)",
+        (document_id, item_id, manifest_digest, object_key, version_id),
+    )
+
+
+async def wrapped_key(conn: Connection, document_id: str) -> bytes:
+    """The wrapped content key."""
+    cursor = await conn.execute("SELECT k.wrapped FROM document_keys AS k WHERE k.document_id = %s", (document_id,))
+    row = await one(cursor)
+    return bytes(row[0])
+
+
+async def begin_upload(conn: Connection, attachment_id: str, document_id: str, staff_id: str, now: dt.datetime) -> None:
+    """An upload is under way."""
+    await conn.execute(
+        "INSERT INTO uploads (attachment_id, document_id, staff_id, started_at) VALUES (%s, %s, %s, %s)",
+        (attachment_id, document_id, staff_id, now),
+    )
+
+
+async def end_upload(conn: Connection, attachment_id: str) -> None:
+    """An upload is over, one way or the other."""
+    await conn.execute("DELETE FROM uploads WHERE attachment_id = %s", (attachment_id,))
+
+
+async def names_object(conn: Connection, object_key: str, version_id: str) -> bool:
+    """Whether any row names this object version."""
+    cursor = await conn.execute(
+        "SELECT EXISTS (SELECT FROM attachments AS a WHERE a.object_key = %(key)s AND a.version_id = %(version)s)"
+        " OR EXISTS (SELECT FROM manifests AS m WHERE m.object_key = %(key)s AND m.version_id = %(version)s)",
+        {"key": object_key, "version": version_id},
+    )
+    row = await one(cursor)
+    return bool(row[0])
+
+
+# ---------------------------------------------------------------- numbers
+
+
+async def issue_number(
+    conn: Connection, *, register: str, symbol: str, fiscal_year: int, issued_to: str, issued_by: str, now: dt.datetime
+) -> Number:
+    """The next number of a register.
+
+    Its row stays locked until the commit, so concurrent issuers wait; a rollback gives the number
+    back (NB-05). Taken as late as possible in a transaction.
+    """
+    cursor = await conn.execute(
+        "INSERT INTO registers (register, symbol, fiscal_year, next) VALUES (%s, %s, %s, 2)"
+        " ON CONFLICT (register, symbol, fiscal_year) DO UPDATE SET next = registers.next + 1 RETURNING next - 1",
+        (register, symbol, fiscal_year),
+    )
+    row = await one(cursor)
+    number = Number(register=register, symbol=symbol, fiscal_year=fiscal_year, number=int(row[0]))
+    await conn.execute(
+        "INSERT INTO numbers (register, symbol, fiscal_year, number, written, issued_to, issued_at, issued_by)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+        (register, symbol, fiscal_year, number.number, number.written, issued_to, now, issued_by),
+    )
+    return number
+
+
+async def numbers_of(conn: Connection, issued_to: str) -> list[Number]:
+    """All numbers of a document or receipt, oldest first."""
+    cursor = await conn.execute(
+        "SELECT n.register, n.symbol, n.fiscal_year, n.number FROM numbers AS n WHERE n.issued_to = %s ORDER BY n.issued_at",
+        (issued_to,),
+    )
+    return [
+        Number(register=row[0], symbol=row[1], fiscal_year=row[2], number=row[3]) for row in await cursor.fetchall()
+    ]
+
+
+async def cancel_numbers(conn: Connection, issued_to: str, reason: str, now: dt.datetime) -> None:
+    """欠番(取消): the numbers stay consumed, with the reason (NB-06)."""
+    await conn.execute(
+        "INSERT INTO number_cancellations (register, symbol, fiscal_year, number, reason, cancelled_at)"
+        " SELECT n.register, n.symbol, n.fiscal_year, n.number, %s, %s FROM numbers AS n WHERE n.issued_to = %s"
+        " ON CONFLICT DO NOTHING",
+        (reason, now, issued_to),
+    )
+
+
+async def symbol_of(conn: Connection, unit_id: str) -> str | None:
+    """The symbol a unit numbers under, None when the unit is not known here."""
+    cursor = await conn.execute("SELECT u.symbol FROM units AS u WHERE u.unit_id = %s", (unit_id,))
+    row = await cursor.fetchone()
+    return None if row is None else str(row[0])
+
+
+# ---------------------------------------------------------------- cases
+
+
+async def keep_snapshot(
+    conn: Connection,
+    case_id: str,
+    document_id: str,
+    case_version: int,
+    state: str,
+    reason: str,
+    decisions: Sequence[Mapping[str, str]],
+) -> bool:
+    """Keep the snapshot; False when a newer one is here already."""
+    cursor = await conn.execute(
+        "INSERT INTO cases (case_id, document_id, case_version, state, reason, decisions) VALUES (%s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (case_id) DO UPDATE SET case_version = excluded.case_version, state = excluded.state,"
+        " reason = excluded.reason, decisions = excluded.decisions WHERE cases.case_version < excluded.case_version",
+        (case_id, document_id, case_version, state, reason, Jsonb([dict(d) for d in decisions])),
+    )
+    return cursor.rowcount == 1
+
+
+async def decisions_of(conn: Connection, case_id: str) -> list[dict[str, str]]:
+    """Every act of a case, as last announced."""
+    cursor = await conn.execute("SELECT c.decisions FROM cases AS c WHERE c.case_id = %s", (case_id,))
+    row = await cursor.fetchone()
+    return [] if row is None else list(row[0])
+
+
+# ---------------------------------------------------------------- file plan
+
+_CLASS = (
+    "c.class_code, c.large, c.middle, c.small, c.unit_id, c.matter, c.retention, c.basis, c.disclosure,"
+    " c.personal_information, c.paper_only, c.after_expiry"
+)
+_FOLDER = "f.folder_id, f.unit_id, f.fiscal_year, f.class_code, f.name, f.retention"
+_CLASS_NAMES = [f.name for f in fields(Class)]
+_FOLDER_NAMES = [f.name for f in fields(Folder)]
+
+
+async def class_of(conn: Connection, class_code: str) -> Class | None:
+    """One class."""
+    cursor = await conn.execute(f"SELECT {_CLASS} FROM classes AS c WHERE c.class_code = %s", (class_code,))
+    row = await cursor.fetchone()
+    return None if row is None else Class(**dict(zip(_CLASS_NAMES, row, strict=True)))
+
+
+async def folder_of(conn: Connection, folder_id: str) -> Folder | None:
+    """One folder."""
+    cursor = await conn.execute(f"SELECT {_FOLDER} FROM folders AS f WHERE f.folder_id = %s", (folder_id,))
+    row = await cursor.fetchone()
+    return None if row is None else Folder(**dict(zip(_FOLDER_NAMES, row, strict=True)))
+
+
+async def classes(conn: Connection, units: Sequence[str]) -> list[Class]:
+    """Common classes and those of the units."""
+    cursor = await conn.execute(
+        f"SELECT {_CLASS} FROM classes AS c WHERE c.unit_id = '' OR c.unit_id = ANY(%s) ORDER BY c.class_code",
+        (list(units),),
+    )
+    return [Class(**dict(zip(_CLASS_NAMES, row, strict=True))) for row in await cursor.fetchall()]
+
+
+async def folders(conn: Connection, units: Sequence[str], fiscal_year: int, class_code: str) -> list[Folder]:
+    """Folders of the units; all years for 0, all classes for ""."""
+    cursor = await conn.execute(
+        f"SELECT {_FOLDER} FROM folders AS f WHERE f.unit_id = ANY(%(units)s)"
+        " AND (%(year)s = 0 OR f.fiscal_year = %(year)s) AND (%(class)s = '' OR f.class_code = %(class)s)"
+        " ORDER BY f.fiscal_year DESC, f.folder_id",
+        {"units": list(units), "year": fiscal_year, "class": class_code},
+    )
+    return [Folder(**dict(zip(_FOLDER_NAMES, row, strict=True))) for row in await cursor.fetchall()]
+
+
+async def insert_folder(conn: Connection, folder: Folder) -> None:
+    """A new folder."""
+    await conn.execute(
+        "INSERT INTO folders (folder_id, unit_id, fiscal_year, class_code, name, retention) VALUES (%s, %s, %s, %s, %s, %s)",
+        (folder.folder_id, folder.unit_id, folder.fiscal_year, folder.class_code, folder.name, folder.retention),
+    )
+
+
+def parse_json(content: bytes) -> dict[str, object]:
+    """A frozen version as values again."""
+    return dict(json.loads(content))
