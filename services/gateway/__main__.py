@@ -23,6 +23,8 @@ async def serve() -> None:
     """Serve until SIGTERM or SIGINT; requests in flight are finished within the grace time."""
     settings = configuration.read()
     telemetry.start("gateway", settings)
+    # It would write the address of every token request.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
     log.info("starting", extra={"settings": describe(settings)})
     host, _, port = settings.http_listen.rpartition(":")
     config = uvicorn.Config(

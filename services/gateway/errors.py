@@ -58,6 +58,14 @@ OWN_STATUS: Final[Mapping[str, int]] = {
 # Reasons by which services refuse the gateway, not the person: ours to repair.
 _OUR_FAULT = frozenset({"CALLER_NOT_ALLOWED", "DEADLINE_REQUIRED"})
 RETRY_SECONDS = 2
+# Fields that are called otherwise in the services than over HTTP.
+_FIELDS: Final[Mapping[str, str]] = {
+    "enforcement_required": "enforcement.required",
+    "enforcement_planned_on": "enforcement.planned_on",
+    "enforcement_method": "enforcement.method",
+    "enforcement_addressee": "enforcement.addressee",
+    "request_id": "Idempotency-Key",
+}
 _PYDANTIC: Final[Mapping[str, str]] = {
     "missing": "REQUIRED",
     "extra_forbidden": "UNKNOWN_FIELD",
@@ -132,10 +140,11 @@ def refusal_of(error: DomainError) -> Refusal:
         reason = "DEADLINE_EXCEEDED"
     if error.kind is Kind.INTERNAL:
         reason = "INTERNAL"
+    fields = tuple(FieldViolation(_FIELDS.get(one.field, one.field), one.problem) for one in error.fields)
     headers = _headers(status)
     if status == 416 and "size" in error.metadata:
         headers["Content-Range"] = f"bytes */{error.metadata['size']}"
-    return Refusal(reason, status, service, error.fields, headers)
+    return Refusal(reason, status, service, fields, headers)
 
 
 def refusal_of_http(error: HTTPException) -> Refusal:

@@ -357,6 +357,13 @@ def step(message: approvals.Step) -> View:
         "mandatory": message.mandatory,
         "basis": message.basis,
         "post_view": message.post_view,
+        "acted_for": {
+            "staff_id": message.acted_for_staff_id,
+            "name": message.acted_for_name,
+            "post_title": message.acted_for_post_title,
+        }
+        if message.acted_for_staff_id
+        else None,
         "allowed_actions": list(message.allowed_actions),
     }
 

@@ -353,6 +353,14 @@ class History(Shape):
     accesses: list[Entry] | None = Field(description="null for those not entitled to it.")
 
 
+class ActedFor(Shape):
+    """Who acted in the place of the holder (代決, 引上げ)."""
+
+    staff_id: str
+    name: str
+    post_title: str
+
+
 class Step(Shape):
     id: str
     step_id: str
@@ -369,6 +377,7 @@ class Step(Shape):
     mandatory: bool
     basis: str
     post_view: bool
+    acted_for: ActedFor | None
     allowed_actions: list[str]
 
 
