@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind
 from chassis import clock, telemetry
 from chassis.db import Pool
 from chassis.errors import DomainError, Kind
-from chassis.events import Broker, Consumer, Delivery
+from chassis.events import MAX_FAILURES, Broker, Consumer, Delivery
 from kanketsu.event.v1 import envelope_pb2
 from services.audit import commands
 from services.audit.commands import LogKeys
@@ -26,7 +26,9 @@ ACCESS_BATCH = 32
 EVENT_BATCH = 200
 
 
-def consumers(broker: Broker, pool: Pool, keys: LogKeys, appended: Callable[[], None]) -> list[Consumer]:
+def consumers(
+    broker: Broker, pool: Pool, keys: LogKeys, appended: Callable[[], None], max_failures: int = MAX_FAILURES
+) -> list[Consumer]:
     """The two consumers of this service; `appended` is called after each commit."""
 
     async def take(deliveries: Sequence[Delivery], read: Callable[[bytes], list[Leaf]]) -> None:
@@ -54,6 +56,7 @@ def consumers(broker: Broker, pool: Pool, keys: LogKeys, appended: Callable[[], 
             handle=take_access,
             batch=ACCESS_BATCH,
             receipt_as="audit",
+            max_failures=max_failures,
         ),
         Consumer(
             broker,
@@ -63,6 +66,7 @@ def consumers(broker: Broker, pool: Pool, keys: LogKeys, appended: Callable[[], 
             handle=take_events,
             batch=EVENT_BATCH,
             receipt_as="audit",
+            max_failures=max_failures,
         ),
     ]
 
