@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from minio.datatypes import Part
-
 from services.documents.blobs.crypto import CiphertextSink, DocumentKey
 from services.documents.blobs.errors import BlobError, TooLarge
+from services.documents.blobs.s3 import SentPart
 from services.documents.blobs.store import ObjectStore, new_object_key, versioned
 
 PART_SIZE = 5 * 1024 * 1024  # bytes; the least S3 allows
@@ -119,9 +118,9 @@ class _Parts:
         self._store = store
         self._bucket = store.config.bucket
         self._upload: asyncio.Future[str] | None = None
-        self._in_flight: list[asyncio.Future[Part]] = []
+        self._in_flight: list[asyncio.Future[SentPart]] = []
         self._final: asyncio.Future[str | None] | None = None
-        self._sent: list[Part] = []
+        self._sent: list[SentPart] = []
         self._finished = False
 
     async def __aenter__(self) -> Self:
