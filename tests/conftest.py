@@ -52,7 +52,7 @@ class City:
             "personal_information": "personal",
             "counterparty": "髙﨑 邦夫",
             "amount": 332000,
-            "enforcement": {"required": True, "method": "post", "addressee": "申請者"},
+            "enforcement": {"required": True, "planned_on": "2026-12-01", "method": "post", "addressee": "申請者"},
         }
         return self.person(drafter).post("/documents", body | fields)
 

@@ -26,10 +26,9 @@ from zoneinfo import ZoneInfo
 import httpx2
 import psycopg
 import yaml
-from minio import Minio
 from minio.error import S3Error
 
-from deploy.local.stack import DEFAULT_STATE
+from deploy.local.stack import DEFAULT_STATE, Stack
 from deploy.walkthrough.client import LoginFailed, Person, Refused
 from deploy.walkthrough.logcopy import copy_log
 
@@ -131,7 +130,12 @@ def draft(walk: Walk) -> str:
             "personal_information": "personal",
             "counterparty": "髙﨑 邦夫",
             "amount": 332000,
-            "enforcement": {"required": True, "method": "post", "addressee": "申請者"},
+            "enforcement": {
+                "required": True,
+                "planned_on": dt.datetime.now(JST).date().isoformat(),
+                "method": "post",
+                "addressee": "申請者",
+            },
             "receipt_ids": [walk.facts["receipt"]["id"]],
         },
     )
@@ -153,7 +157,7 @@ def circulate(walk: Walk) -> str:
         "/absences",
         {
             "staff_id": me["staff_id"],
-            "from": (now - dt.timedelta(minutes=1)).isoformat(),
+            "from": now.isoformat(),
             "to": (now + dt.timedelta(hours=8)).isoformat(),
             "reason_code": "business_trip",
         },
@@ -164,7 +168,9 @@ def circulate(walk: Walk) -> str:
         wait_for("the chief's inbox", lambda: _waiting(chief, walk.case_id))
         document, _ = wait_for("the chief's view", lambda: chief.document(walk.document_id))
         pdf = document["attachments"][0]
-        content = chief.request("GET", f"/documents/{walk.document_id}/attachments/{pdf['id']}/content").content
+        content = chief.request(
+            "GET", f"/documents/{walk.document_id}/attachments/{pdf['id']}/content?disposition=inline"
+        ).content
         expect(len(content) == pdf["size"], "the PDF did not arrive whole")
         chief.act(walk.case_id, "approve", "申請書類及び算定額を確認しました。")
         case = wait_for("the head's turn", lambda: _with_action(head, walk.case_id, "decide"))
@@ -220,10 +226,10 @@ def look_from_outside(walk: Walk) -> str:
 def audit(walk: Walk) -> str:
     """6. The audit officer sees every access and verifies the log."""
     officer = walk.people["auditor"]
-    wanted = {"document.created", "attachment.added", "document.submitted", "attachment.read", "document.completed"}
+    wanted = {"document.created", "document.submitted", "attachment.read", "document.decided", "document.completed"}
 
     def complete() -> list[dict[str, Any]] | None:
-        entries = list(officer.items("/audit/entries", document=walk.document_id))
+        entries = list(officer.items("/audit/entries", document=walk.document_id, limit=500))
         return entries if wanted <= {entry["action"] for entry in entries} else None
 
     entries = wait_for("the entries of this document", complete)
@@ -258,8 +264,8 @@ def attack(walk: Walk) -> str:
         clerk.request("PATCH", f"/documents/{walk.document_id}", json={"title": "改ざん"}, headers={"If-Match": etag})
     if walk.state is None:
         return "API は拒否。SQL とオブジェクトストアは、鍵のある場所（--state）からのみ試せます"
-    keys = walk.state / "keys"
-    with psycopg.connect((keys / "documents-database-url").read_text("utf-8").strip()) as conn:
+    stack = Stack.attached(walk.state)
+    with psycopg.connect(stack.database_url("documents_app")) as conn:
         try:
             conn.execute("UPDATE documents SET title = '改ざん' WHERE document_id = %s", (walk.document_id,))
         except psycopg.Error as error:
@@ -270,28 +276,16 @@ def attack(walk: Walk) -> str:
         rows = conn.execute(
             "SELECT object_key, version_id FROM attachments WHERE document_id = %s", (walk.document_id,)
         ).fetchall()
-    store, bucket = _store(walk.state)
+    store = stack.s3()
     expect(rows, "no attachment rows")
     for object_key, version_id in rows:
         try:
-            store.remove_object(bucket, object_key, version_id=version_id)
+            store.remove_object(stack.bucket, object_key, version_id=version_id)
         except S3Error as error:
             code = error.code
         else:
             raise StepFailed("the application's key deleted a locked object")
     return f"三つとも拒否: API 409、SQL {sql}、オブジェクトストア {code}"
-
-
-def _store(state: Path) -> tuple[Minio, str]:
-    facts = json.loads((state / "connection.json").read_text("utf-8"))
-    keys = state / "keys"
-    client = Minio(
-        facts["s3_endpoint"],
-        access_key=(keys / "s3-app-access-key").read_text("utf-8").strip(),
-        secret_key=(keys / "s3-app-secret-key").read_text("utf-8").strip(),
-        secure=False,
-    )
-    return client, str(facts["bucket"])
 
 
 def _waiting(person: Person, case_id: str) -> bool:
@@ -366,11 +360,10 @@ def main() -> int:
     state, url = options.state, options.url
     if url is None:
         state = state or DEFAULT_STATE
-        connection = state / "connection.json"
-        if not connection.exists():
+        if not (state / "state.json").exists():
             print("動いているシステムがありません。先に make up を実行するか、URL=… を指定してください。")
             return 1
-        url = json.loads(connection.read_text("utf-8"))["url"]
+        url = Stack.attached(state).url
     return 0 if walk_through(url, plan, state) else 1
 
 

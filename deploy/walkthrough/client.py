@@ -29,6 +29,8 @@ class Refused(Exception):
             self.problem = response.json()
         self.reason = str(self.problem.get("reason", ""))
         text = self.problem.get("detail") or response.text[:200]
+        if fields := self.problem.get("errors"):
+            text += " " + ", ".join(f"{item['field']}: {item['detail']}" for item in fields)
         super().__init__(f"{response.request.method} {response.request.url.path}: {self.status} {self.reason} {text}")
 
 
@@ -66,7 +68,7 @@ class Person:
             raise LoginFailed(f"no login form at {response.url}")
         action, fields = form
         response = self._follow(self.http.post(urljoin(str(response.url), action), data=fields | {"login": login}))
-        if response.status_code >= 400 or not any("sid" in name for name in self.http.cookies):
+        if not any(name.endswith("sid") for name in self.http.cookies):
             raise LoginFailed(f"{login}: {response.status_code} at {response.url}")
 
     def _follow(self, response: httpx2.Response) -> httpx2.Response:

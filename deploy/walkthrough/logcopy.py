@@ -13,19 +13,21 @@ from services.audit import note, tlog
 
 def copy_log(officer: Person, folder: Path) -> Path:
     """Everything up to the checkpoint published now; returns the path of the key file."""
-    response = officer.http.get("/log/checkpoint")
-    if response.status_code != 200:
-        raise Refused(response)
     folder.mkdir(parents=True)
-    (folder / "checkpoint").write_bytes(response.content)
     key = folder / "vkey"
-    key.write_text(response.headers["kanketsu-log-key"] + "\n", encoding="utf-8")
-    verifier = note.VerifierKey.parse(response.headers["kanketsu-log-key"])
-    for tile in tlog.new_tiles(0, note.open_checkpoint(response.content, verifier).size):
-        answer = officer.http.get(f"/log/{tile.path}")
-        if answer.status_code != 200:
-            raise Refused(answer)
+    key.write_bytes(_fetch(officer, "vkey"))
+    checkpoint = _fetch(officer, "checkpoint")
+    (folder / "checkpoint").write_bytes(checkpoint)
+    verifier = note.VerifierKey.parse(key.read_text("utf-8").strip())
+    for tile in tlog.new_tiles(0, note.open_checkpoint(checkpoint, verifier).size):
         target = folder / tile.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(answer.content)
+        target.write_bytes(_fetch(officer, tile.path))
     return key
+
+
+def _fetch(officer: Person, path: str) -> bytes:
+    response = officer.http.get(f"/log/{path}")
+    if response.status_code != 200:
+        raise Refused(response)
+    return response.content

@@ -97,7 +97,7 @@ class Bench:
                 "disclosure": "partial",
                 "personal_information": "personal",
                 "amount": 332000,
-                "enforcement": {"required": True, "method": "post", "addressee": "申請者"},
+                "enforcement": {"required": True, "planned_on": "2026-12-01", "method": "post", "addressee": "申請者"},
             },
         )
 
