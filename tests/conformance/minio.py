@@ -23,6 +23,7 @@ from pathlib import Path
 import urllib3
 from minio import Minio
 from minio.credentials import StaticProvider
+from minio.error import MinioException
 from minio.minioadmin import MinioAdmin
 
 from deploy.local import ports
@@ -141,8 +142,8 @@ def running(binary: Path, folder: Path, app_policy: dict[str, object]) -> Iterat
         )
     try:
         http = urllib3.PoolManager(retries=False, timeout=10.0, ca_certs=str(authority.ca_file))
-        _wait_until_ready(http, address, process, folder / "log")
         admin = Minio(address, user, password, region="us-east-1", http_client=http)
+        _wait_until_ready(admin, process, folder / "log")
         admin.make_bucket(BUCKET, object_lock=True)
         operator = MinioAdmin(
             endpoint=address, credentials=StaticProvider(user, password), region="us-east-1", http_client=http
@@ -194,15 +195,15 @@ def _wait_for(lock: int, deadline: float) -> None:
             time.sleep(0.5)
 
 
-def _wait_until_ready(http: urllib3.PoolManager, address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_until_ready(admin: Minio, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Until S3 answers: its health endpoint says ready some moments before that."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            if http.request("GET", f"https://{address}/minio/health/ready").status == 200:
-                return
-        except urllib3.exceptions.HTTPError:
-            pass
-        time.sleep(0.1)
+            admin.list_buckets()
+            return
+        except (MinioException, urllib3.exceptions.HTTPError):
+            time.sleep(0.1)
     raise RuntimeError(f"MinIO did not become ready:\n{log.read_text(errors='replace')[-2000:]}")
 
 

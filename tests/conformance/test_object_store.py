@@ -6,7 +6,12 @@ they notice a store that does not keep its promises.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import os
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,7 +19,15 @@ from minio.commonconfig import GOVERNANCE
 from minio.retention import Retention
 from minio.versioningconfig import VersioningConfig
 
-from services.documents.blobs import ObjectStore, StoreConfig
+from services.documents.blobs import (
+    MountedKeys,
+    ObjectStore,
+    StoreConfig,
+    download,
+    new_document_key,
+    open_document_key,
+    upload,
+)
 from services.documents.check_store import PROBES, Canary, Check, Probe, check_store, line, run_probe
 from tests.conformance.conftest import Server
 
@@ -43,6 +56,35 @@ async def test_the_command_says_the_store_is_fit_and_leaves_nothing(server: Serv
     assert {result.name for result in results} == {p.name for p in PROBES if not p.scratch_only} | {"clean_up"}
     assert all(text.startswith(("OK  ", "--  ")) for text in lines)
     assert "OK  保存期間中の版は削除できない / locked versions cannot be deleted" in "\n".join(lines)
+
+
+async def test_readers_that_leave_early_disturb_nobody(server: Server, store: ObjectStore) -> None:
+    """Connections cut in the middle of an answer, with and without TLS, are not used again for other requests."""
+    document_id, item_id = str(uuid.uuid4()), str(uuid.uuid4())
+    keys = MountedKeys({"k1": os.urandom(32)})
+    key = await open_document_key(keys, await new_document_key(keys, document_id), document_id)
+    data = os.urandom(12 * 1024 * 1024)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield data
+
+    up = await upload(store, key, item_id, chunks(), limit=len(data))
+
+    async def read(chunks_wanted: int) -> bytes:
+        got = bytearray()
+        async with aclosing(download(store, key, item_id, up.object_key, up.version_id)) as stream:
+            async for chunk in stream:
+                got += chunk
+                chunks_wanted -= 1
+                if chunks_wanted == 0:
+                    break
+        return bytes(got)
+
+    for wanted in (1, 8, 9, 20, 47):
+        early = await asyncio.gather(*(read(wanted) for _ in range(4)), read(1000))
+        assert all(data.startswith(part) for part in early)
+        assert early[-1] == data
+    await store.delete_version(up.object_key, up.version_id)
 
 
 # --- the probes themselves: a store that breaks a promise is found
