@@ -82,6 +82,9 @@ class Loader:
             "counterparty amount enforcement"
         )
         body = {name: row[name] for name in names.split() if row.get(name) is not None}
+        body["enforcement"] = {
+            name: value for name, value in body.get("enforcement", {}).items() if value not in ("", None)
+        }
         if row.get("receipt"):
             body["receipt_ids"] = [self._receipts[row["receipt"]]]
         created = drafter.request("POST", "/documents", json=body, headers={"Idempotency-Key": key}).json()
