@@ -64,6 +64,7 @@ _FIELDS: Final[Mapping[str, str]] = {
     "enforcement_planned_on": "enforcement.planned_on",
     "enforcement_method": "enforcement.method",
     "enforcement_addressee": "enforcement.addressee",
+    "adjusted": "steps",
     "request_id": "Idempotency-Key",
 }
 _PYDANTIC: Final[Mapping[str, str]] = {

@@ -143,7 +143,7 @@ async def submit(
         caller,
         document_id,
         version,
-        body.route_plan_id,
+        body.route_plan_id or "",
         request_id,
         replacement=body.replacement or "",
     )
@@ -197,7 +197,7 @@ async def annotate(
     body: inputs.AnnotationIn,
 ) -> Response:
     """After the decision, append only (LC-16)."""
-    answer = await documents.annotate(clients_of(request), caller, document_id, version, body.text, request_id)
+    answer = await documents.annotate(clients_of(request), caller, document_id, version, body.text or "", request_id)
     return reply(answer, 201)
 
 

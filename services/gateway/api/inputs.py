@@ -1,6 +1,7 @@
 """What requests may contain: strict models of JSON bodies, and the kinds of parameters.
 
-Meaning is checked by the services; here only shape, so that nothing malformed travels further.
+Meaning is checked by the services, and so is what must be given: they name everything that is missing or wrong at
+once. Here only shape is, so that nothing malformed travels further.
 """
 
 from __future__ import annotations
@@ -85,17 +86,24 @@ class Body(BaseModel):
         return self.model_dump(exclude_unset=True, by_alias=False)
 
 
-class ReceiptIn(Body):
-    """収受."""
+def _required(*names: str) -> ConfigDict:
+    """Documents what the service requires."""
+    return ConfigDict(json_schema_extra={"required": list(names)})
 
-    title: ShortText
-    sender_kind: Literal["citizen", "company", "government", "internal", "other"]
+
+class ReceiptIn(Body):
+    """収受, of the acting unit unless another is named."""
+
+    model_config = _required("title", "sender_kind", "received_on", "arrived_on", "medium")
+
+    title: LongText | None = None
+    sender_kind: Literal["citizen", "company", "government", "internal", "other"] | None = None
     sender_name: ShortText | None = None
     sender_reference: ShortText | None = None
-    received_on: IsoDate
-    arrived_on: IsoDate
-    medium: Literal["post", "counter", "lgwan", "mail", "e_application"]
-    unit_id: Code
+    received_on: IsoDate | None = None
+    arrived_on: IsoDate | None = None
+    medium: Literal["post", "counter", "lgwan", "mail", "e_application"] | None = None
+    unit_id: Code | None = None
     due_on: IsoDate | None = None
     class_code: Code | None = None
     backdated_reason: ShortText | None = None
@@ -110,7 +118,10 @@ class EnforcementIn(Body):
     addressee: ShortText | None = None
 
 
-class _Draft(Body):
+class DraftChange(Body):
+    """The members to change; null clears one."""
+
+    title: LongText | None = None
     subtitle: ShortText | None = None
     body: LongText | None = None
     folder_id: Code | None = None
@@ -125,16 +136,10 @@ class _Draft(Body):
     urgent: bool | None = None
 
 
-class DraftIn(_Draft):
+class DraftIn(DraftChange):
     """起案. What is not known yet may be left out until circulation."""
 
-    title: Annotated[Text, Field(max_length=10_000)]
-
-
-class DraftChange(_Draft):
-    """Only the members to change; null clears one."""
-
-    title: Annotated[Text, Field(max_length=10_000)] | None = None
+    model_config = _required("title")
 
 
 class RouteStepIn(Body):
@@ -154,17 +159,21 @@ class RouteIn(Body):
 
 
 class SubmitIn(Body):
-    """回議開始."""
+    """回議開始; `replacement` after 差戻し (AP-30)."""
 
-    route_plan_id: Code
+    model_config = _required("route_plan_id")
+
+    route_plan_id: Code | None = None
     replacement: Literal["minor", "substantive"] | None = None
 
 
 class EnforceIn(Body):
     """施行."""
 
-    enforced_on: IsoDate
-    method: Method
+    model_config = _required("enforced_on", "method", "collated_by")
+
+    enforced_on: IsoDate | None = None
+    method: Method | None = None
     addressee: ShortText | None = None
     collated_by: Code | None = None
 
@@ -179,7 +188,9 @@ class CompleteIn(Body):
 class AnnotationIn(Body):
     """追記."""
 
-    text: LongText
+    model_config = _required("text")
+
+    text: LongText | None = None
 
 
 class ActIn(Body):

@@ -46,7 +46,7 @@ async def verifier_key(request: Request) -> Response:
 @router.get(
     "/tile/{path:path}",
     summary="Tile or entry bundle",
-    responses=answers(200, None, 403, 404, 429, 500, 503, 504, content=_BINARY, signed_in=False),
+    responses=answers(200, None, 403, 404, 422, 429, 500, 503, 504, content=_BINARY, signed_in=False),
 )
 async def tile(
     request: Request, path: Annotated[str, Path(description="`<L>/<N>[.p/<W>]` or `entries/<N>[.p/<W>]`.")]

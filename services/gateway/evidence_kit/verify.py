@@ -87,10 +87,13 @@ def check(folder: Path) -> bool:
 
     comments = {one["decision_id"]: one["comment"] for one in json.loads((folder / "decisions.json").read_bytes())}
     digests = {one["decision_id"]: one["comment_digest"] for one in manifest["decisions"]}
-    say("処理と意見 (decisions.json)", all(
-        name in comments and (sha256(comments[name].encode()) if comments[name] else "") == digest
-        for name, digest in digests.items()
-    ))
+    say(
+        "処理と意見 (decisions.json)",
+        all(
+            name in comments and (sha256(comments[name].encode()) if comments[name] else "") == digest
+            for name, digest in digests.items()
+        ),
+    )
 
     head, _, note = (folder / "completed.tlog-proof").read_bytes().partition(b"\n\n")
     lines = head.decode().splitlines()
