@@ -19,8 +19,8 @@ from tests.repo.sources import (
     modules,
     name_of,
     none,
-    proto,
     prose,
+    proto,
     rows,
     text_of,
 )
@@ -49,9 +49,7 @@ def test_links_lead_somewhere(page):
 @pytest.mark.parametrize("page", documents(), ids=name_of)
 def test_files_that_are_named_exist(page):
     missing = [
-        named
-        for named in PATH.findall(prose(page))
-        if "{" not in named and not any(ROOT.glob(named.rstrip("/")))
+        named for named in PATH.findall(prose(page)) if "{" not in named and not any(ROOT.glob(named.rstrip("/")))
     ]
     none(missing)
 
@@ -109,7 +107,10 @@ def test_rules_that_are_cited_are_explained_and_the_other_way_round():
     explained = set(re.findall(r"^- \*\*([A-Z]{2}-\d{2})\*\*", text_of(DOCS / "domain.md"), flags=re.M))
     cited: dict[str, str] = {}
     for path in files():
-        if path.suffix in (".py", ".proto", ".sql", ".html", ".css", ".js", ".csv", ".yaml") or path.name == "README.md":
+        if (
+            path.suffix in (".py", ".proto", ".sql", ".html", ".css", ".js", ".csv", ".yaml")
+            or path.name == "README.md"
+        ):
             cited |= dict.fromkeys(RULE.findall(text_of(path)), name_of(path))
     assert {rule: place for rule, place in cited.items() if rule not in explained} == {}
     assert explained - set(cited) == set()
@@ -197,7 +198,9 @@ def test_every_promise_is_kept_in_the_security_page_with_its_tests():
         section = re.search(rf"^### I{number}\. .*?(?=^#)", text, flags=re.M | re.S)
         assert section, f"I{number}"
         if number != 6:
-            assert re.search(r"\(\.\./(tests|services|chassis|deploy)/[^)]*\.py\)", section.group()), f"I{number} names no test"
+            assert re.search(r"\(\.\./(tests|services|chassis|deploy)/[^)]*\.py\)", section.group()), (
+                f"I{number} names no test"
+            )
 
 
 @pytest.mark.parametrize("service", SERVICES)
