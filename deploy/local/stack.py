@@ -184,12 +184,8 @@ class Stack:
         long_running = {name for part in self.parts for name in self.names(part.name)}
         for name in self.processes.keys() - long_running:
             self.processes.pop(name).kill()
-        for part in reversed(self.parts):
-            if part.kind != "service":
-                break
-            self._stop(self.names(part.name))
-        self._stop([part.name for part in self.parts if part.kind == "provider"])
-        self._stop([part.name for part in self.parts if part.kind == "engine"])
+        for round_ in system.STOP_ROUNDS:
+            self._stop([name for part in self.parts if part.name in round_ for name in self.names(part.name)])
         self._end_leftovers()
         if self._ports:
             objects.remove_sockets(self._ports[word] + ports.GRPC_OFFSET for word in self._part("store").ports)

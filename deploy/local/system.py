@@ -126,7 +126,8 @@ PARTS: tuple[Part, ...] = (
             "-master.telemetry=false",
             "-master.port={store_master_port}",
             "-master.port.grpc={store_master_grpc_port}",
-            "-master.volumeSizeLimitMB=1024",
+            # Small, because the number of volumes is what fits on the free disk.
+            "-master.volumeSizeLimitMB=256",
             "-volume.port={store_volume_port}",
             "-volume.port.grpc={store_volume_grpc_port}",
             "-volume.preStopSeconds=0",
@@ -229,6 +230,9 @@ PARTS: tuple[Part, ...] = (
         ),
     ),
 )
+
+# Who stops together, in this order: callers before the called, engines last.
+STOP_ROUNDS = (("gateway",), ("documents", "approvals", "audit"), ("oidc",), ("postgres", "nats", "store"))
 
 # Services with a schema. Their migrations run before they start, as the owner role.
 MIGRATED = ("documents", "approvals", "audit")
