@@ -24,7 +24,7 @@ from starlette.responses import RedirectResponse, Response
 from chassis.errors import DomainError
 from chassis.events import Broker
 from chassis.recorder import Recorder
-from services.gateway import api
+from services.gateway import api, pages
 from services.gateway.api import openapi
 from services.gateway.clients import open_clients
 from services.gateway.edge import Edge
@@ -56,8 +56,8 @@ class Gateway:
         self.people = People(self.clients, settings.principals_memory)
         self.recorder = Recorder("gateway", settings.instance, AuditSink(self.clients))
         self.sign_in = SignIn(settings, self.sessions, self.provider, self.people, self.recorder)
-        # How a refusal looks to a person; the pages put theirs here.
-        self.error_page: ErrorPage = lambda request, refused: problem(refused, request)
+        # How a refusal looks to a person.
+        self.error_page: ErrorPage = pages.error_page
         self._has_been_ready = False
 
     def refuse(self, request: Request, refused: Refusal) -> Response:
@@ -146,6 +146,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _refused)
     for router in api.ROUTERS:
         app.include_router(router)
+    pages.install(app)
     return app
 
 

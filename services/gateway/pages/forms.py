@@ -6,7 +6,8 @@ silently (UI-06).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -23,6 +24,12 @@ class Form:
     values: Mapping[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     request_key: str | None = None
+    # Every (name, value) in the order sent, for names that may come more than once.
+    items: Sequence[tuple[str, str]] = ()
+
+    def all_of(self, name: str) -> list[str]:
+        """Every value sent under this name."""
+        return [value for sent, value in self.items if sent == name]
 
     def text(self, name: str) -> str:
         """What was typed, without surrounding space; line ends as \\n (browsers send CRLF)."""
@@ -49,6 +56,16 @@ class Form:
         if found is None and missing:
             self.errors.setdefault(name, missing)
         return "" if found is None else found.isoformat()
+
+    def number(self, name: str, wrong: str) -> int | None:
+        """A whole number, full-width digits and thousands separators too; None when empty or noted as wrong."""
+        text = unicodedata.normalize("NFKC", self.text(name)).replace(",", "").removesuffix("円")
+        if not text:
+            return None
+        if not (text.isascii() and text.isdigit() and len(text) <= 15):
+            self.errors.setdefault(name, wrong)
+            return None
+        return int(text)
 
     def filter_day(self, name: str) -> str:
         """ISO date of one text field of a filter; "" when empty."""

@@ -5,16 +5,17 @@ Undefined names raise: a page that asks for a field its route did not give is a 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Final
 
-import uuid_utils
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from chassis import clock
 from services.gateway import wareki
 from services.gateway.pages import vocabulary
 
@@ -22,16 +23,17 @@ HERE: Final = Path(__file__).resolve().parent.parent
 NOTHING: Final = "―"
 
 
-def build_environment() -> Environment:
+@functools.cache
+def environment() -> Environment:
     """The environment all pages share; autoescape on, templates compiled once."""
-    environment = Environment(
+    made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    made.filters |= {
         "day": _day,
         "day_full": _day_full,
         "day_short": _day_short,
@@ -45,12 +47,12 @@ def build_environment() -> Environment:
         "yen": _yen,
         "surname": _surname,
     }
-    environment.globals |= {
+    made.globals |= {
         "vocabulary": vocabulary,
         "asset": _Assets(HERE / "static"),
-        "new_request_key": lambda: str(uuid_utils.uuid7()),
+        "new_request_key": clock.new_id,
     }
-    return environment
+    return made
 
 
 class _Assets:

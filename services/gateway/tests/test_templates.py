@@ -11,7 +11,7 @@ import pytest
 from services.gateway import wareki
 from services.gateway.pages import vocabulary
 from services.gateway.pages.forms import Form, day_values
-from services.gateway.pages.rendering import HERE, build_environment
+from services.gateway.pages.rendering import HERE, environment
 
 TEMPLATES = sorted((HERE / "templates").rglob("*.html"))
 STYLES = (HERE / "static" / "app.css").read_text(encoding="utf-8")
@@ -47,22 +47,22 @@ def test_styles_load_nothing_from_outside() -> None:
 
 
 def test_every_template_compiles() -> None:
-    environment = build_environment()
+    made = environment()
     for path in TEMPLATES:
-        environment.get_template(path.relative_to(HERE / "templates").as_posix())
+        made.get_template(path.relative_to(HERE / "templates").as_posix())
 
 
 def test_filters_show_missing_values_as_a_dash_and_escape_the_rest() -> None:
-    environment = build_environment()
+    made = environment()
     line = "{{ day | day }}{{ day | day_full }}{{ day | day_short }}{{ day | moment }}{{ day | moment_short }}"
-    assert environment.from_string(line).render(day=None) == "―" * 5
-    assert environment.from_string("{{ name | or_dash }}").render(name="<b>") == "&lt;b&gt;"
-    assert environment.from_string("{{ day | day_full }}").render(day="2026-11-23") == (
+    assert made.from_string(line).render(day=None) == "―" * 5
+    assert made.from_string("{{ name | or_dash }}").render(name="<b>") == "&lt;b&gt;"
+    assert made.from_string("{{ day | day_full }}").render(day="2026-11-23") == (
         '令和8年11月23日<wbr><span class="nowrap">（2026-11-23）</span>'
     )
-    assert environment.from_string("{{ n | size }}").render(n=104_857_600) == "100 MB"
-    assert environment.from_string("{{ n | surname }}").render(n="葛\U000e0100城 拓也") == "葛\U000e0100城"
-    assert environment.from_string("{{ n | word(vocabulary.MEDIA) }}").render(n="pigeon") == "pigeon"
+    assert made.from_string("{{ n | size }}").render(n=104_857_600) == "100 MB"
+    assert made.from_string("{{ n | surname }}").render(n="葛\U000e0100城 拓也") == "葛\U000e0100城"
+    assert made.from_string("{{ n | word(vocabulary.MEDIA) }}").render(n="pigeon") == "pigeon"
 
 
 def test_words_that_need_a_reason_are_known_acts() -> None:

@@ -1,0 +1,56 @@
+"""What selects offer: classes and folders grouped as people think of them, states, staff, years. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+from services.gateway import wareki
+from services.gateway.pages import vocabulary
+from services.gateway.views import View
+
+Choices = list[tuple[str, str]]
+Groups = list[tuple[str, Choices]]
+
+
+def class_name(one: View) -> str:
+    """環境－補助金－浄化槽."""
+    return "－".join(part for part in (one["large"], one["middle"], one["small"]) if part)
+
+
+def classes(items: Iterable[View]) -> Groups:
+    """Classes by 大分類, with the retention that comes with them."""
+    groups: dict[str, Choices] = {}
+    for one in items:
+        retention = vocabulary.RETENTIONS.get(one["retention"], one["retention"])
+        paper = "・紙で保存" if one["paper_only"] else ""
+        groups.setdefault(one["large"], []).append((one["class_code"], f"{class_name(one)}（{retention}{paper}）"))
+    return list(groups.items())
+
+
+def folders(items: Iterable[View]) -> Groups:
+    """Folders by fiscal year, the latest first."""
+    groups: dict[int, Choices] = {}
+    for one in items:
+        retention = vocabulary.RETENTIONS.get(one["retention"], one["retention"])
+        groups.setdefault(one["fiscal_year"], []).append((one["folder_id"], f"{one['name']}（{retention}）"))
+    return [(wareki.format_fiscal_year(year), groups[year]) for year in sorted(groups, reverse=True)]
+
+
+def states() -> Choices:
+    """Document states."""
+    return [(name, word) for name, (word, _) in vocabulary.STATES.items()]
+
+
+def staff(items: Iterable[View]) -> Choices:
+    """Staff with their post."""
+    return [
+        (one["staff_id"], f"{one['name']}（{one['posts'][0]['title']}）" if one["posts"] else one["name"])
+        for one in items
+    ]
+
+
+def years(today: date, *, before: int = 8, after: int = 1) -> list[tuple[int, str]]:
+    """Fiscal years around today, the current one first among equals of a select (UI-08)."""
+    current = wareki.fiscal_year(today)
+    return [(year, wareki.format_fiscal_year(year)) for year in range(current + after, current - before - 1, -1)]

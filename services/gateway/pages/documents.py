@@ -1,0 +1,311 @@
+"""文書: read one, who may see it, what happened to it; 施行, 完結, 追記."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date, datetime
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from chassis import clock
+from chassis.errors import DomainError, Kind
+from services.gateway.actions import cases, documents, filing, organisation
+from services.gateway.actions.answer import Answer
+from services.gateway.pages import choices, files, sheet
+from services.gateway.pages.desk import AtDesk, Desk, absorb
+from services.gateway.pages.drafts import version_of
+from services.gateway.pages.forms import Form, day_values
+from services.gateway.views import View
+from services.gateway.wareki import JST
+
+router = APIRouter()
+
+
+@router.get("/documents/{document_id}")
+async def show(desk: AtDesk, document_id: str) -> Response:
+    """起案用紙, files, opinions, and the form of what waits for this person."""
+    return await draw(desk, document_id, Form())
+
+
+async def draw(desk: Desk, document_id: str, form: Form, status: int = 200) -> Response:
+    """The page of a document; also the answer to an act that was refused."""
+    answer = await documents.read(desk.clients, desk.caller, document_id)
+    document = answer.body
+    people = [document["drafter"], document["decided_by"], document["enforcement"]["collated_by"]]
+    people += [one["added_by"] for one in document["attachments"]]
+    people += [one["staff_id"] for one in document["annotations"]]
+    names, case = await asyncio.gather(
+        organisation.names(
+            desk.clients,
+            desk.caller,
+            [f"unit:{document['unit_id']}", *(f"staff:{staff_id}" for staff_id in people if staff_id)],
+        ),
+        _case(desk, document),
+    )
+    return desk.draw(
+        "document",
+        "search",
+        status=status,
+        access_record=answer.access_record,
+        form=form,
+        document=_shown(document, names),
+        seats=sheet.seats(document, case, names[f"staff:{document['drafter']}"]),
+        opinions=sheet.opinions(case),
+        case=case,
+        my_step=sheet.my_step(case),
+        now=sheet.now(
+            document,
+            case,
+            is_drafter=document["drafter"] == desk.caller.identity.staff_id,
+            is_member=document["unit_id"] in desk.unit_ids,
+        ),
+        read_receipt=document["read_receipt"] or "",
+        access_record_text=answer.access_record,
+    )
+
+
+@router.get("/documents/{document_id}/viewers")
+async def viewers(desk: AtDesk, document_id: str) -> Response:
+    """Who may see it now and why (AC-10)."""
+    document, answer = await asyncio.gather(
+        documents.read(desk.clients, desk.caller, document_id),
+        documents.viewers(desk.clients, desk.caller, document_id),
+    )
+    staff_ids = {staff_id for one in answer.body["items"] for staff_id in one["staff_ids"]}
+    names = await organisation.names(desk.clients, desk.caller, [f"staff:{one}" for one in staff_ids])
+    return desk.draw(
+        "viewers",
+        "search",
+        access_record=answer.access_record,
+        document=document.body,
+        viewers=[_viewer(one, names) for one in answer.body["items"]],
+    )
+
+
+@router.get("/documents/{document_id}/history")
+async def history(desk: AtDesk, document_id: str, cursor: str = "") -> Response:
+    """Every event, and for those entitled every access (LC-11)."""
+    document, answer = await asyncio.gather(
+        documents.read(desk.clients, desk.caller, document_id),
+        documents.history(desk.clients, desk.caller, document_id, cursor=cursor),
+    )
+    events, accesses = answer.body["items"], answer.body["accesses"]
+    names = await actor_names(desk, [*events, *(one["actor"] for one in accesses or ())])
+    return desk.draw(
+        "history",
+        "search",
+        access_record=answer.access_record,
+        document=document.body,
+        events=[one | actor_labels(one, names) | {"detail_text": _detail(one["detail"])} for one in events],
+        accesses=None
+        if accesses is None
+        else [one | actor_labels(one["actor"], names) | {"terminal": one["actor"]["terminal"]} for one in accesses],
+        pager=desk.pager(answer.body["next_cursor"]),
+    )
+
+
+@router.get("/documents/{document_id}/enforce")
+async def enforcement(desk: AtDesk, document_id: str) -> Response:
+    """The form of 施行, with what the draft planned."""
+    document = (await documents.read(desk.clients, desk.caller, document_id)).body
+    planned = document["enforcement"]
+    values = {
+        "version": str(document["version"]),
+        "method": planned["method"] or "",
+        "addressee": planned["addressee"],
+        **day_values("enforced_on", clock.today()),
+    }
+    return await _draw_enforcement(desk, document, Form(values))
+
+
+@router.post("/documents/{document_id}/enforce")
+async def enforce(desk: AtDesk, document_id: str) -> Response:
+    """施行: the dispatch number is issued (LC-06, LC-07)."""
+    form = await desk.form()
+    fields: dict[str, Any] = {
+        "enforced_on": form.day("enforced_on", missing="施行日を入力してください。"),
+        "method": form.required("method", "施行方法を選んでください。"),
+        "addressee": form.required("addressee", "宛先を入力してください。"),
+        "collated_by": form.required("collated_by", "照合した職員を選んでください。"),
+    }
+    status = 422
+    if not form.errors:
+        try:
+            await documents.enforce(
+                desk.clients, desk.caller, document_id, version_of(form), fields, form.text("request_key")
+            )
+            return desk.go(f"/documents/{document_id}", done="enforced")
+        except DomainError as error:
+            status = absorb(form, error)
+    document = (await documents.read(desk.clients, desk.caller, document_id)).body
+    return await _draw_enforcement(desk, document, form, status)
+
+
+@router.get("/documents/{document_id}/complete")
+async def completion(desk: AtDesk, document_id: str) -> Response:
+    """The form of 完結, on the day that the rule gives (LC-09)."""
+    document = (await documents.read(desk.clients, desk.caller, document_id)).body
+    values = {
+        "version": str(document["version"]),
+        "folder_id": document["folder_id"] or "",
+        **day_values("completed_on", _completion_day(document)),
+    }
+    return await _draw_completion(desk, document, Form(values))
+
+
+@router.post("/documents/{document_id}/complete")
+async def complete(desk: AtDesk, document_id: str) -> Response:
+    """完結: filed for good (LC-14, RT-02)."""
+    form = await desk.form()
+    fields: dict[str, Any] = {
+        "completed_on": form.day("completed_on", missing="完結日を入力してください。"),
+        "folder_id": form.required("folder_id", "簿冊を選んでください。"),
+    }
+    status = 422
+    if not form.errors:
+        try:
+            await documents.complete(
+                desk.clients, desk.caller, document_id, version_of(form), fields, form.text("request_key")
+            )
+            return desk.go(f"/documents/{document_id}", done="completed")
+        except DomainError as error:
+            status = absorb(form, error)
+    document = (await documents.read(desk.clients, desk.caller, document_id)).body
+    return await _draw_completion(desk, document, form, status)
+
+
+@router.get("/documents/{document_id}/annotations/new")
+async def annotation(desk: AtDesk, document_id: str) -> Response:
+    """The form of 追記."""
+    document = (await documents.read(desk.clients, desk.caller, document_id)).body
+    return desk.draw("annotate", "search", document=document, form=Form({"version": str(document["version"])}))
+
+
+@router.post("/documents/{document_id}/annotations")
+async def annotate(desk: AtDesk, document_id: str) -> Response:
+    """追記 (LC-16)."""
+    form = await desk.form()
+    text = form.required("text", "追記の内容を入力してください。")
+    status = 422
+    if not form.errors:
+        try:
+            await documents.annotate(
+                desk.clients, desk.caller, document_id, version_of(form), text, form.text("request_key")
+            )
+            return desk.go(f"/documents/{document_id}", done="annotated")
+        except DomainError as error:
+            status = absorb(form, error)
+    document = (await documents.read(desk.clients, desk.caller, document_id)).body
+    return desk.draw("annotate", "search", status=status, document=document, form=form)
+
+
+async def actor_names(desk: Desk, actors: list[View]) -> dict[str, str]:
+    """Names of the people, posts and units of recorded acts, as of today."""
+    principals = [
+        f"{kind}:{actor[f'{kind}_id']}" for actor in actors for kind in ("staff", "unit") if actor[f"{kind}_id"]
+    ]
+    return await organisation.names(desk.clients, desk.caller, principals)
+
+
+def actor_labels(actor: View, names: dict[str, str]) -> View:
+    """The name and unit to show for a recorded act."""
+    staff_id = actor["staff_id"] or ""
+    return {
+        "staff_id": staff_id,
+        "staff_name": names.get(f"staff:{staff_id}", staff_id),
+        "post_label": names.get(f"unit:{actor['unit_id']}", ""),
+    }
+
+
+async def _case(desk: Desk, document: View) -> View | None:
+    """The latest case. None before circulation, and for the moment until approvals has opened it."""
+    if not document["case_id"]:
+        return None
+    try:
+        found: Answer = await cases.read(
+            desk.clients,
+            desk.caller,
+            document_id=document["document_id"],
+            read_receipt=document["read_receipt"] or "",
+        )
+    except DomainError as error:
+        if error.kind is not Kind.NOT_FOUND:
+            raise
+        return None
+    return found.body
+
+
+def _shown(document: View, names: dict[str, str]) -> View:
+    return document | {
+        "unit_name": names[f"unit:{document['unit_id']}"],
+        "drafter_name": names[f"staff:{document['drafter']}"],
+        "collated_by_name": names.get(f"staff:{document['enforcement']['collated_by']}", ""),
+        "drafted_on": document["submitted_at"] or document["created_at"],
+        "attachments": [files.shown(one, names) for one in document["attachments"]],
+        "annotations": [one | {"staff_name": names[f"staff:{one['staff_id']}"]} for one in document["annotations"]],
+    }
+
+
+def _viewer(one: View, names: dict[str, str]) -> View:
+    people = [] if one["principal"].startswith("staff:") else [names[f"staff:{s}"] for s in one["staff_ids"]]
+    until = {"owner_unit": "廃棄まで", "route_step": "処理するまで", "acted": "完結まで"}
+    return one | {"staff_names": people, "until_words": until.get(one["reason"], "定めなし")}
+
+
+_DETAILS = {
+    "draft_number": "起案番号",
+    "dispatch_number": "施行番号",
+    "receipt_number": "収受番号",
+    "number": "番号",
+    "retention_until": "満了日",
+    "enforced_on": "施行日",
+    "completed_on": "完結日",
+}
+
+
+def _detail(detail: dict[str, str]) -> str:
+    return "　".join(f"{_DETAILS[name]} {value}" for name, value in detail.items() if name in _DETAILS)
+
+
+async def _draw_enforcement(desk: Desk, document: View, form: Form, status: int = 200) -> Response:
+    staff = await organisation.staff(desk.clients, desk.caller, unit_id=document["unit_id"])
+    return desk.draw(
+        "enforce",
+        "search",
+        status=status,
+        document=document,
+        form=form,
+        staff_choices=choices.staff(staff.body["items"]),
+    )
+
+
+async def _draw_completion(desk: Desk, document: View, form: Form, status: int = 200) -> Response:
+    folders, case = await asyncio.gather(
+        filing.folders(desk.clients, desk.caller, class_code=document["class_code"] or ""),
+        _case(desk, document),
+    )
+    waiting = [
+        f"{step['unit_name']}　{step['post_title']}"
+        for step in (case["steps"] if case is not None else ())
+        if step["post_view"] and step["state"] != "postviewed"
+    ]
+    return desk.draw(
+        "complete",
+        "search",
+        status=status,
+        document=document,
+        form=form,
+        folder_groups=choices.folders(folders.body["items"]),
+        post_views=waiting,
+    )
+
+
+def _completion_day(document: View) -> date:
+    """LC-09: the day of 施行, else of the decision."""
+    if document["enforced_on"]:
+        return date.fromisoformat(document["enforced_on"])
+    if document["decided_at"]:
+        return datetime.fromisoformat(document["decided_at"]).astimezone(JST).date()
+    return clock.today()

@@ -1,0 +1,207 @@
+"""起案: write, edit, delete a draft; look at the route; start the circulation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from chassis import clock
+from chassis.errors import DomainError
+from services.gateway.actions import documents, filing, receipts
+from services.gateway.callers import Caller
+from services.gateway.pages import choices, sheet
+from services.gateway.pages.desk import AtDesk, Desk, absorb
+from services.gateway.pages.forms import Form, day_values
+from services.gateway.views import View
+
+router = APIRouter()
+
+_TEXTS = ("title", "subtitle", "body", "counterparty")
+_CHOICES = ("folder_id", "decision_class", "disclosure", "personal_information")
+
+
+@router.get("/documents/new")
+async def new(desk: AtDesk, receipt: str = "") -> Response:
+    """An empty draft, or one from a receipt (LC-03)."""
+    values = {"enforcement_required": "yes"}
+    sources: list[View] = []
+    if receipt:
+        source = (await receipts.read(desk.clients, desk.caller, receipt)).body
+        sources = [source]
+        values |= {"title": f"{source['title']}について（伺い）", "counterparty": source["sender_name"]}
+    acting = desk.caller.acting_post
+    return await _draw_form(desk, Form(values | {"post_id": acting.post_id if acting else ""}), None, sources)
+
+
+@router.post("/documents")
+async def create(desk: AtDesk) -> Response:
+    """一時保存 for the first time. No number yet (NB-04)."""
+    form = await desk.form()
+    fields = _fields(form) | {"receipt_ids": form.all_of("receipt_ids")}
+    status = 422
+    if not form.errors:
+        try:
+            answer = await documents.create(desk.clients, _drafter(desk, form), fields, form.text("request_key"))
+            return _after_saving(desk, form, answer.body["document_id"])
+        except DomainError as error:
+            status = absorb(form, error)
+    sources = [(await receipts.read(desk.clients, desk.caller, one)).body for one in fields["receipt_ids"]]
+    return await _draw_form(desk, form, None, sources, status)
+
+
+@router.get("/documents/{document_id}/edit")
+async def edit(desk: AtDesk, document_id: str) -> Response:
+    """The draft in the form."""
+    document = (await documents.read(desk.clients, desk.caller, document_id)).body
+    return await _draw_form(desk, Form(_values(document)), document, [])
+
+
+@router.post("/documents/{document_id}/edit")
+async def save(desk: AtDesk, document_id: str) -> Response:
+    """Keep the changes if nobody else changed it meanwhile."""
+    form = await desk.form()
+    fields = _fields(form)
+    status = 422
+    if not form.errors:
+        try:
+            await documents.edit(
+                desk.clients, desk.caller, document_id, version_of(form), fields, form.text("request_key")
+            )
+            return _after_saving(desk, form, document_id)
+        except DomainError as error:
+            status = absorb(form, error)
+    document = (await documents.read(desk.clients, desk.caller, document_id)).body
+    return await _draw_form(desk, form, document, [], status)
+
+
+@router.post("/documents/{document_id}/delete")
+async def delete(desk: AtDesk, document_id: str) -> Response:
+    """A draft that never circulated (LC-12)."""
+    form = await desk.form()
+    await documents.delete(desk.clients, desk.caller, document_id, version_of(form), form.text("request_key"))
+    return desk.go("/", done="deleted")
+
+
+@router.get("/documents/{document_id}/route")
+async def route(desk: AtDesk, document_id: str) -> Response:
+    """What is missing, or the route that the decision rules give (AP-02)."""
+    return await _draw_route(desk, document_id, Form())
+
+
+@router.post("/documents/{document_id}/submit")
+async def submit(desk: AtDesk, document_id: str) -> Response:
+    """回議開始."""
+    form = await desk.form()
+    try:
+        await documents.submit(
+            desk.clients,
+            desk.caller,
+            document_id,
+            version_of(form),
+            form.text("route_plan_id"),
+            form.text("request_key"),
+            replacement=form.text("replacement"),
+        )
+    except DomainError as error:
+        return await _draw_route(desk, document_id, form, absorb(form, error))
+    return desk.go(f"/documents/{document_id}", done="submitted")
+
+
+def version_of(form: Form) -> int:
+    """The version the form was made for; 0, which is nobody's, when it was tampered with."""
+    text = form.text("version")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
+
+
+async def _draw_route(desk: Desk, document_id: str, form: Form, status: int = 200) -> Response:
+    answer = await documents.read(desk.clients, desk.caller, document_id)
+    document = answer.body
+    missing = sheet.missing_for_circulation(document)
+    plan: View | None = None
+    if not missing:
+        try:
+            # A key of its own: looking at the route twice plans it twice, which changes nothing.
+            planned = await documents.plan_route(desk.clients, desk.caller, document_id, clock.new_id())
+            plan = planned.body | {"steps": sheet.route_rows(planned.body["steps"])}
+        except DomainError as error:
+            status = absorb(form, error)
+    post = desk.caller.staff.post(document["drafter_post"]) or desk.caller.acting_post
+    return desk.draw(
+        "route",
+        "draft",
+        status=status,
+        access_record=answer.access_record,
+        form=form,
+        document=document,
+        missing=missing,
+        plan=plan,
+        resubmission=document["state"] == "sent_back",
+        drafter={
+            "unit_name": post.unit_name if post else "",
+            "post_title": post.title if post else "",
+            "name": desk.caller.staff.name,
+        },
+    )
+
+
+async def _draw_form(desk: Desk, form: Form, document: View | None, sources: list[View], status: int = 200) -> Response:
+    folders = await filing.folders(desk.clients, desk.caller)
+    return desk.draw(
+        "draft",
+        "draft",
+        status=status,
+        form=form,
+        document=document,
+        receipts=sources,
+        folder_groups=choices.folders(folders.body["items"]),
+        post_choices=[(post.post_id, f"{post.unit_name} {post.title}") for post in desk.caller.staff.posts],
+    )
+
+
+def _after_saving(desk: Desk, form: Form, document_id: str) -> Response:
+    page = "attachments" if form.text("next") == "attachments" else "edit"
+    return desk.go(f"/documents/{document_id}/{page}", done="saved")
+
+
+def _drafter(desk: Desk, form: Form) -> Caller:
+    chosen = form.text("post_id")
+    return desk.gateway.sign_in.acting_from(desk.caller, chosen) if chosen else desk.caller
+
+
+def _fields(form: Form) -> dict[str, Any]:
+    """The form as the action takes it. Only the title is needed to save; the rest before circulation (LC-04)."""
+    form.required("title", "件名を入力してください。")
+    texts = {name: form.text(name) for name in _TEXTS}
+    chosen = {name: form.text(name) or None for name in _CHOICES}
+    return {
+        **texts,
+        **chosen,
+        "urgent": form.text("urgent") == "yes",
+        "amount": form.number("amount", "金額は円単位の数字で入力してください。"),
+        "enforcement": {
+            "required": form.text("enforcement_required") == "yes",
+            "planned_on": form.day("enforcement_planned_on"),
+            "method": form.text("enforcement_method"),
+            "addressee": form.text("enforcement_addressee"),
+        },
+    }
+
+
+def _values(document: View) -> Mapping[str, str]:
+    """A document as the form shows it."""
+    enforcement = document["enforcement"]
+    planned = date.fromisoformat(enforcement["planned_on"]) if enforcement["planned_on"] else None
+    return {
+        **{name: document[name] or "" for name in (*_TEXTS, *_CHOICES)},
+        "urgent": "yes" if document["urgent"] else "",
+        "amount": str(document["amount"]) if document["amount"] is not None else "",
+        "enforcement_required": "yes" if enforcement["required"] else "no",
+        "enforcement_method": enforcement["method"] or "",
+        "enforcement_addressee": enforcement["addressee"],
+        "version": str(document["version"]),
+        **day_values("enforcement_planned_on", planned),
+    }

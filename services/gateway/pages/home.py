@@ -1,0 +1,99 @@
+"""ホーム: what waits for me, per kind, and what my unit is working on. Choosing the post to act from."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date, datetime
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from chassis import clock
+from services.gateway.actions import cases, documents, organisation
+from services.gateway.pages import vocabulary
+from services.gateway.pages.desk import AtDesk, Desk
+from services.gateway.views import View
+from services.gateway.wareki import JST
+
+router = APIRouter()
+
+# States in which somebody of the unit has something to do, and what that is.
+_NEXT = {
+    "sent_back": "直して、もう一度回議を始める",
+    "decided": "施行または完結を登録する",
+    "enforced": "完結を登録する",
+    "drafting": "回議を始める",
+    "circulating": "処理を待つ",
+}
+_WANTED = {"approve": "承認", "decide": "決裁", "concur": "同意・不同意", "review": "審査", "inform": "供覧"}
+
+
+@router.get("/")
+async def home(desk: AtDesk, kind: str = "", cursor: str = "") -> Response:
+    """The inbox (UI-01); without a kind also the unit's work."""
+    kind = kind if kind in vocabulary.INBOX_KINDS else ""
+    acting = desk.caller.acting_post
+    waiting = cases.inbox(desk.clients, desk.caller, kinds=[kind] if kind else [], cursor=cursor)
+    if kind or acting is None:
+        inbox, work = await waiting, None
+    else:
+        inbox, work = await asyncio.gather(
+            waiting,
+            documents.list_documents(desk.clients, desk.caller, states=list(_NEXT), unit_id=acting.unit_id, limit=20),
+        )
+    items = inbox.body["items"]
+    working = work.body["items"] if work is not None else []
+    names = await organisation.names(
+        desk.clients,
+        desk.caller,
+        [f"staff:{one['drafter']}" for one in (*items, *working)] + [f"unit:{one['unit_id']}" for one in items],
+    )
+    today = clock.today()
+    return desk.draw(
+        "home",
+        f"inbox-{kind}" if kind else "home",
+        access_record=inbox.access_record,
+        kind=kind,
+        kind_label=vocabulary.INBOX_KINDS.get(kind, ""),
+        counts=inbox.body["counts"],
+        inbox=[_waiting(one, names, today) for one in items],
+        many_posts=len(desk.caller.staff.posts) > 1,
+        working=[
+            one | {"drafter_name": names[f"staff:{one['drafter']}"], "next_step": _NEXT[one["state"]]}
+            for one in working
+        ],
+        notice=_notice(desk),
+        pager=desk.pager(inbox.body["next_cursor"]),
+    )
+
+
+@router.post("/acting-post")
+async def choose_post(desk: AtDesk) -> Response:
+    """兼務者 choose the post they act from (AP-44)."""
+    form = await desk.form()
+    await desk.gateway.sign_in.choose_post(desk.caller, form.text("post_id"))
+    return desk.go("/", done="post")
+
+
+def _waiting(one: View, names: dict[str, str], today: date) -> View:
+    since = datetime.fromisoformat(one["waiting_since"]).astimezone(JST).date() if one["waiting_since"] else today
+    days = (today - since).days
+    wanted = "後閲" if one["kind"] == "post_view" else _WANTED.get(one["step_kind"], "")
+    return one | {
+        # The title arrives with the event that also opens the document; until then there is only the number.
+        "title": one["title"] or f"{one['draft_number'] or '案件'}（件名を準備しています）",
+        "personal_information": one["personal_information"] or "none",
+        "wanted": wanted,
+        "drafter_name": names[f"staff:{one['drafter']}"],
+        "unit_name": names[f"unit:{one['unit_id']}"],
+        "waiting_days": "今日" if days <= 0 else f"{days}日前",
+    }
+
+
+def _notice(desk: Desk) -> View | None:
+    """After an act: what was registered, with the way back to the document."""
+    found = vocabulary.NOTICES.get(desk.request.query_params.get("done", ""))
+    document_id = desk.request.query_params.get("document", "")
+    if found is None or not document_id.replace("-", "").isalnum():
+        return found
+    return found | {"href": f"/documents/{document_id}", "link": "処理した文書を開く"}

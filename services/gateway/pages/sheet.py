@@ -1,0 +1,221 @@
+"""起案用紙 as a page shows it: the seats of the 決裁欄, what was said, where the document stands, what comes next.
+
+Pure: from the dicts of `views` to the dicts of the templates. What is offered is a courtesy; the services decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from services.gateway.pages import vocabulary
+from services.gateway.views import View
+
+# Steps whose window carries a seal: the person acted.
+_SEALED: Final = frozenset(
+    {"approved", "decided", "concurred", "dissented", "substituted", "postviewed", "sent_back", "rejected"}
+)
+_WAITING_FOR_SOMEBODY: Final = frozenset({"active", "held"})
+# In the order in which the form offers them; the first one present is the main button.
+_ORDER: Final = (
+    *("decide", "substitute", "approve", "concur", "post_view", "pull_up"),
+    *("dissent", "send_back", "hold", "reject"),
+)
+_MAIN: Final = frozenset({"decide", "approve", "concur", "post_view", "substitute", "pull_up"})
+# Done on somebody else's step, so offered only when no step of one's own waits.
+_FOR_OTHERS: Final = frozenset({"pull_up", "substitute"})
+_LABELS: Final[Mapping[str, str]] = {
+    "approve": "承認する",
+    "decide": "決裁する",
+    "concur": "同意する",
+    "post_view": "後閲する",
+    "substitute": "代決する",
+    "pull_up": "引き上げて処理する",
+}
+_CASE_ACTIONS: Final[Mapping[str, tuple[str, str]]] = {
+    "recall": ("引き戻す", "次の人が処理するまでの間、自分の処理を取り消せます。"),
+    "withdraw": ("取り下げる", "決裁までの間、起案者が案件を取り下げられます。起案番号は再び使われません。"),
+}
+
+
+def seats(document: View, case: View | None, drafter_name: str) -> list[View]:
+    """The 判窓 in the order of work, the drafter first (UI-03, AP-16). Empty before circulation."""
+    if case is None:
+        return []
+    drafter = _seat("起案者", drafter_name, stamp="起案", acted_at=document["submitted_at"] or case["opened_at"])
+    return [drafter, *(_step_seat(step) for step in case["steps"] if step["kind"] != "inform")]
+
+
+def _step_seat(step: View) -> View:
+    kind = vocabulary.STEP_KINDS[step["kind"]] if step["kind"] in ("concur", "review") else ""
+    title = f"{step['post_title']}（{kind}）" if kind else step["post_title"]
+    foreign = kind and step["unit_name"] and step["unit_name"] not in step["post_title"]
+    state: str = step["state"]
+    word: str = vocabulary.STEP_STATES.get(state, state)
+    return _seat(
+        f"{step['unit_name']}\n{title}" if foreign else title,
+        step["staff_name"] or "",
+        stamp=word if state in _SEALED else "",
+        word="" if state in ("waiting", "struck") else word,
+        acted_at=step["acted_at"],
+        mark="代" if state == "substituted" else "後閲" if step["post_view"] and state != "postviewed" else "",
+        current=state in _WAITING_FOR_SOMEBODY,
+        struck=state == "struck",
+    )
+
+
+def _seat(
+    post_title: str,
+    name: str,
+    *,
+    stamp: str = "",
+    word: str = "",
+    acted_at: str | None = None,
+    mark: str = "",
+    current: bool = False,
+    struck: bool = False,
+) -> View:
+    return {
+        "post_lines": post_title.split("\n"),
+        "name": name,
+        "stamp": stamp,
+        "word": word,
+        "acted_at": acted_at,
+        "mark": mark,
+        "current": current,
+        "struck": struck,
+    }
+
+
+def opinions(case: View | None) -> list[View]:
+    """Every act that said something, oldest first; a bare approval is seen in its seat."""
+    if case is None:
+        return []
+    return [one for one in case["decisions"] if one["comment"] or one["action"] in vocabulary.ACTIONS_WITH_REASON]
+
+
+def my_step(case: View | None) -> View | None:
+    """The form for what waits for this person, or None. A step of one's own before somebody else's."""
+    if case is None:
+        return None
+    mine = [step for step in case["steps"] if step["allowed_actions"]]
+    mine.sort(key=lambda step: set(step["allowed_actions"]) <= _FOR_OTHERS)
+    if not mine:
+        return None
+    step = mine[0]
+    allowed = sorted(step["allowed_actions"], key=_place)
+    reasons = [vocabulary.ACTIONS[name] for name in allowed if name in vocabulary.ACTIONS_WITH_REASON]
+    return {
+        "step_id": step["step_id"],
+        "post_id": step["post_id"],
+        "kind_label": "後閲" if "post_view" in allowed else vocabulary.STEP_KINDS[step["kind"]],
+        "post_title": step["post_title"],
+        "unit_name": step["unit_name"],
+        "for_other": set(allowed) <= _FOR_OTHERS,
+        "decides": bool({"decide", "substitute"} & set(allowed)),
+        "comment_hint": f"{'・'.join(reasons)}のときは必ず書いてください。" if reasons else None,
+        "actions": [
+            {
+                "name": name,
+                "label": _LABELS.get(name, vocabulary.ACTIONS.get(name, name)),
+                "primary": name in _MAIN,
+                "tone": "danger" if name == "reject" else None,
+            }
+            for name in allowed
+        ],
+    }
+
+
+def _place(action: str) -> int:
+    return _ORDER.index(action) if action in _ORDER else len(_ORDER)
+
+
+def now(document: View, case: View | None, *, is_drafter: bool, is_member: bool) -> View:
+    """One sentence, who has it, and what this person may do next (LC states)."""
+    holders = [
+        {
+            "unit_name": step["unit_name"],
+            "post_title": step["post_title"],
+            "staff_name": step["staff_name"] or "",
+            "since": step["activated_at"],
+        }
+        for step in (case["steps"] if case is not None else ())
+        if step["state"] in _WAITING_FOR_SOMEBODY
+    ]
+    state = document["state"]
+    return {
+        "sentence": _sentence(document, case, [holder["post_title"] for holder in holders]),
+        "holders": holders if state == "circulating" else [],
+        "links": _links(document, is_drafter=is_drafter, is_member=is_member),
+        "case_actions": [
+            {"name": name, "label": _CASE_ACTIONS[name][0], "hint": _CASE_ACTIONS[name][1]}
+            for name in (case["allowed_actions"] if case is not None else ())
+        ],
+        "deletable": is_drafter and state == "drafting" and document["draft_number"] is None,
+    }
+
+
+def _sentence(document: View, case: View | None, titles: Sequence[str]) -> str:
+    state = document["state"]
+    if state == "circulating" and titles:
+        return f"{'・'.join(titles)}の処理を待っています。"
+    if state == "circulating" and case is not None and case["state"] == "decided":
+        return "決裁されました。内容を固定しています。"
+    if state == "sent_back" and case is not None and case["reason"] == "recalled":
+        return "引き戻しました。直してから、もう一度回議を始めます。"
+    sends = document["enforcement"]["required"]
+    sentences = {
+        "drafting": "下書きです。回議を始めるまで、起案者だけに見えます。",
+        "circulating": "回議を始めています。少し待ってから開き直してください。",
+        "sent_back": "差し戻されました。直してから、もう一度回議を始めます。",
+        "withdrawn": "取り下げられました。もう一度進めるときは、新しく起案します。",
+        "rejected": "否決されました。もう一度進めるときは、新しく起案します。",
+        "decided": "決裁されました。次は施行の登録です。" if sends else "決裁されました。次は完結の登録です。",
+        "enforced": "施行されました。次は完結の登録です。",
+        "completed": "完結しました。この文書はだれにも変更できません。",
+    }
+    return sentences.get(state, vocabulary.STATES.get(state, (state, ""))[0])
+
+
+def _links(document: View, *, is_drafter: bool, is_member: bool) -> list[View]:
+    base = f"/documents/{document['document_id']}"
+    state = document["state"]
+    if state in ("drafting", "sent_back") and is_drafter:
+        return [
+            _link("内容を編集する", f"{base}/edit", "outline"),
+            _link("添付を編集する", f"{base}/attachments", "outline"),
+            _link("回議ルートを確認する", f"{base}/route", "solid"),
+        ]
+    if state not in ("decided", "enforced") or not is_member:
+        return []
+    if state == "decided" and document["enforcement"]["required"]:
+        first = _link("施行を登録する", f"{base}/enforce", "solid")
+    else:
+        first = _link("完結を登録する", f"{base}/complete", "solid")
+    return [
+        first,
+        _link("添付を追加する", f"{base}/attachments", "outline"),
+        _link("追記する", f"{base}/annotations/new", "outline"),
+    ]
+
+
+def _link(label: str, href: str, kind: str) -> View:
+    return {"label": label, "href": href, "type": kind}
+
+
+def missing_for_circulation(document: View) -> list[tuple[str, str]]:
+    """What LC-04 asks for and is not there yet, with the field to go to: (sentence, address)."""
+    wanted = ("title", "body", "folder_id", "decision_class", "disclosure", "personal_information")
+    missing = [name for name in wanted if document[name] in (None, "", "unspecified")]
+    if document["enforcement"]["required"] and not document["enforcement"]["planned_on"]:
+        missing.append("enforcement_planned_on")
+    base = f"/documents/{document['document_id']}/edit#f-"
+    return [(f"{vocabulary.FIELDS[name]}がまだありません。", base + name) for name in missing]
+
+
+def route_rows(steps: Iterable[View]) -> list[View]:
+    """The planned steps numbered after the drafter; steps of one group stand beside each other (AP-08)."""
+    listed = list(steps)
+    groups = list(dict.fromkeys(step["group"] for step in listed))
+    counts = {group: sum(step["group"] == group for step in listed) for group in groups}
+    return [step | {"order": groups.index(step["group"]) + 2, "parallel": counts[step["group"]] > 1} for step in listed]
