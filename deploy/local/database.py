@@ -13,12 +13,15 @@ import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
+
+from deploy.local.processes import leftovers
 
 SUPERUSER = "postgres"
 # sockaddr_un holds 107 bytes, and PostgreSQL appends "/.s.PGSQL.<port>" and ".lock".
@@ -100,6 +103,9 @@ def install(state: Path, home_before: Path | None) -> Installation:
         return Installation(home, binaries, None)
     home = home_before or (state / "postgres" if _can_pass(user, state) else _outside(state))
     _make_home(home, user)
+    if home == _outside(state):
+        (home / "owner").write_text(f"{state.resolve()}\n", encoding="utf-8")
+        _forget_temporary_homes()
     if not (_can_pass(user, binaries) and _can_read(user, binaries / "postgres")):
         binaries = _copy_binaries(binaries, home, user)
     return Installation(home, binaries, user)
@@ -116,6 +122,19 @@ def remove(home: Path, state: Path) -> None:
         raise DatabaseError(f"{home} is not a folder of this stack: it stays")
     if home.exists():
         shutil.rmtree(home)
+
+
+def _forget_temporary_homes() -> None:
+    """Remove what tests left below /var/tmp: clusters of state folders that were temporary and are gone."""
+    temporary = Path(tempfile.gettempdir()).resolve()
+    for home in OUTSIDE.glob("kanketsu-postgres-*"):
+        try:
+            state = Path((home / "owner").read_text(encoding="utf-8").strip())
+        except OSError:
+            continue
+        is_ours = not home.is_symlink() and home == _outside(state)
+        if is_ours and temporary in state.parents and not state.exists() and not leftovers([home]):
+            shutil.rmtree(home)
 
 
 def _outside(state: Path) -> Path:

@@ -251,6 +251,25 @@ def test_root_puts_postgresql_elsewhere_when_its_account_cannot_reach_the_state(
 
 
 @as_root
+def test_clusters_of_temporary_folders_that_are_gone_are_forgotten(reachable: Path) -> None:
+    homes = []
+    for name in ("先", "後"):
+        private = reachable / name
+        private.mkdir(mode=0o700)
+        stack = Stack(private / "state", services=False)
+        stack.prepare()
+        homes.append(stack.installation.home)
+        stack.stop()
+        assert homes[-1].exists()
+        if name == "先":
+            shutil.rmtree(private)
+        else:
+            stack.remove()
+    assert not homes[0].exists()
+    assert not homes[1].exists()
+
+
+@as_root
 def test_root_copies_the_binaries_when_the_environment_is_out_of_reach(reachable: Path) -> None:
     private = reachable / "環境"
     private.mkdir(mode=0o700)
