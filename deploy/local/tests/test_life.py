@@ -141,9 +141,9 @@ def test_a_part_that_cannot_start_says_why_and_nothing_stays(tmp_path: Path) -> 
 # --- the supervisor -------------------------------------------------------------------------------
 
 
-def _supervisor(state: Path, python: str = sys.executable, **options: object) -> subprocess.Popen[str]:
+def _supervisor(state: Path, python: str = sys.executable, **options: Any) -> subprocess.Popen[str]:
     command = [python, "-m", "deploy.local.tests.engines_only", str(state)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, **options)  # type: ignore[call-overload]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, **options)
 
 
 def _wait_for(process: subprocess.Popen[str], word: str) -> list[str]:
