@@ -123,7 +123,7 @@ async def recall(
     """引戻し by the last actor or the drafter. TOO_LATE, NOT_PERMITTED, NOT_YOUR_STEP, CASE_CLOSED, STALE_VERSION."""
 
     def change(case: Case, hall: Hall) -> Outcome:
-        step = domain.recallable(case, reader.staff_id)
+        step = domain.last_act_of(case, reader.staff_id)
         if step is not None:
             by = policy.require_still_held(step, hall, reader.staff_id)
         else:

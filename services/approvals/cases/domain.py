@@ -375,7 +375,7 @@ def recall(case: Case, act: Act) -> Outcome:
     """
     _require_circulating(case)
     require_comment(act.action, act.comment)
-    step = _own_last(case, act.by.staff_id)
+    step = last_act_of(case, act.by.staff_id)
     if step is not None:
         return _recall_step(case, step, act)
     if act.by.staff_id != case.drafter:
@@ -389,7 +389,7 @@ def recall(case: Case, act: Act) -> Outcome:
 
 def recallable(case: Case, staff_id: str) -> Step | None:
     """The step whose act the person may recall now, None for nothing or for the whole case."""
-    step = _own_last(case, staff_id)
+    step = last_act_of(case, staff_id)
     if case.state is not CaseState.CIRCULATING or step is None or not _nobody_after(case, step):
         return None
     return step
@@ -400,7 +400,7 @@ def drafter_may_recall(case: Case) -> bool:
     return case.state is CaseState.CIRCULATING and _untouched(case.steps)
 
 
-def _own_last(case: Case, staff_id: str) -> Step | None:
+def last_act_of(case: Case, staff_id: str) -> Step | None:
     """The latest step on the route that the person acted on from its own post."""
     own = [
         step
@@ -409,7 +409,7 @@ def _own_last(case: Case, staff_id: str) -> Step | None:
         and step.holder is not None
         and step.holder.staff_id == staff_id
     ]
-    return max(own, key=lambda step: step.group, default=None)
+    return max(own, key=lambda step: (step.group, step.acted_at or case.opened_at), default=None)
 
 
 def _recall_step(case: Case, step: Step, act: Act) -> Outcome:

@@ -226,9 +226,7 @@ class Person:
         """Their inbox."""
         return await self.call("ListInbox", **fields)
 
-    async def is_away(
-        self, start: dt.timedelta = dt.timedelta(hours=-1), end: dt.timedelta = dt.timedelta(days=2)
-    ) -> str:
+    async def is_away(self, start: dt.timedelta = dt.timedelta(), end: dt.timedelta = dt.timedelta(days=2)) -> str:
         """Register their absence; returns its id."""
         now = clock.now()
         answer = await self.call(
