@@ -91,14 +91,15 @@ async def history(desk: AtDesk, document_id: str, cursor: str = "") -> Response:
         documents.read(desk.clients, desk.caller, document_id),
         documents.history(desk.clients, desk.caller, document_id, cursor=cursor),
     )
-    events, accesses = answer.body["items"], answer.body["accesses"]
+    accesses = answer.body["accesses"]
+    events = sheet.course(answer.body["items"], await _case(desk, document.body))
     names = await actor_names(desk, [*events, *(one["actor"] for one in accesses or ())])
     return desk.draw(
         "history",
         "search",
         access_record=answer.access_record,
         document=document.body,
-        events=[one | actor_labels(one, names) | {"detail_text": _detail(one["detail"])} for one in events],
+        events=[one | actor_labels(one, names) for one in events],
         accesses=None
         if accesses is None
         else [one | actor_labels(one["actor"], names) | {"terminal": one["actor"]["terminal"]} for one in accesses],
@@ -214,7 +215,7 @@ def actor_labels(actor: View, names: dict[str, str]) -> View:
     staff_id = actor["staff_id"] or ""
     return {
         "staff_id": staff_id,
-        "staff_name": names.get(f"staff:{staff_id}", staff_id),
+        "staff_name": "システム" if staff_id.startswith("service:") else names.get(f"staff:{staff_id}", staff_id),
         "post_label": names.get(f"unit:{actor['unit_id']}", ""),
     }
 
@@ -252,21 +253,6 @@ def _viewer(one: View, names: dict[str, str]) -> View:
     people = [] if one["principal"].startswith("staff:") else [names[f"staff:{s}"] for s in one["staff_ids"]]
     until = {"owner_unit": "廃棄まで", "route_step": "処理するまで", "acted": "完結まで"}
     return one | {"staff_names": people, "until_words": until.get(one["reason"], "定めなし")}
-
-
-_DETAILS = {
-    "draft_number": "起案番号",
-    "dispatch_number": "施行番号",
-    "receipt_number": "収受番号",
-    "number": "番号",
-    "retention_until": "満了日",
-    "enforced_on": "施行日",
-    "completed_on": "完結日",
-}
-
-
-def _detail(detail: dict[str, str]) -> str:
-    return "　".join(f"{_DETAILS[name]} {value}" for name, value in detail.items() if name in _DETAILS)
 
 
 async def _draw_enforcement(desk: Desk, document: View, form: Form, status: int = 200) -> Response:

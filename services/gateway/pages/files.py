@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -93,7 +95,10 @@ def shown(file: View, names: dict[str, str]) -> View:
     """A file as the list of attachments shows it."""
     kind = file["content_type"]
     label = _KINDS.get(kind) or ("画像" if kind.startswith("image/") else "ファイル")
+    until = file["locked_until"]
     return file | {
+        # The lock ends at a midnight: the day before is the last one.
+        "locked_last_day": datetime.fromisoformat(until) - timedelta(microseconds=1) if until else None,
         "kind_label": label,
         "viewable": kind in _VIEWABLE,
         "added_by_name": names.get(f"staff:{file['added_by']}", file["added_by"]),

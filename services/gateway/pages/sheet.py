@@ -6,8 +6,10 @@ Pure: from the dicts of `views` to the dicts of the templates. What is offered i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Final
 
+from services.gateway import wareki
 from services.gateway.pages import vocabulary
 from services.gateway.views import View
 
@@ -32,6 +34,19 @@ _LABELS: Final[Mapping[str, str]] = {
     "substitute": "代決する",
     "pull_up": "引き上げて処理する",
 }
+# Acts that the document's own events tell as well.
+_TOLD_BY_THE_DOCUMENT: Final = frozenset({"decide", "substitute", "send_back", "reject", "withdraw"})
+# Identifiers in the detail of an event that people know.
+_DETAILS: Final[Mapping[str, str]] = {
+    "draft_number": "起案番号",
+    "dispatch_number": "施行番号",
+    "number": "番号",
+    "enforced_on": "施行日",
+    "completed_on": "完結日",
+    "retention_until": "満了日",
+}
+_REGISTERS: Final[Mapping[str, str]] = {"receipt": "収受番号", "draft": "起案番号", "dispatch": "施行番号"}
+_DAYS: Final = frozenset({"enforced_on", "completed_on", "retention_until"})
 _CASE_ACTIONS: Final[Mapping[str, tuple[str, str]]] = {
     "recall": ("引き戻す", "次の人が処理するまでの間、自分の処理を取り消せます。"),
     "withdraw": ("取り下げる", "決裁までの間、起案者が案件を取り下げられます。起案番号は再び使われません。"),
@@ -54,7 +69,7 @@ def _step_seat(step: View) -> View:
     word: str = vocabulary.STEP_STATES.get(state, state)
     return _seat(
         f"{step['unit_name']}\n{title}" if foreign else title,
-        step["staff_name"] or "",
+        "" if state == "struck" else step["staff_name"] or "",
         stamp=word if state in _SEALED else "",
         word="" if state in ("waiting", "struck") else word,
         acted_at=step["acted_at"],
@@ -166,7 +181,7 @@ def _sentence(document: View, case: View | None, titles: Sequence[str]) -> str:
     sends = document["enforcement"]["required"]
     sentences = {
         "drafting": "下書きです。回議を始めるまで、起案者だけに見えます。",
-        "circulating": "回議を始めています。少し待ってから開き直してください。",
+        "circulating": "回議を始めました。決裁欄はまもなく表示されます。",
         "sent_back": "差し戻されました。直してから、もう一度回議を始めます。",
         "withdrawn": "取り下げられました。もう一度進めるときは、新しく起案します。",
         "rejected": "否決されました。もう一度進めるときは、新しく起案します。",
@@ -201,6 +216,35 @@ def _links(document: View, *, is_drafter: bool, is_member: bool) -> list[View]:
 
 def _link(label: str, href: str, kind: str) -> View:
     return {"label": label, "href": href, "type": kind}
+
+
+def course(events: Iterable[View], case: View | None) -> list[View]:
+    """What happened to the document, oldest first: its own events and the acts on its latest case (LC-11)."""
+    rows = [one | {"detail_text": _detail(one["detail"])} for one in events]
+    for act in case["decisions"] if case is not None else ():
+        if act["action"] in _TOLD_BY_THE_DOCUMENT:
+            continue
+        rows.append(
+            {
+                "occurred_at": act["acted_at"],
+                "staff_id": act["staff_id"],
+                "unit_id": None,
+                "action": vocabulary.ACTIONS.get(act["action"], act["action"]),
+                "detail_text": f"{act['unit_name']}　{act['post_title']}として",
+            }
+        )
+    return sorted(rows, key=lambda row: str(row["occurred_at"]))
+
+
+def _detail(detail: Mapping[str, str]) -> str:
+    words = []
+    for name, label in _DETAILS.items():
+        value = detail.get(name, "")
+        if name == "number":
+            label = _REGISTERS.get(detail.get("register", ""), label)
+        if value:
+            words.append(f"{label} {wareki.format_date(date.fromisoformat(value)) if name in _DAYS else value}")
+    return "　".join(words)
 
 
 def missing_for_circulation(document: View) -> list[tuple[str, str]]:

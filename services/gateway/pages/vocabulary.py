@@ -231,6 +231,7 @@ OBJECTS: Final[dict[str, str]] = {
     "absence": "不在",
     "directory": "組織",
     "file_plan": "分類表",
+    "content_lock": "内容の固定",
     "entry": "記録",
     "log": "監査ログ",
     "tile": "監査ログ",

@@ -1,5 +1,35 @@
-// Small comforts on top of pages that work without this file: no double submit, and a warning before typed text is lost.
-// Nothing here is needed to do anything.
+// Small comforts on top of pages that work without this file: no double submit, a warning before typed text is lost,
+// several files at once. Nothing here is needed to do anything.
+
+// One file per request, one after the other, so that the server streams each and a failure names its file.
+for (const form of document.querySelectorAll("form[data-several-files]")) {
+  const input = form.querySelector("input[type=file]");
+  const progress = form.querySelector("[role=status]");
+  input.multiple = true;
+  form.addEventListener("submit", async (event) => {
+    if (input.files.length < 2) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (form.dataset.sent) return;
+    form.dataset.sent = "yes";
+    const files = [...input.files];
+    for (const [number, file] of files.entries()) {
+      progress.textContent = `${files.length}件のうち${number + 1}件目（${file.name}）を送っています。`;
+      const body = new FormData();
+      for (const hidden of form.querySelectorAll("input[type=hidden]")) body.append(hidden.name, hidden.value);
+      body.set("request_key", crypto.randomUUID());
+      body.append(input.name, file);
+      const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" } });
+      if (!answer.ok) {
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        document.querySelector("main").replaceWith(page.querySelector("main"));
+        document.querySelector("[role=alert]")?.focus();
+        return;
+      }
+    }
+    location.assign(`${location.pathname}?done=attached`);
+  });
+}
 
 for (const form of document.querySelectorAll("form[method=post]")) {
   form.addEventListener("submit", (event) => {

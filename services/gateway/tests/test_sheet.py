@@ -1,0 +1,184 @@
+"""The 決裁欄, the act form, what comes next and the course of a document, from cases as the API gives them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.gateway.pages import choices, sheet
+
+
+def step(kind: str, state: str, **more: Any) -> dict[str, Any]:
+    return {
+        "step_id": more.pop("step_id", "st-1"),
+        "kind": kind,
+        "state": state,
+        "group": 1,
+        "post_id": "P-040-03-01",
+        "post_title": "室長",
+        "unit_name": "環境政策室",
+        "staff_name": "髙橋 誠司",
+        "activated_at": "2026-11-20T09:00:00+09:00",
+        "acted_at": None,
+        "post_view": False,
+        "allowed_actions": [],
+    } | more
+
+
+def case(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {
+        "case_id": "c-1",
+        "state": "circulating",
+        "opened_at": "2026-11-18T09:20:00+09:00",
+        "steps": list(steps),
+        "decisions": [],
+        "allowed_actions": [],
+        "reason": None,
+    } | more
+
+
+def document(state: str, **more: Any) -> dict[str, Any]:
+    return {
+        "document_id": "d-1",
+        "state": state,
+        "title": "補助金の交付決定について（伺い）",
+        "body": "伺います。",
+        "folder_id": "F-1",
+        "decision_class": "head",
+        "disclosure": "partial",
+        "personal_information": "personal",
+        "draft_number": "箕市第1号",
+        "submitted_at": "2026-11-18T09:20:00+09:00",
+        "enforcement": {"required": True, "planned_on": "2026-11-30"},
+    } | more
+
+
+def test_every_seat_says_what_happened_there() -> None:
+    seats = sheet.seats(
+        document("circulating"),
+        case(
+            step("approve", "approved", post_title="担当主査", acted_at="2026-11-19T10:00:00+09:00"),
+            step("approve", "postview_due", post_title="室長補佐", post_view=True),
+            step("concur", "concurred", unit_name="財政経営室", acted_at="2026-11-19T11:00:00+09:00"),
+            step("decide", "active"),
+            step("approve", "struck", post_title="部長", staff_name="𠮷田 恵美子"),
+        ),
+        "葛󠄀城 拓也",
+    )
+    drafter, chief, deputy, finance, head, director = seats
+    assert (drafter["stamp"], drafter["acted_at"]) == ("起案", "2026-11-18T09:20:00+09:00")
+    assert (chief["stamp"], chief["current"]) == ("承認", False)
+    assert (deputy["stamp"], deputy["word"], deputy["mark"]) == ("", "後閲待ち", "後閲")
+    assert finance["post_lines"] == ["財政経営室", "室長（合議）"]
+    assert (head["word"], head["current"]) == ("処理待ち", True)
+    assert director["struck"]
+    assert not director["name"]
+    assert sheet.seats(document("drafting"), None, "葛󠄀城 拓也") == []
+
+
+def test_substitution_and_post_view_are_marked_beside_the_name() -> None:
+    substituted, viewed = sheet.seats(
+        document("decided"),
+        case(
+            step("decide", "substituted", acted_at="2026-11-21T10:00:00+09:00", post_view=True),
+            step("approve", "postviewed", acted_at="2026-11-22T10:00:00+09:00", post_view=True),
+        ),
+        "葛󠄀城 拓也",
+    )[1:]
+    assert (substituted["stamp"], substituted["mark"]) == ("代決", "代")
+    assert (viewed["stamp"], viewed["mark"]) == ("後閲", "")
+
+
+def test_the_form_offers_the_main_act_first_and_asks_for_reasons() -> None:
+    mine = sheet.my_step(case(step("decide", "active", allowed_actions=["hold", "reject", "send_back", "decide"])))
+    assert mine is not None
+    assert [action["name"] for action in mine["actions"]] == ["decide", "send_back", "hold", "reject"]
+    assert [action["primary"] for action in mine["actions"]] == [True, False, False, False]
+    assert mine["decides"]
+    assert mine["comment_hint"] == "差戻し・保留・否認のときは必ず書いてください。"
+
+
+def test_a_step_of_ones_own_comes_before_somebody_elses() -> None:
+    lower = step("approve", "active", step_id="st-lower", allowed_actions=["pull_up"])
+    own = step("concur", "active", step_id="st-own", allowed_actions=["concur", "dissent"])
+    mine = sheet.my_step(case(lower, own))
+    assert mine is not None
+    assert (mine["step_id"], mine["for_other"]) == ("st-own", False)
+    other = sheet.my_step(case(lower))
+    assert other is not None
+    assert other["for_other"]
+    assert sheet.my_step(case(step("approve", "waiting"))) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "is_drafter", "is_member", "labels"),
+    [
+        ("drafting", True, True, ["内容を編集する", "添付を編集する", "回議ルートを確認する"]),
+        ("drafting", False, True, []),
+        ("circulating", True, True, []),
+        ("decided", False, True, ["施行を登録する", "添付を追加する", "追記する"]),
+        ("decided", True, False, []),
+        ("enforced", True, True, ["完結を登録する", "添付を追加する", "追記する"]),
+        ("completed", True, True, []),
+    ],
+)
+def test_only_what_may_come_next_is_offered(state: str, is_drafter: bool, is_member: bool, labels: list[str]) -> None:
+    now = sheet.now(document(state), None, is_drafter=is_drafter, is_member=is_member)
+    assert [link["label"] for link in now["links"]] == labels
+    assert now["sentence"].endswith("。")
+
+
+def test_a_decision_without_dispatch_leads_to_completion() -> None:
+    internal = document("decided", enforcement={"required": False, "planned_on": None})
+    now = sheet.now(internal, None, is_drafter=True, is_member=True)
+    assert now["links"][0]["label"] == "完結を登録する"
+
+
+def test_what_is_missing_before_circulation_leads_to_its_field() -> None:
+    draft = document(
+        "drafting", folder_id=None, disclosure="unspecified", enforcement={"required": True, "planned_on": None}
+    )
+    assert sheet.missing_for_circulation(draft) == [
+        ("簿冊がまだありません。", "/documents/d-1/edit#f-folder_id"),
+        ("公開区分がまだありません。", "/documents/d-1/edit#f-disclosure"),
+        ("施行予定日がまだありません。", "/documents/d-1/edit#f-enforcement_planned_on"),
+    ]
+    assert sheet.missing_for_circulation(document("drafting")) == []
+
+
+def test_the_course_joins_events_and_acts_in_order() -> None:
+    event = {"staff_id": "S0072", "unit_id": "U-040-03", "detail": {}}
+    events = [
+        event | {"occurred_at": "2026-11-18T09:20:00+09:00", "action": "document.submitted"},
+        event
+        | {
+            "occurred_at": "2026-11-24T10:00:00+09:00",
+            "action": "document.completed",
+            "detail": {"completed_on": "2026-11-24", "case_id": "c-1"},
+        },
+    ]
+    act = {"staff_id": "S0070", "unit_name": "環境政策室", "post_title": "担当主査"}
+    acts = [
+        act | {"acted_at": "2026-11-19T10:00:00+09:00", "action": "approve"},
+        act | {"acted_at": "2026-11-20T10:00:00+09:00", "action": "decide"},
+    ]
+    rows = sheet.course(events, case(decisions=acts))
+    assert [row["action"] for row in rows] == ["document.submitted", "承認", "document.completed"]
+    assert rows[2]["detail_text"] == "完結日 令和8年11月24日"
+
+
+def test_parallel_steps_share_their_number() -> None:
+    rows = sheet.route_rows([{"group": 1}, {"group": 5}, {"group": 5}, {"group": 9}])
+    assert [(row["order"], row["parallel"]) for row in rows] == [(2, False), (3, True), (3, True), (4, False)]
+
+
+def test_folders_are_offered_by_year_the_latest_first() -> None:
+    folders = [
+        {"folder_id": "F-1", "name": "令和7年度浄化槽綴", "fiscal_year": 2025, "retention": "5"},
+        {"folder_id": "F-2", "name": "給水台帳", "fiscal_year": 2026, "retention": "perpetual_use"},
+    ]
+    assert choices.folders(folders) == [
+        ("令和8年度", [("F-2", "給水台帳（常用）")]),
+        ("令和7年度", [("F-1", "令和7年度浄化槽綴（5年）")]),
+    ]
