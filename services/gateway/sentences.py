@@ -250,6 +250,12 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
         "Sequence broken",
         "The records of a source must be contiguous. Try again shortly.",
     ),
+    ("audit", "NOT_YET_IN_CHECKPOINT"): Sentence(
+        "証明をまだ作れません",
+        "記録が署名された目録に入るまで数秒かかります。少し待ってからもう一度お試しください。",
+        "Not yet in a checkpoint",
+        "A signed checkpoint will cover it within seconds. Try again.",
+    ),
     # --- the gateway itself ----------------------------------------------------------------------
     ("gateway", "SIGN_IN_REQUIRED"): Sentence(
         "ログインしてください",

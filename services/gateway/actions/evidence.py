@@ -79,7 +79,7 @@ async def _proof(clients: Clients, caller: Caller, document_id: str, receipt: st
         return await clients.audit.ask(clients.audit.rpc.FindProof, request, caller)
     except DomainError as error:
         # The document is completed, so its record is on its way.
-        if error.kind is Kind.NOT_FOUND or error.reason == "NOT_YET_IN_CHECKPOINT":
+        if error.kind is Kind.NOT_FOUND:
             raise refusal("PROOF_PENDING") from None
         raise
 

@@ -44,7 +44,7 @@ _REFUSED: Final[dict[int, str]] = {
     504: "Took too long.",
 }
 # What any operation of a signed-in caller may be answered.
-_ALWAYS: Final = (401, 403, 422, 429, 500, 503, 504)
+_ALWAYS: Final = (401, 403, 404, 422, 429, 500, 503, 504)
 _PROBLEM: Final = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _ETAG: Final = {"description": "Version, for If-Match.", "schema": {"type": "string"}}
 _RECORD: Final = {"description": "The record that this was shown.", "schema": {"type": "string"}}
