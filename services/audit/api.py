@@ -66,7 +66,7 @@ class Api(AuditServiceServicer):
         try:
             leaves = leaves_of_batch(batch)
         except EntryError as error:
-            raise invalid(FieldViolation("batch.records", str(error))) from error
+            raise commands.malformed("batch.records", error) from error
         if [leaf.seq for leaf in leaves] != list(range(leaves[0].seq, leaves[0].seq + len(leaves))):
             raise DomainError(Kind.PRECONDITION, "SEQUENCE_BROKEN", "the numbers within the batch are not contiguous")
         direct = DirectBatch(batch.epoch, leaves, batch.chain, lambda before: chain_after(batch, before))
@@ -299,7 +299,7 @@ def _filters(request: pb.ListEntriesRequest) -> dict[str, object]:
         if value
     }
     if request.outcome and request.outcome not in _OUTCOME_OF:
-        wrong.append(FieldViolation("outcome", "UNKNOWN"))
+        wrong.append(FieldViolation("outcome", "INVALID"))
     for name in ("from", "to"):
         if request.HasField(name):
             filters[f"{name}_time"] = getattr(request, name).ToDatetime(tzinfo=dt.UTC)

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from chassis import telemetry
 from chassis.db import Connection, Pool, transaction
-from chassis.errors import DomainError, FieldViolation, Kind, invalid
+from chassis.errors import DomainError, FieldViolation, Kind
 from services.audit import domain, store, tlog
 from services.audit.entry import EntryError, Leaf, encode
 from services.audit.note import SigningKey, open_checkpoint, sign_checkpoint
@@ -134,7 +134,7 @@ def _prepare(leaves: Sequence[Leaf]) -> list[NewEntry]:
         try:
             entry = encode(leaf)
         except EntryError as error:
-            raise invalid(FieldViolation(f"records[{position}]", str(error))) from error
+            raise malformed(f"records[{position}]", error) from error
         entries.append(NewEntry(leaf, entry, tlog.leaf_hash(entry)))
     return entries
 
@@ -163,6 +163,11 @@ async def _sequence(conn: Connection, head: Coordinator, entries: Sequence[NewEn
     leaves = [entry.leaf for entry in fresh]
     await store.count_aggregates(conn, leaves)
     return leaves
+
+
+def malformed(field: str, error: EntryError) -> DomainError:
+    """A record that cannot be a leaf: the field for programs, the reason for the log of operations."""
+    return DomainError(Kind.INVALID, "INVALID_FIELDS", f"{field}: {error}", [FieldViolation(field, "MALFORMED")])
 
 
 def _broken(message: str) -> DomainError:

@@ -26,18 +26,18 @@ log = logging.getLogger(__name__)
 # Key of the advisory lock; one database is one municipality.
 LEADER_LOCK = 0x41554449
 RETRY_SECONDS = 1.0
-# A direct source that was silent this long has crashed; the same as the recorders' own rule.
-SILENT_FOR = dt.timedelta(seconds=180)
 SWEEP_SECONDS = 60.0
 
 
 class Sequencer:
     """Runs in every replica; one leads."""
 
-    def __init__(self, pool: Pool, keys: LogKeys, interval: float) -> None:
+    def __init__(self, pool: Pool, keys: LogKeys, interval: float, recover_after: float) -> None:
         self._pool = pool
         self._keys = keys
         self._interval = interval
+        # A direct source that was silent this long has crashed; the same as the recorders' own rule.
+        self._silence = dt.timedelta(seconds=recover_after)
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -66,14 +66,15 @@ class Sequencer:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _lead(self, conn: Connection) -> None:
-        next_sweep = time.monotonic() + SILENT_FOR.total_seconds()
+        # While nobody led, perhaps nobody could write: sources get their time anew.
+        next_sweep = time.monotonic() + self._silence.total_seconds()
         while True:
             # Cleared before the look, so that what is appended during it brings another one.
             self._wake.clear()
             await advance(conn, self._keys)
             if time.monotonic() >= next_sweep:
-                next_sweep = time.monotonic() + SWEEP_SECONDS
-                if await commands.recover_sources(self._pool, self._keys, SILENT_FOR, clock.now(), clock.new_id):
+                next_sweep = time.monotonic() + min(SWEEP_SECONDS, self._silence.total_seconds() / 3)
+                if await commands.recover_sources(self._pool, self._keys, self._silence, clock.now(), clock.new_id):
                     continue
             try:
                 await asyncio.wait_for(self._wake.wait(), self._interval)

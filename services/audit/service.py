@@ -32,7 +32,7 @@ async def serve() -> None:
     keys = _keys(configured)
 
     async def build(parts: Parts) -> Wiring:
-        sequencer = Sequencer(parts.pool, keys, configured.checkpoint_interval)
+        sequencer = Sequencer(parts.pool, keys, configured.checkpoint_interval, configured.recover_after)
         receipts = KeyVerifier(configured.receipt_jwks_file)
         api = Api(parts.pool, keys, parts.recorder, receipts, sequencer.wake)
         return Wiring(

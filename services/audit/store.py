@@ -324,36 +324,42 @@ class Position:
     leaf_index: int
 
 
+_CONDITIONS = {
+    "staff_id": "staff_id = %(staff_id)s",
+    "unit_id": "unit_id = %(unit_id)s",
+    "action": "action = %(action)s",
+    "document_id": "document_id = %(document_id)s",
+    "epoch": "epoch = %(epoch)s",
+    "seq": "seq = %(seq)s",
+    "from_time": "occurred_at >= %(from_time)s",
+    "to_time": "occurred_at < %(to_time)s",
+    "granted": "outcome = 'granted'",
+    # The second half lets the planner take the index of refusals.
+    "denied": "outcome = 'denied' AND outcome <> 'granted'",
+    "failed": "outcome = 'failed' AND outcome <> 'granted'",
+}
+
+
+def entries_query(filters: Mapping[str, object], before: Position | None, limit: int) -> tuple[str, dict[str, object]]:
+    """The statement of `find_entries`, and its values."""
+    where = [_CONDITIONS[str(value) if name == "outcome" else name] for name, value in filters.items()]
+    values: dict[str, object] = {**filters, "limit": limit}
+    if before is not None:
+        where.append("(occurred_at, log_year, leaf_index) < (%(at)s, %(at_year)s, %(at_index)s)")
+        values |= {"at": before.occurred_at, "at_year": before.log_year, "at_index": before.leaf_index}
+    matching = f" WHERE {' AND '.join(where)}" if where else ""
+    return f"{_FOUND}{matching} ORDER BY occurred_at DESC, log_year DESC, leaf_index DESC LIMIT %(limit)s", values
+
+
 async def find_entries(
     conn: Connection, filters: Mapping[str, object], before: Position | None, limit: int
 ) -> list[Found]:
     """Entries that meet all filters, newest first, one statement over one index.
 
-    Filters: staff_id, unit_id, action, outcome, document_id, epoch with seq, from_time (inclusive) and to_time
-    (exclusive).
+    Filters: staff_id, unit_id, action, outcome (one of entry.OUTCOMES), document_id, epoch with seq, from_time
+    (inclusive) and to_time (exclusive).
     """
-    conditions = {
-        "staff_id": "staff_id = %(staff_id)s",
-        "unit_id": "unit_id = %(unit_id)s",
-        "action": "action = %(action)s",
-        "outcome": "outcome = %(outcome)s",
-        "document_id": "document_id = %(document_id)s",
-        "epoch": "epoch = %(epoch)s",
-        "seq": "seq = %(seq)s",
-        "from_time": "occurred_at >= %(from_time)s",
-        "to_time": "occurred_at < %(to_time)s",
-    }
-    where = [conditions[name] for name in filters]
-    values: dict[str, object] = {**filters, "limit": limit}
-    if before is not None:
-        where.append("(occurred_at, log_year, leaf_index) < (%(at)s, %(at_year)s, %(at_index)s)")
-        values |= {"at": before.occurred_at, "at_year": before.log_year, "at_index": before.leaf_index}
-    cursor = await conn.execute(
-        _FOUND
-        + (f" WHERE {' AND '.join(where)}" if where else "")
-        + " ORDER BY occurred_at DESC, log_year DESC, leaf_index DESC LIMIT %(limit)s",
-        values,
-    )
+    cursor = await conn.execute(*entries_query(filters, before, limit))
     return [Found(*row) for row in await cursor.fetchall()]
 
 
