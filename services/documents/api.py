@@ -77,6 +77,7 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
 
     async def ListReceipts(self, request: pb.ListReceiptsRequest, context: Context) -> pb.ListReceiptsResponse:
         """収受簿, newest first. INVALID_CURSOR."""
+        messages.check_text(request)
         limit, words = messages.page_size(request.limit), _words(request.query)
         async with connection(self._service.pool) as conn:
             rows = await receipt_store.newest(
@@ -170,6 +171,7 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
 
     async def ListDocuments(self, request: pb.ListDocumentsRequest, context: Context) -> pb.ListDocumentsResponse:
         """Lists and searches what the reader may see, newest first; never a total (AC-03, AC-04). INVALID_CURSOR."""
+        messages.check_text(request)
         limit = messages.page_size(request.limit)
         listing = _listing(request, identity().principals, limit + 1)
         rows: list[store.Summary] = []
@@ -228,7 +230,7 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
             header,
             pb.UploadAttachmentResponse,
             lambda call: attachments.add(
-                self._service, identity(), call, given, _chunks(requests), self._upload_limit, answer
+                self._service, identity(), call, given, _chunks(requests, context), self._upload_limit, answer
             ),
         )
 
@@ -422,6 +424,7 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
 
     async def ListFolders(self, request: pb.ListFoldersRequest, context: Context) -> pb.ListFoldersResponse:
         """Folders of the reader's units."""
+        messages.check_text(request)
         async with connection(self._service.pool) as conn:
             rows = await store.folders(conn, sorted(identity().units), request.fiscal_year, request.class_code)
         query = messages.canonical(year=request.fiscal_year, class_code=request.class_code)
@@ -454,9 +457,15 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
 
     async def _write(self, request: Any, answer: type[M], command: Callable[[Call], Any]) -> M:
         """Run a command for a request and parse the answer it kept."""
+        messages.check_text(request)
         digest = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
         call = Call(identity().staff_id, request.request_id, type(request).__name__, digest)
-        return answer.FromString(await command(call))
+        response = await command(call)
+        if call.answered_before:
+            await self._recorded(
+                "request.repeated", "request", digest_of(call.request_id), detail={"method": call.method}
+            )
+        return answer.FromString(response)
 
     async def _recorded(
         self, action: str, object_type: str, object_id: str, digest: str = "", detail: dict[str, str] | None = None
@@ -526,7 +535,9 @@ def _listing(request: pb.ListDocumentsRequest, principals: Sequence[str], limit:
     )
 
 
-async def _chunks(requests: AsyncIterator[pb.UploadAttachmentRequest]) -> AsyncIterator[bytes]:
+async def _chunks(requests: AsyncIterator[pb.UploadAttachmentRequest], context: Context) -> AsyncIterator[bytes]:
+    # The sender waits for this: nothing is sent that is going to be refused anyway.
+    await context.send_initial_metadata((("kanketsu-upload", "accepted"),))
     async for message in requests:
         if message.WhichOneof("part") != "chunk":
             raise invalid(FieldViolation("chunk", "REQUIRED"))

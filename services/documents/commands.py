@@ -216,7 +216,7 @@ async def submit_document(
         await store.save(conn, document, before)
         if not before.has_circulated:
             # From now on the unit owns it; the drafter sees it as one of its members (AC-01, AP-42).
-            await store.end_rights(conn, document_id, now, ["drafter"])
+            await store.end_rights(conn, document_id, ["drafter"])
             await store.grant(conn, document_id, f"unit:{document.unit_id}", "owner_unit", now)
         await store.index_text(conn, document)
         await announce(conn, document, facts, by(actor, now))
@@ -254,9 +254,7 @@ async def follow_case(conn: Connection, case: CaseSnapshot, cause: events.Cause)
             await store.cancel_numbers(conn, case.document_id, "withdrawn", cause.now)
         if document.state is State.DECIDED:
             await _lock_decided(conn, document, cause.now)
-    await store.replace_leases(
-        conn, case.document_id, case.case_id, domain.leases_in_force(case, document.state), cause.now
-    )
+    await store.replace_leases(conn, case.document_id, case.case_id, domain.leases_in_force(case, document.state))
 
 
 async def _lock_decided(conn: Connection, document: Document, now: dt.datetime) -> None:
@@ -370,7 +368,7 @@ async def complete_document(
         await store.insert_manifest(conn, document_id, item_id, digest, sealed.object_key, sealed.version_id)
         await store.save(conn, document, before)
         # Who acted keeps the view until now; members of the owner unit keep theirs (decision 3).
-        await store.end_rights(conn, document_id, now, ["acted"])
+        await store.end_rights(conn, document_id, ["acted"])
         until = retention.lock_until(document.retention, day)
         await content_locks.want(conn, document_id, document.version_digest, until, now)
         await announce(conn, document, facts, by(actor, now))

@@ -16,12 +16,13 @@ from chassis import clock, outbox, telemetry
 from chassis.db import Connection, Pool, transaction
 from chassis.errors import DomainError
 from chassis.outbox import Relay
-from services.documents import domain, events, store
-from services.documents.blobs import BlobError, ObjectStore
+from services.documents import domain, events, retention, store
+from services.documents.blobs import BlobError, ObjectStore, StoreRefused
 
 log = logging.getLogger(__name__)
 
 BATCH = 20
+RENEW_BATCH = 200
 CLAIM_SECONDS = 60.0
 POLL_SECONDS = 2.0
 LONGEST_WAIT_SECONDS = 60.0
@@ -39,12 +40,28 @@ async def want(
     )
     await conn.execute(
         "INSERT INTO object_locks (lock_id, object_key, version_id, document_id, retain_until, next_attempt_at)"
-        " SELECT %(lock_id)s, o.object_key, o.version_id, %(document_id)s, %(until)s, %(now)s FROM ("
+        " SELECT %(lock_id)s, o.object_key, o.version_id, %(document_id)s, %(until)s, now() FROM ("
         "SELECT a.object_key, a.version_id FROM attachments AS a WHERE a.document_id = %(document_id)s"
         " UNION ALL SELECT m.object_key, m.version_id FROM manifests AS m WHERE m.document_id = %(document_id)s) AS o"
         " WHERE %(only)s = '' OR o.object_key = %(only)s",
-        {"only": only, "lock_id": lock_id, "document_id": document_id, "until": until, "now": now},
+        {"only": only, "lock_id": lock_id, "document_id": document_id, "until": until},
     )
+
+
+async def renew(conn: Connection, now: dt.datetime) -> int:
+    """永年 and 常用 never expire, but a lock has a date: every year it moves on to 30 years from then (RT-04, RT-05)."""
+    today = domain.day_of(now)
+    until = retention.lock_until(retention.PERPETUAL, today)
+    cursor = await conn.execute(
+        "SELECT d.document_id::text, d.version_digest FROM documents AS d WHERE d.state = 8 AND d.retention = ANY(%s)"
+        " AND NOT EXISTS (SELECT FROM content_locks AS l WHERE l.document_id = d.document_id AND l.retain_until >= %s)"
+        " LIMIT %s",
+        ([retention.PERPETUAL, retention.PERPETUAL_USE], until, RENEW_BATCH),
+    )
+    rows = await cursor.fetchall()
+    for document_id, version_digest in rows:
+        await want(conn, document_id, version_digest, until, now)
+    return len(rows)
 
 
 class Locker:
@@ -83,7 +100,7 @@ class Locker:
         claimed = await self._claim()
         for lock_id, object_key, version_id, until, attempts in claimed:
             try:
-                held = await self._blobs.retain(object_key, version_id, until)
+                held = await self._hold(object_key, version_id, until)
             except BlobError as error:
                 telemetry.count("locks.failed")
                 log.warning("object not locked yet", extra={"error": f"{type(error).__name__} {error.code}"})
@@ -94,6 +111,18 @@ class Locker:
         if finished:
             self._relay.wake()
         return bool(claimed or finished)
+
+    async def _hold(self, object_key: str, version_id: str, until: dt.datetime) -> dt.datetime:
+        """The date the store holds, at least `until`. A longer one from an earlier job stays: a lock only grows."""
+        try:
+            return await self._blobs.retain(object_key, version_id, until)
+        except StoreRefused as error:
+            if error.code != "shorter":
+                raise
+            held = (await self._blobs.retention_of(object_key, version_id)).until
+            if held is None or held < until:
+                raise
+            return held
 
     async def _claim(self) -> list[tuple[str, str, str, dt.datetime, int]]:
         async with transaction(self._pool) as conn:

@@ -402,6 +402,8 @@ def check_complete_for_circulation(
         raise wrong_state(document)
     if class_ is not None and class_.paper_only:
         raise paper_only()
+    if found := text_violations([("route_plan_id", route_plan_id, MAX_NAME, False)]):
+        raise invalid(*found)
     content = document.content
     missing = [
         name

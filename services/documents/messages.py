@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
@@ -271,6 +272,17 @@ def arrival(request: pb.RegisterReceiptRequest) -> Arrival:
         class_code=request.class_code,
         backdated_reason=request.backdated_reason,
     )
+
+
+def check_text(request: Message, prefix: str = "") -> None:
+    """NUL is no character of any text here, and the database takes none; INVALID_FIELDS names the field."""
+    for field, value in request.ListFields():
+        name = f"{prefix}{field.name}"
+        for part in value if isinstance(value, Sequence) and not isinstance(value, str | bytes) else [value]:
+            if isinstance(part, Message):
+                check_text(part, f"{name}.")
+            elif isinstance(part, str) and "\x00" in part:
+                raise invalid(FieldViolation(name, "INVALID_CHARACTER"))
 
 
 def known_id(text: str) -> str:

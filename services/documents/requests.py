@@ -11,7 +11,7 @@ KEPT_DAYS = 2
 MAX_REQUEST_ID = 200
 
 
-@dataclass(frozen=True)
+@dataclass
 class Call:
     """One write as asked for."""
 
@@ -20,6 +20,8 @@ class Call:
     method: str
     # sha256 over the request.
     digest: bytes
+    # Whether the answer is one that was kept: it shows again what it showed then, and that is an access.
+    answered_before: bool = False
 
     def __post_init__(self) -> None:
         if not self.request_id:
@@ -52,7 +54,10 @@ async def answered(conn: Connection, call: Call) -> bytes | None:
         return None
     if row[0] != call.method or bytes(row[1]) != call.digest:
         raise DomainError(Kind.INVALID, "REQUEST_ID_REUSED", "this request_id was used with another request")
-    return None if row[2] is None else bytes(row[2])
+    if row[2] is None:
+        return None
+    call.answered_before = True
+    return bytes(row[2])
 
 
 async def keep(conn: Connection, call: Call, object_id: str, answer: bytes) -> None:

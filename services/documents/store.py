@@ -105,10 +105,7 @@ _ANNOTATIONS_JSON = (
     "(SELECT json_agg(json_build_array(n.annotation_id, n.text, n.staff_id, n.added_at) ORDER BY n.annotation_id)"
     " FROM annotations AS n WHERE n.document_id = d.document_id)"
 )
-_LOCKED = (
-    "(d.state >= 6 AND coalesce((SELECT bool_and(l.applied_at IS NOT NULL) FROM content_locks AS l"
-    " WHERE l.document_id = d.document_id), false))"
-)
+_LOCKED = "EXISTS (SELECT FROM content_locks AS l WHERE l.document_id = d.document_id AND l.applied_at IS NOT NULL)"
 _VIEW = (
     f"SELECT {_D_COLUMNS}, {_RECEIPTS}, coalesce(f.name, ''),"
     " CASE WHEN c.class_code IS NULL THEN '' ELSE c.large || '-' || c.middle || '-' || c.small END,"
@@ -469,7 +466,7 @@ async def delete(conn: Connection, document_id: str, now: dt.datetime) -> None:
     )
     for table in ("attachments", "document_receipts", "document_texts", "document_keys", "documents"):
         await conn.execute(f"DELETE FROM {table} WHERE document_id = %s".encode(), (document_id,))
-    await end_rights(conn, document_id, now)
+    await end_rights(conn, document_id)
 
 
 async def set_receipts(conn: Connection, document_id: str, receipt_ids: Sequence[str]) -> None:
@@ -524,25 +521,24 @@ async def grant(
     case_id: str = "",
     step_id: str = "",
 ) -> None:
-    """One right more."""
+    """One right more. It begins no later than now by the database's clock, the one that rights are asked by."""
     await conn.execute(
-        "INSERT INTO viewers (document_id, principal, reason, valid_from, case_id, step_id) VALUES (%s, %s, %s, %s, %s, %s)",
+        "INSERT INTO viewers (document_id, principal, reason, valid_from, case_id, step_id)"
+        " VALUES (%s, %s, %s, least(%s, now()), %s, %s)",
         (document_id, principal, reason, since, case_id or None, step_id),
     )
 
 
-async def end_rights(conn: Connection, document_id: str, now: dt.datetime, reasons: Sequence[str] = ()) -> None:
+async def end_rights(conn: Connection, document_id: str, reasons: Sequence[str] = ()) -> None:
     """End the live rights of these reasons, or all; the rows stay."""
     await conn.execute(
-        "UPDATE viewers SET valid_to = greatest(%(now)s, valid_from) WHERE document_id = %(document_id)s AND valid_to IS NULL"
-        " AND (%(reasons)s::text[] = '{}' OR reason = ANY(%(reasons)s))",
-        {"now": now, "document_id": document_id, "reasons": list(reasons)},
+        "UPDATE viewers SET valid_to = greatest(now(), valid_from) WHERE document_id = %(document_id)s"
+        " AND valid_to IS NULL AND (%(reasons)s::text[] = '{}' OR reason = ANY(%(reasons)s))",
+        {"document_id": document_id, "reasons": list(reasons)},
     )
 
 
-async def replace_leases(
-    conn: Connection, document_id: str, case_id: str, leases: Sequence[Lease], now: dt.datetime
-) -> None:
+async def replace_leases(conn: Connection, document_id: str, case_id: str, leases: Sequence[Lease]) -> None:
     """The rights from the steps of one case become exactly these; what is no longer there ends now."""
     wanted = {(lease.step_id, lease.principal, "acted" if lease.acted else "route_step"): lease for lease in leases}
     cursor = await conn.execute(
@@ -553,12 +549,11 @@ async def replace_leases(
     live = {(row[1], row[2], row[3]): row[0] for row in await cursor.fetchall()}
     if gone := [viewer_id for key, viewer_id in live.items() if key not in wanted]:
         await conn.execute(
-            "UPDATE viewers SET valid_to = greatest(%s, valid_from) WHERE viewer_id = ANY(%s)", (now, gone)
+            "UPDATE viewers SET valid_to = greatest(now(), valid_from) WHERE viewer_id = ANY(%s)", (gone,)
         )
     for key, lease in wanted.items():
         if key not in live:
-            # Never later than our own clock: the step is active, so its holder must see it.
-            await grant(conn, document_id, lease.principal, key[2], min(lease.since, now), case_id, lease.step_id)
+            await grant(conn, document_id, lease.principal, key[2], lease.since, case_id, lease.step_id)
 
 
 # ---------------------------------------------------------------- parts
