@@ -347,7 +347,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
             _reader(caller),
             await self._receipt(request.read_receipt, wish.case_id),
             self._tenant,
-            _cause(caller, request.post_id),
+            _cause(caller),
             lambda case, hall: pb.ActOnStepResponse(case=_case(case, hall, caller.staff_id)).SerializeToString(),
             clock.now(),
         )
@@ -452,12 +452,8 @@ def _reader(caller: Identity) -> Reader:
     return Reader(caller.staff_id, caller.posts)
 
 
-def _cause(caller: Identity, post_id: str = "") -> Cause:
-    actor = actor_of(caller)
-    if post_id in caller.posts:
-        # AP-44: the post acted from, chosen with the act.
-        actor.post_id, actor.unit_id = post_id, caller.posts[post_id]
-    return cause_of(actor)
+def _cause(caller: Identity) -> Cause:
+    return cause_of(actor_of(caller))
 
 
 def _uuid(text: str) -> str:

@@ -109,8 +109,9 @@ def require_visible(case: Case | None, reader: Reader, shown: bool) -> Case:
 
 
 def require_signature(case: Case, step: Step, action: Action, hall: Hall, staff_id: str, post_id: str) -> Signature:
-    """The person as they act: name, post and unit of today (AP-40). `post_id` "" lets the step choose (AP-44).
+    """The person as they act: name, post and unit of today (AP-40).
 
+    The step says from which post; where several of theirs would do, `post_id` is preferred (AP-44).
     NOT_YOUR_STEP, OWN_DRAFT (AP-43), NOT_ABSENT (AP-14, AP-13).
     """
     found = _signature(case, step, action, hall, staff_id, post_id)
@@ -132,7 +133,7 @@ def _signature(
     case: Case, step: Step, action: Action, hall: Hall, staff_id: str, post_id: str
 ) -> Signature | DomainError:
     if action is Action.SUBSTITUTE:
-        return _substitute(case, step, hall, staff_id, post_id)
+        return _substitute(case, step, hall, staff_id)
     if action is Action.PULL_UP:
         posts = [
             upper.post_id
@@ -145,18 +146,18 @@ def _signature(
         posts = [step.post_id]
     if action is Action.DECIDE and staff_id == case.drafter:
         return _own_draft()
-    for candidate in posts:
-        signature = _sign(hall.seats.get(candidate), staff_id) if post_id in ("", candidate) else None
+    for candidate in sorted(posts, key=lambda candidate: candidate != post_id):
+        signature = _sign(hall.seats.get(candidate), staff_id)
         if signature is not None:
             return signature
     return _not_yours(step, hall)
 
 
-def _substitute(case: Case, step: Step, hall: Hall, staff_id: str, post_id: str) -> Signature | DomainError:
+def _substitute(case: Case, step: Step, hall: Hall, staff_id: str) -> Signature | DomainError:
     """代決: the first listed substitute who is there, and only while the decider is recorded as absent (AP-13, 14)."""
     decider = hall.seats.get(step.post_id)
     for place, substitute in enumerate(hall.substitutes):
-        signature = _sign(hall.seats.get(substitute), staff_id) if post_id in ("", substitute) else None
+        signature = _sign(hall.seats.get(substitute), staff_id)
         if signature is None:
             continue
         if staff_id == case.drafter:

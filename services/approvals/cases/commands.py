@@ -49,7 +49,7 @@ class Wish:
     comment: str
     version_digest: str
     expected_version: int
-    # The post acted from, "" to let the step choose (AP-44).
+    # The post the person chose to act from; decides where several of theirs would do (AP-44).
     post_id: str
 
 
@@ -104,7 +104,7 @@ async def act_on_step(
         after, events = domain.act(case, step.step_id, act, hall.absent)
         response = encode(after, hall)
         await store.save(conn, case, after)
-        await outbox.append(conn, envelopes(after, events, cause), AWAITS)
+        await outbox.append(conn, envelopes(after, events, cause.acting_as(after.decisions[-1].by)), AWAITS)
         await requests.save(conn, request, response, now)
     return response
 
@@ -178,7 +178,7 @@ async def _on_case(
         after, events = change(case, hall)
         response = encode(after, hall)
         await store.save(conn, case, after)
-        await outbox.append(conn, envelopes(after, events, cause), AWAITS)
+        await outbox.append(conn, envelopes(after, events, cause.acting_as(after.decisions[-1].by)), AWAITS)
         await requests.save(conn, request, response, now)
     return response
 

@@ -16,7 +16,7 @@ from chassis import clock, telemetry
 from chassis.recorder import timestamp
 from kanketsu.approvals.v1 import events_pb2
 from kanketsu.event.v1 import envelope_pb2
-from services.approvals.cases.domain import Case, Decision, Event, EventKind, leases
+from services.approvals.cases.domain import Case, Decision, Event, EventKind, Signature, leases
 
 PRODUCER = "approvals"
 AWAITS = ("audit", "documents")
@@ -39,6 +39,13 @@ class Cause:
 
     actor: envelope_pb2.Actor
     trace_parent: str
+
+    def acting_as(self, by: Signature) -> Cause:
+        """The same person, acting from this post (AP-44)."""
+        actor = envelope_pb2.Actor()
+        actor.CopyFrom(self.actor)
+        actor.post_id, actor.unit_id = by.post_id, by.unit_id
+        return Cause(actor, self.trace_parent)
 
 
 def cause_of(actor: envelope_pb2.Actor) -> Cause:

@@ -245,7 +245,7 @@ def _check_overlaps(city: City) -> None:
     single = [
         row
         for row in city["appointments"]
-        if row["kind"] != AppointmentKind.ACTING and ranks[row["post_id"]] != "member"
+        if row["kind"] != AppointmentKind.ACTING and ranks.get(row["post_id"], "member") != "member"
     ]
     distinct(single, lambda row: (row["post_id"],), "the appointment to this post")
 
@@ -255,7 +255,8 @@ def _check_overlaps(city: City) -> None:
             spans[row[column]].append(row)
         for row in city["appointments"]:
             owners = spans[row[column]]
-            if row.begins < min(o.begins for o in owners) or row.ends > max(o.ends for o in owners):
+            # An unknown one is named already.
+            if owners and (row.begins < min(o.begins for o in owners) or row.ends > max(o.ends for o in owners)):
                 city.wrong(row, f"the appointment is longer than {row[column]} is valid")
 
     seen: dict[tuple[str, str], Row] = {}

@@ -210,7 +210,8 @@ async def test_another_post_cannot_act(city):
     assert error.metadata["holder"] == case.steps[0].staff_name
     assert (await refused(head.act(case, "approve", step=case.steps[0]))).reason == "NOT_YOUR_STEP"
     assert (await refused(head.act(case, "decide", step=case.steps[2]))).reason == "STEP_NOT_ACTIVE"
-    assert (await refused(chief.act(case, "approve", post_id=HEAD))).reason == "NOT_YOUR_STEP"
+    error = await refused(drafter.act(case, "approve", step=case.steps[0], post_id=CHIEF))
+    assert error.reason == "NOT_YOUR_STEP", "naming a post does not make it theirs"
 
 
 async def test_an_act_that_the_step_does_not_know_is_refused(city):
@@ -277,7 +278,7 @@ async def test_the_drafter_never_decides(city):
 async def test_who_holds_two_posts_acts_from_the_one_of_the_step(city):
     """AP-44: 兼務; the decision and the event name the post acted from."""
     async with appointed(city, "S0016", CHIEF, "concurrent") as both:
-        case = await both.act(await both.see(await city.circulating()), "approve", post_id=CHIEF)
+        case = await both.act(await both.see(await city.circulating()), "approve", post_id="P-020-01-01")
     assert (case.decisions[0].post_id, case.decisions[0].post_title) == (CHIEF, "担当主査")
     closed = next(e for e in await city.envelopes(case.case_id) if e.action == "step.closed")
     assert (closed.actor.staff_id, closed.actor.post_id, closed.actor.unit_id) == ("S0016", CHIEF, "U-040-03")

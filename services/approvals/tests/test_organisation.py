@@ -1,0 +1,242 @@
+"""The organisation over gRPC: who logs in, lists as of a day, names, absences."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+
+import pytest
+
+from chassis import clock
+from chassis.errors import DomainError
+from chassis.identity import Identity
+from kanketsu.approvals.v1 import approvals_service_pb2 as pb
+from services.approvals.organisation.domain import post_label
+from services.approvals.tests.conftest import TENANT
+
+GATEWAY = Identity(staff_id="service:gateway", tenant=TENANT)
+
+
+async def refused(awaitable):
+    with pytest.raises(DomainError) as caught:
+        await awaitable
+    return caught.value
+
+
+async def resolve(city, login, identity=GATEWAY):
+    return await city.call("ResolveActor", pb.ResolveActorRequest(login=login), identity)
+
+
+# --- who somebody is ----------------------------------------------------------------------------
+
+
+async def test_a_login_becomes_a_person_with_posts_roles_and_principals(city):
+    """AC-05: 兼務 is the union; every staff member is a clerk."""
+    answer = await resolve(city, "abe.keisuke")
+    assert (answer.staff_id, answer.name) == ("S0005", "安部 圭介")
+    assert list(answer.roles) == ["clerk", "records_manager"]
+    assert list(answer.principals) == ["staff:S0005", "post:P-010-01-01", "unit:U-010-01"]
+    rows = await city.rows("SELECT login FROM staff WHERE staff_id = 'S0224'")
+    both = await resolve(city, rows[0][0])
+    assert [(post.post_id, post.kind) for post in both.posts] == [
+        ("P-140-03-02", "main"),
+        ("P-140-04-02", "concurrent"),
+        ("P-140-06-02", "concurrent"),
+    ]
+    assert {p for p in both.principals if p.startswith("unit:")} == {"unit:U-140-03", "unit:U-140-04", "unit:U-140-06"}
+    assert (both.posts[0].title, both.posts[0].unit_name, both.posts[0].rank) == ("事務局長", "監査委員事務局", "head")
+
+
+async def test_strangers_and_leavers_are_nobody(city):
+    """AC-16: 平尾克己 left on 2026-10-01."""
+    for login in ("nobody", "", "hirao.katsumi"):
+        error = await refused(resolve(city, login))
+        assert (error.kind.value, error.reason) == ("NOT_FOUND", "UNKNOWN_STAFF")
+
+
+async def test_only_the_gateway_asks_who_somebody_is(city):
+    person = await city.person("S0072")
+    error = await refused(resolve(city, "abe.keisuke", person.identity))
+    assert (error.kind.value, error.reason) == ("PERMISSION_DENIED", "NOT_PERMITTED")
+    assert (await city.records("actor.resolved"))[-1].actor.staff_id == "S0072"
+
+
+# --- lists --------------------------------------------------------------------------------------
+
+
+async def test_units_as_of_a_day(city):
+    """観光推進室 was merged on 2026-04-01."""
+    person = await city.person("S0072")
+    now = {unit.unit_id: unit for unit in (await person.call("ListUnits")).units}
+    before = {unit.unit_id for unit in (await person.call("ListUnits", on="2026-03-31")).units}
+    assert "U-050-04" in before
+    assert "U-050-04" not in now
+    unit = now["U-040-03"]
+    assert (unit.parent_id, unit.body, unit.name, unit.symbol, unit.valid_to) == (
+        "U-040",
+        "mayor",
+        "環境政策室",
+        "箕市",
+        "",
+    )
+    assert not (await person.call("ListUnits", on="2000-01-01")).units
+    assert (await refused(person.call("ListUnits", on="令和8年4月1日"))).reason == "INVALID_FIELDS"
+
+
+async def test_posts_and_their_holders_as_of_a_day(city):
+    person = await city.person("S0072")
+    posts = {post.post_id: post for post in (await person.call("ListPosts", unit_id="U-040-03")).posts}
+    assert list(posts["P-040-03-01"].holder_staff_ids) == ["S0068"]
+    assert (posts["P-040-03-01"].title, posts["P-040-03-01"].rank) == ("室長", "head")
+    before = await person.call("ListPosts", unit_id="U-040-01", on="2026-03-31")
+    holders = {post.post_id: list(post.holder_staff_ids) for post in before.posts}
+    assert holders["P-040-01-05"] == ["S0073"], "the day before the reshuffle"
+    assert len((await person.call("ListPosts")).posts) > 200
+
+
+async def test_staff_in_pages_and_by_unit(city):
+    person = await city.person("S0072")
+    found, cursor = [], ""
+    for _ in range(10):
+        page = await person.call("ListStaff", limit=60, cursor=cursor)
+        found += [member.staff_id for member in page.staff]
+        cursor = page.next_cursor
+        if not cursor:
+            break
+    assert found == sorted(set(found))
+    assert len(found) == (await city.rows("SELECT count(*) FROM staff WHERE valid_to = 'infinity'"))[0][0]
+    unit = await person.call("ListStaff", unit_id="U-040-03")
+    assert [member.staff_id for member in unit.staff] == ["S0068", "S0069", "S0070", "S0071", "S0072", "S0073"]
+    assert [post.title for post in unit.staff[0].posts] == ["室長"]
+    absent = {member.staff_id for member in (await person.call("ListStaff", limit=500)).staff if member.absent}
+    assert "S0175" in absent
+
+
+async def test_principals_get_names(city):
+    person = await city.person("S0072")
+    asked = ["post:P-040-03-01", "unit:U-040-03", "staff:S0003", "post:P-040-03-03", "unit:U-999", "staff:S9999"]
+    answer = await person.call("DescribePrincipals", principals=asked)
+    assert [one.principal for one in answer.principals] == asked
+    names = dict(await city.rows("SELECT staff_id, name FROM staff"))
+    labels = [one.label for one in answer.principals]
+    assert labels[:4] == [
+        f"環境政策室長 {names['S0068']}",
+        "環境政策室",
+        "岩﨑 千尋",
+        f"環境政策室担当主査 {names['S0070']}",
+    ]
+    assert labels[4:] == ["U-999", "S9999"], "an unknown one stays as it is"
+    assert list(answer.principals[1].staff_ids) == ["S0068", "S0069", "S0070", "S0071", "S0072", "S0073"]
+    for bad in (["nothing"], ["role:clerk"], ["post:"], ["staff:S0001"] * 501):
+        assert (await refused(person.call("DescribePrincipals", principals=bad))).reason == "INVALID_FIELDS"
+
+
+@pytest.mark.parametrize(
+    ("unit", "title", "label"),
+    [
+        ("環境政策室", "室長", "環境政策室長"),
+        ("市民部", "部長", "市民部長"),
+        ("総務課", "課長補佐", "総務課長補佐"),
+        ("環境政策室", "担当主査", "環境政策室担当主査"),
+        ("箕面市", "市長", "箕面市長"),
+        ("箕面市", "副市長", "箕面市副市長"),
+        ("", "室長", "室長"),
+    ],
+)
+def test_a_post_is_called_as_people_call_it(unit, title, label):
+    assert post_label(unit, title) == label
+
+
+# --- absences -----------------------------------------------------------------------------------
+
+
+def span(start_hours, end_hours):
+    now = clock.now()
+    return {"from": now + dt.timedelta(hours=start_hours), "to": now + dt.timedelta(hours=end_hours)}
+
+
+async def register(person, request_id="", reason_code="leave", **fields):
+    return await person.call(
+        "RegisterAbsence", request_id=request_id or clock.new_id(), reason_code=reason_code, **fields
+    )
+
+
+async def test_an_absence_is_registered_ended_and_announced(city):
+    """AP-14."""
+    person = await city.person("S0099")
+    times = span(-1, 30)
+    answer = await register(person, "absence-1", **times)
+    assert (answer.absence.staff_id, answer.absence.registered_by) == ("S0099", "S0099")
+    assert await register(person, "absence-1", **times) == answer
+    members = await person.call("ListStaff", unit_id=next(iter(person.identity.units)))
+    assert next(member for member in members.staff if member.staff_id == "S0099").absent
+    ended = await person.call("EndAbsence", request_id="absence-2", absence_id=answer.absence.absence_id)
+    assert ended.absence.to.ToDatetime() < answer.absence.to.ToDatetime()
+    assert not (await person.call("ListAbsences")).absences
+    again = await refused(person.call("EndAbsence", request_id="x", absence_id=answer.absence.absence_id))
+    assert again.reason == "NOT_FOUND"
+    envelopes = await city.envelopes("directory")
+    assert [e.action for e in envelopes[-2:]] == ["absence.registered", "absence.ended"]
+    assert [e.aggregate_version for e in envelopes] == list(range(1, len(envelopes) + 1))
+    assert (envelopes[-1].type, envelopes[-1].actor.staff_id) == ("kanketsu.approvals.v1.DirectoryChanged", "S0099")
+
+
+async def test_an_absence_that_has_not_begun_is_called_off(city):
+    person = await city.person("S0099")
+    answer = await register(person, **span(48, 72))
+    assert len((await person.call("ListAbsences")).absences) == 1
+    await person.call("EndAbsence", request_id=clock.new_id(), absence_id=answer.absence.absence_id)
+    assert not (await person.call("ListAbsences")).absences
+    await register(person, **span(49, 60))
+    assert len((await person.call("ListAbsences")).absences) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "problem"),
+    [
+        (span(5, 5), "to", "NOT_AFTER_FROM"),
+        (span(5, 4), "to", "NOT_AFTER_FROM"),
+        (span(-9, -5), "to", "PAST"),
+        (span(0, 24 * 800), "to", "TOO_LONG"),
+        ({"to": clock.now()}, "from", "REQUIRED"),
+        ({"from": clock.now()}, "to", "REQUIRED"),
+        (span(0, 9) | {"reason_code": "holiday"}, "reason_code", "UNKNOWN"),
+        (span(0, 9) | {"request_id": ""}, "request_id", "REQUIRED"),
+    ],
+)
+async def test_a_wrong_absence_says_what_is_wrong(city, fields, field, problem):
+    person = await city.person("S0100")
+    request = {"request_id": clock.new_id(), "reason_code": "leave"} | fields
+    error = await refused(person.call("RegisterAbsence", **request))
+    assert [(violation.field, violation.problem) for violation in error.fields] == [(field, problem)]
+
+
+async def test_absences_of_one_person_do_not_overlap_even_at_once(city):
+    person = await city.person("S0100")
+    answers = await asyncio.gather(*(register(person, **span(n, n + 20)) for n in range(4)), return_exceptions=True)
+    assert sum(isinstance(answer, DomainError) for answer in answers) == 3
+    assert {answer.fields[0].problem for answer in answers if isinstance(answer, DomainError)} == {"OVERLAPS"}
+
+
+async def test_only_oneself_and_the_units_records_manager_register(city):
+    manager, colleague, stranger = [await city.person(s) for s in ("S0068", "S0071", "S0016")]
+    for other in (colleague, stranger):
+        error = await refused(register(other, staff_id="S0073", **span(0, 9)))
+        assert (error.kind.value, error.reason) == ("PERMISSION_DENIED", "NOT_PERMITTED")
+    answer = await register(manager, staff_id="S0073", reason_code="sick", **span(0, 9))
+    assert answer.absence.registered_by == "S0068"
+    absence_id = answer.absence.absence_id
+    error = await refused(colleague.call("EndAbsence", request_id=clock.new_id(), absence_id=absence_id))
+    assert error.reason == "NOT_PERMITTED"
+    assert (await refused(register(manager, staff_id="S9999", **span(0, 9)))).reason == "NOT_FOUND"
+    # Who may know why somebody is away.
+    seen = {}
+    for person in (manager, colleague, await city.person("S0073")):
+        listed = await person.call("ListAbsences", unit_id="U-040-03")
+        seen[person.staff_id] = next(a.reason_code for a in listed.absences if a.absence_id == absence_id)
+    assert seen == {"S0068": "sick", "S0071": "", "S0073": "sick"}
+    one = await colleague.call("ListAbsences", staff_id="S0073")
+    assert [a.reason_code for a in one.absences] == [""]
+    for fields in ({"unit_id": "U-040-03"}, {"staff_id": "S0073"}, {"unit_id": "U-999"}, {"staff_id": "S9999"}):
+        assert (await refused(stranger.call("ListAbsences", **fields))).reason == "NOT_FOUND"
+    await manager.call("EndAbsence", request_id=clock.new_id(), absence_id=absence_id)
