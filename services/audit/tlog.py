@@ -117,17 +117,6 @@ def levels_at(size: int) -> int:
     return (size.bit_length() + 7) // 8
 
 
-def new_tiles(old_size: int, size: int) -> Iterable[Tile]:
-    """The hash tiles and bundles that exist at `size` and not yet, or not so wide, at `old_size`; in build order."""
-    for level in (ENTRIES, *range(levels_at(size))):
-        shift = 8 * max(level, 0)
-        count = size >> shift
-        if count == old_size >> shift:
-            continue
-        for index in range((old_size >> shift) // TILE_WIDTH, (count + TILE_WIDTH - 1) // TILE_WIDTH):
-            yield Tile(level, index, width_at(size, level, index))
-
-
 # --- a growing tree ---------------------------------------------------------------------------------------------
 
 
