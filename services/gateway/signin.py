@@ -5,6 +5,7 @@ Logins, logouts and refusals are recorded before they have any effect; a login t
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -66,6 +67,7 @@ class SignIn:
         self._attempt_cookie = f"{prefix}login-"
         # sha256 of a token → what it stands for.
         self._tokens: OrderedDict[bytes, _Token] = OrderedDict()
+        self._admitting: dict[bytes, asyncio.Task[_Token]] = {}
         # (login, session, post, terminal) → caller, reused while the person is the same object.
         self._callers: OrderedDict[tuple[str, str, str, str], Caller] = OrderedDict()
         self._refusals: OrderedDict[str, tuple[float, int]] = OrderedDict()
@@ -138,6 +140,15 @@ class SignIn:
         known = self._tokens.get(digest)
         if known is not None and time.time() < known.expires:
             return known
+        admitting = self._admitting.get(digest)
+        if admitting is None:
+            # One login for all requests that come with a new token at once.
+            admitting = self._admitting[digest] = asyncio.create_task(self._admit(token, digest, terminal))
+            admitting.add_done_callback(lambda _: self._admitting.pop(digest, None))
+        return await asyncio.shield(admitting)
+
+    async def _admit(self, token: str, digest: bytes, terminal: str) -> _Token:
+        """Verify a token that was not seen before, and record it."""
         login, expires = await self._provider.access(token)
         person = await self._people.find(login)
         known = _Token(login, expires, clock.new_id())
