@@ -225,7 +225,8 @@ async def summaries(conn: Connection, listing: Listing) -> list[Summary]:
     Without words: per principal its newest documents by index, merged. With words there are two ways,
     and the second is only gone when the first did not fill the page: (1) the newest visible documents are
     looked at one by one, which is quick for words that are everywhere; (2) the word index is met with
-    the unit's mark, or with the few documents a person sees through steps, which is quick for the rest.
+    the unit's mark, and with the few documents a person sees through steps, which is quick for the rest.
+    In both the rows are looked at newest first and only until the page is full.
     """
     given = {name for name, _ in _FILTERS if getattr(listing, name)}
     wanted = " AND ".join(["true", *(sql for name, sql in _FILTERS if name in given)])
@@ -262,40 +263,40 @@ def _newest(wanted: str, limit: str) -> str:
     )
 
 
+# OFFSET 0 keeps the row-by-row order: without it the planner may turn the loop around and read every match.
+_TEXT = "CROSS JOIN LATERAL (SELECT x.search, x.key FROM document_texts AS x WHERE x.document_id = {}.document_id OFFSET 0) AS t"
+_ROW = "CROSS JOIN LATERAL (SELECT x.document_id, x.state, x.unit_id, x.folder_id, x.class_code, x.created_at, x.draft_number, x.dispatch_number FROM documents AS x WHERE x.document_id = {}.document_id OFFSET 0) AS d"
+
+
 def _search_statement(wanted: str, listing: Listing, values: dict[str, object]) -> str:
     units = [p.removeprefix("unit:") for p in listing.principals if p.startswith("unit:")]
-    persons = [p for p in listing.principals if not p.startswith("unit:")]
-    anywhere = textkey.ts_query(listing.words)
     values |= {
-        "words": anywhere,
+        "words": textkey.ts_query(listing.words),
         "unit_words": " | ".join(f"({textkey.ts_query(listing.words, unit)})" for unit in units) or "'\x02'",
-        "persons": persons,
+        "persons": [p for p in listing.principals if not p.startswith("unit:")],
         "newest": _NEWEST,
         "phrases": [textkey.like(word) for word in listing.words],
     }
     # Pairs of characters find candidates; the folded text decides.
-    exact = "t.key LIKE ALL(%(phrases)s)"
-    before = "v.document_id < %(before)s" if listing.before else "true"
+    matches = "t.search @@ %(words)s::tsquery AND t.key LIKE ALL(%(phrases)s)"
+    older = "d.document_id < %(before)s" if listing.before else "true"
+    text, row = _TEXT.format, _ROW.format
     return (
-        f"WITH near AS MATERIALIZED ({_newest(before.replace('v.', 'd.'), '%(newest)s')}),"
         # (1)
-        " found AS MATERIALIZED (SELECT d.document_id FROM near AS n JOIN document_texts AS t"
-        " ON t.document_id = n.document_id JOIN documents AS d ON d.document_id = n.document_id"
-        f" WHERE t.search @@ %(words)s::tsquery AND {exact} AND {wanted}"
-        " ORDER BY d.document_id DESC LIMIT %(limit)s),"
-        # (2) not executed at all when (1) filled the page or there is nothing older to look at
+        f"WITH near AS MATERIALIZED ({_newest(older, '%(newest)s')}),"
+        f" found AS MATERIALIZED (SELECT n.document_id FROM near AS n {text('n')} {row('n')}"
+        f" WHERE {matches} AND {wanted} ORDER BY n.document_id DESC LIMIT %(limit)s),"
+        # (2) not executed when (1) filled the page or there is nothing older to look at
         " missing AS MATERIALIZED (SELECT (SELECT count(*) FROM found) < %(limit)s"
         " AND (SELECT count(*) FROM near) >= %(newest)s AS yes),"
-        " candidates AS MATERIALIZED ("
+        " candidates AS MATERIALIZED (SELECT c.document_id FROM ("
         "SELECT t.document_id FROM document_texts AS t WHERE (SELECT m.yes FROM missing AS m)"
         " AND t.search @@ %(unit_words)s::tsquery"
-        " UNION SELECT t.document_id FROM document_texts AS t WHERE (SELECT m.yes FROM missing AS m)"
-        " AND t.search @@ %(words)s::tsquery AND t.document_id IN (SELECT v.document_id FROM viewers AS v"
-        f" WHERE v.principal = ANY(%(persons)s) AND {_LIVE})),"
-        " ordered AS MATERIALIZED (SELECT d.document_id FROM candidates AS c JOIN documents AS d"
-        f" ON d.document_id = c.document_id WHERE {wanted} AND {VISIBLE} ORDER BY d.document_id DESC),"
-        " rest AS MATERIALIZED (SELECT o.document_id FROM ordered AS o JOIN document_texts AS t"
-        f" ON t.document_id = o.document_id WHERE {exact} LIMIT %(limit)s)"
+        f" UNION SELECT v.document_id FROM viewers AS v {text('v')} WHERE (SELECT m.yes FROM missing AS m)"
+        f" AND v.principal = ANY(%(persons)s) AND {_LIVE} AND t.search @@ %(words)s::tsquery"
+        ") AS c ORDER BY c.document_id DESC),"
+        f" rest AS MATERIALIZED (SELECT c.document_id FROM candidates AS c {row('c')} {text('c')}"
+        f" WHERE {wanted} AND {matches} AND {VISIBLE} ORDER BY c.document_id DESC LIMIT %(limit)s)"
         f" SELECT {_SUMMARY} FROM documents AS d WHERE d.document_id IN"
         " (SELECT f.document_id FROM found AS f UNION SELECT r.document_id FROM rest AS r)"
         f" AND {VISIBLE} ORDER BY d.document_id DESC LIMIT %(limit)s"

@@ -145,7 +145,8 @@ CREATE INDEX documents_class ON documents (class_code);
 CREATE INDEX documents_draft_number ON documents (draft_number) WHERE draft_number <> '';
 CREATE INDEX documents_dispatch_number ON documents (dispatch_number) WHERE dispatch_number <> '';
 
--- The wrapped content key stands apart: it may be wrapped anew or destroyed without touching the document.
+-- The wrapped content key stands apart: destroying it makes every copy of the content unreadable (I6), and
+-- touches nothing else.
 CREATE TABLE document_keys (
     document_id uuid PRIMARY KEY,
     wrapped bytea NOT NULL
@@ -158,14 +159,15 @@ CREATE TABLE document_receipts (
 );
 CREATE INDEX document_receipts_receipt ON document_receipts (receipt_id);
 
--- What search looks at. Apart from documents, so that a change of state writes no index entries.
+-- What search looks at. Apart from documents, so that a change of state writes no index entries; texts are
+-- moved out of line, so that reading the many rows an index names touches few pages.
 CREATE TABLE document_texts (
     document_id uuid PRIMARY KEY,
     -- Two-character pieces of `key`, and the owner unit as one more lexeme: an index may meet both at once.
     search tsvector NOT NULL,
     -- Folded text (NM-01), fields separated by line feeds, for the exact check.
     key text NOT NULL
-);
+) WITH (toast_tuple_target = 128);
 CREATE INDEX document_texts_search ON document_texts USING gin (search);
 
 -- Frozen at submission: exactly what approvers were served (I4).
@@ -384,6 +386,8 @@ BEGIN
 END
 $$;
 CREATE TRIGGER guard BEFORE INSERT ON annotations FOR EACH ROW EXECUTE FUNCTION guard_part('{6,7}');
+-- Without its key a document is unreadable for ever: the application may drop it with a draft only.
+CREATE TRIGGER guard BEFORE DELETE ON document_keys FOR EACH ROW EXECUTE FUNCTION guard_part('{1}');
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON document_receipts
     FOR EACH ROW EXECUTE FUNCTION guard_part('{1,3}');
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE OR DELETE ON document_texts
@@ -445,7 +449,6 @@ GRANT SELECT, INSERT ON numbers, number_cancellations TO ${app};
 GRANT SELECT, INSERT ON receipts TO ${app};
 GRANT SELECT, INSERT, UPDATE, DELETE ON documents, document_texts TO ${app};
 GRANT SELECT, INSERT, DELETE ON document_keys, document_receipts TO ${app};
-GRANT UPDATE (wrapped) ON document_keys TO ${app};
 GRANT SELECT, INSERT ON revisions, annotations, history, manifests TO ${app};
 GRANT SELECT, INSERT, DELETE ON attachments TO ${app};
 GRANT UPDATE (removed_revision) ON attachments TO ${app};
