@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 from opentelemetry.trace import SpanKind
 
 from chassis import client, telemetry
+from chassis.errors import DomainError, Kind
 from chassis.identity import Identity, Signer
 from kanketsu.approvals.v1.approvals_service_pb2_grpc import ApprovalsServiceStub
 from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceStub
@@ -47,6 +48,8 @@ DEADLINES = {
     "UploadAttachment": 900.0,
     "ReadAttachment": 900.0,
 }
+# What grpc says when a call ends under our write: the reason the service gave is lost with it.
+_LOST_WHILE_WRITING = "Internal error from Core"
 # Signed identities live 60 s; one is used for this long, so that it is never near its end.
 TOKEN_SECONDS = 30.0
 
@@ -113,6 +116,9 @@ class Clients:
             )
             try:
                 await call.write(UploadAttachmentRequest(header=header))
+                # Accepted, or refused: a refusal that met our chunks on the way would lose its reason.
+                if ("kanketsu-upload", "accepted") not in tuple(await call.initial_metadata()):
+                    return await call
                 async for chunk in chunks:
                     if call.done():
                         # Refused early (not found, too large): the answer below says why.
@@ -122,6 +128,8 @@ class Clients:
                     await call.done_writing()
                 return await call
             except grpc.aio.AioRpcError as error:
+                if error.details() == _LOST_WHILE_WRITING:
+                    raise DomainError(Kind.UNAVAILABLE, "UNAVAILABLE", "the upload ended early") from None
                 raise client.error_of(error) from None
             except asyncio.InvalidStateError:
                 # The call ended between the check and the write.

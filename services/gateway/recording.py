@@ -19,9 +19,9 @@ class AuditSink:
         """Returns the chain after the batch. The same batch sent again counts once, so a lost answer costs nothing."""
         audit = self._clients.audit
         try:
-            await audit.ask(audit.rpc.AppendRecords, AppendRecordsRequest(batch=batch), self._clients.itself)
+            answer = await audit.ask(audit.rpc.AppendRecords, AppendRecordsRequest(batch=batch), self._clients.itself)
         except DomainError as error:
             if error.reason == "SEQUENCE_BROKEN":
                 raise EpochEnded from None
             raise
-        return batch.chain
+        return answer.chain
