@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,18 @@ def now() -> dt.datetime:
 def today() -> dt.date:
     """The current day in Japan."""
     return now().date()
+
+
+async def either(event: asyncio.Event, seconds: float) -> None:
+    """Return when the event is set or the time is over.
+
+    Not `wait_for`: on Python 3.11 it swallows a cancellation that meets the event, and the task never ends.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass
 
 
 def new_id() -> str:

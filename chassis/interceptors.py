@@ -100,7 +100,8 @@ class Guard(grpc.aio.ServerInterceptor):
             with telemetry.span(method, kind=SpanKind.SERVER, parent=_metadata(context, "traceparent")):
                 try:
                     remaining = self._enter(method, context)
-                    answer = await asyncio.wait_for(handler(request, context), remaining - SHAVE_SECONDS)
+                    async with asyncio.timeout(remaining - SHAVE_SECONDS):
+                        answer = await handler(request, context)
                     trailer.finish("OK", started)
                     return answer
                 except Exception as error:

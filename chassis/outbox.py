@@ -15,6 +15,7 @@ from typing import Protocol
 
 import psycopg
 
+from chassis import clock
 from chassis.db import Connection, Pool, transaction
 from chassis.errors import DomainError
 from kanketsu.event.v1 import envelope_pb2
@@ -119,10 +120,7 @@ class Relay:
                 sent = 0
             if sent == BATCH:
                 continue
-            try:
-                await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
-            except asyncio.TimeoutError:
-                pass
+            await clock.either(self._wake, POLL_SECONDS)
             self._wake.clear()
 
     async def relay_once(self) -> int:

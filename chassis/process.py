@@ -85,8 +85,8 @@ async def serve(
     await server.start()
 
     background = Background()
+    connection = background.start(broker.run())
     recording = background.start(records.run())
-    background.start(broker.run())
     background.start(relay.run())
     background.start(_watch(pool, server))
     background.start(_housekeeping(pool, service, relay, settings.recover_after))
@@ -101,6 +101,8 @@ async def serve(
     recording.cancel()
     await asyncio.wait([recording])
     await records.close()
+    # The connection last: a consumer whose connection closes under it takes its cancellation for a loss.
+    await background.cancel(spare=connection)
     await background.cancel()
     await pool.close()
     telemetry.stop()
@@ -136,11 +138,12 @@ class Background:
             log.error("a task ended", exc_info=self._failure)
             raise SystemExit(1)
 
-    async def cancel(self) -> None:
-        """Cancel the rest and wait for them."""
-        for task in self._tasks:
+    async def cancel(self, spare: asyncio.Task[None] | None = None) -> None:
+        """Cancel all (but one) and wait for them."""
+        tasks = self._tasks - {spare}
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _watch(pool: Pool, server: Server) -> None:

@@ -119,8 +119,9 @@ class Recorder:
         future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         try:
             self._queue.put_nowait((self._message(access), future))
-            return await asyncio.wait_for(future, self._timeout)
-        except (asyncio.QueueFull, asyncio.TimeoutError):
+            async with asyncio.timeout(self._timeout):
+                return await future
+        except (asyncio.QueueFull, TimeoutError):
             raise not_recorded() from None
 
     async def run(self) -> None:
@@ -132,8 +133,9 @@ class Recorder:
                 batch.append((self._own("epoch.open"), asyncio.get_running_loop().create_future()))
             else:
                 try:
-                    batch.append(await asyncio.wait_for(self._queue.get(), HEARTBEAT_SECONDS))
-                except asyncio.TimeoutError:
+                    async with asyncio.timeout(HEARTBEAT_SECONDS):
+                        batch.append(await self._queue.get())
+                except TimeoutError:
                     batch.append((self._own("epoch.heartbeat"), asyncio.get_running_loop().create_future()))
             while len(batch) < MAX_BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
@@ -181,7 +183,7 @@ class Recorder:
         for number, (record, _) in enumerate(batch, start=self._seq + 1):
             record.seq = number
             if record.action.startswith("epoch."):
-                record.detail["last_seq"] = str(number - 1)
+                record.detail.update({"last_seq": str(number - 1), "chain": self._chain})
             message.records.append(record)
         await self._write(message)
         for record, future in batch:
@@ -223,7 +225,6 @@ class Recorder:
                 action=action,
                 object_type="epoch",
                 object_id=self.epoch,
-                detail={"chain": self._chain},
             )
         )
 

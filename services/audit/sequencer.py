@@ -76,10 +76,7 @@ class Sequencer:
                 next_sweep = time.monotonic() + min(SWEEP_SECONDS, self._silence.total_seconds() / 3)
                 if await commands.recover_sources(self._pool, self._keys, self._silence, clock.now(), clock.new_id):
                     continue
-            try:
-                await asyncio.wait_for(self._wake.wait(), self._interval)
-            except asyncio.TimeoutError:
-                pass
+            await clock.either(self._wake, self._interval)
 
 
 async def advance(conn: Connection, keys: LogKeys) -> None:

@@ -87,10 +87,7 @@ class Locker:
                 log.warning("locker waits", extra={"error": str(error) or type(error).__name__})
                 busy = False
             if not busy:
-                try:
-                    await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
-                except asyncio.TimeoutError:
-                    pass
+                await clock.either(self._wake, POLL_SECONDS)
 
     async def apply_once(self) -> bool:
         """One batch; whether there was anything to do.
