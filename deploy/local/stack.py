@@ -448,10 +448,16 @@ class Stack:
         """Whether the sample city was loaded into this state folder."""
         return bool(self._facts.get("loaded"))
 
-    def load_samples(self) -> None:
-        """Load the sample city with the services' own loaders, each all or nothing, and remember that it is done."""
+    def load_samples(self, *, documents: bool = False) -> None:
+        """Load the sample city with the services' own loaders, each all or nothing, and remember that it is done.
+
+        With `documents` also its receipts and documents, through the API; repeated after a crash it goes on.
+        """
         for service, command in system.LOADS:
             self._run([self._command_step(f"load:{service}", f"samples → {service}", (), service, command, {})])
+        if documents:
+            step = self._command_step("load:city", "samples → 文書", (), "gateway", system.DOCUMENTS_LOAD, {})
+            self._run([step])
         self._facts["loaded"] = True
         self._save_facts()
 

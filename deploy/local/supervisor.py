@@ -173,7 +173,7 @@ def run(stack: Stack, say: Say, report: Report, ready: Callable[[], None], *, sa
         record.write("starting", stack, progress)
         stack.start()
         if samples and not stack.is_loaded:
-            stack.load_samples()
+            stack.load_samples(documents=True)
         record.write("ready", stack, progress)
         ready()
         watcher = Watcher(stack, say)

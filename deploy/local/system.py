@@ -246,6 +246,9 @@ LOADS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("documents", ("{python}", "-m", "services.documents", "load", "{samples}")),
 )
 
+# Brings the sample documents to life over HTTP, as the staff would.
+DOCUMENTS_LOAD = ("{python}", "-m", "samples.load", "--url", "{public_url}", "--city", "{samples}")
+
 # Names of the tenants that have samples.
 TENANT_NAMES = {"minoh": "箕面市"}
 DATABASE = "kanketsu"
