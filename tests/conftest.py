@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -18,6 +20,12 @@ from tests.collector import Collector, listening
 from tests.patience import until
 
 PLAN = yaml.safe_load((ROOT / "deploy" / "walkthrough" / "minoh.yaml").read_text(encoding="utf-8"))
+TODAY = dt.datetime.now(ZoneInfo("Asia/Tokyo")).date().isoformat()
+
+
+def access_record(entry: dict[str, Any]) -> str:
+    """A log entry's record, as X-Access-Record names it."""
+    return f"{entry['source']}/{entry['epoch']}/{entry['seq']}"
 
 
 @dataclass
@@ -104,8 +112,9 @@ class City:
         """(document id, case id) of a completed document."""
         document_id, case_id = self.decided(**fields)
         me = self.person("chief").get("/me")["staff_id"]
-        self.write("clerk", document_id, "enforce", {"method": "post", "addressee": "申請者", "collated_by": me})
-        self.write("clerk", document_id, "complete", {})
+        sent = {"enforced_on": TODAY, "method": "post", "addressee": "申請者", "collated_by": me}
+        self.write("clerk", document_id, "enforce", sent)
+        self.write("clerk", document_id, "complete", {"completed_on": TODAY, "folder_id": PLAN["folder_id"]})
         return document_id, case_id
 
     def close(self) -> None:

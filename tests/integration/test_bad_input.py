@@ -13,7 +13,7 @@ from chassis.identity import Identity, Signer
 from deploy.walkthrough.client import Refused
 from kanketsu.documents.v1 import documents_service_pb2 as pb
 from kanketsu.documents.v1 import documents_service_pb2_grpc as rpc
-from tests.conftest import PLAN
+from tests.conftest import PLAN, TODAY
 
 pytestmark = pytest.mark.system
 
@@ -66,6 +66,8 @@ def test_wrong_fields_of_a_receipt_are_named_and_use_no_number(city, change, fie
         "title": "申請書",
         "sender_kind": "citizen",
         "medium": "post",
+        "arrived_on": TODAY,
+        "received_on": TODAY,
         "unit_id": PLAN["unit_id"],
         "class_code": PLAN["class_code"],
     }

@@ -15,7 +15,7 @@ from minio.error import S3Error
 from minio.retention import Retention
 
 from deploy.walkthrough.client import Refused
-from tests.conftest import PLAN
+from tests.conftest import PLAN, TODAY
 from tests.patience import until
 
 pytestmark = pytest.mark.system
@@ -32,8 +32,12 @@ def test_the_api_refuses_every_change(city, completed):
     attempts = [
         ("PATCH", f"/documents/{completed}", {"title": "改ざん"}),
         ("DELETE", f"/documents/{completed}", None),
-        ("POST", f"/documents/{completed}/complete", {"folder_id": PLAN["folder_id"]}),
-        ("POST", f"/documents/{completed}/enforce", {"method": "post", "addressee": "誰か", "collated_by": "S0070"}),
+        ("POST", f"/documents/{completed}/complete", {"completed_on": TODAY, "folder_id": PLAN["folder_id"]}),
+        (
+            "POST",
+            f"/documents/{completed}/enforce",
+            {"enforced_on": TODAY, "method": "post", "addressee": "誰か", "collated_by": "S0070"},
+        ),
         ("POST", f"/documents/{completed}/submit", {"route_plan_id": "0193e0a0-0000-7000-8000-000000000000"}),
     ]
     for method, path, body in attempts:
@@ -48,7 +52,7 @@ def test_the_api_refuses_every_change(city, completed):
 
 SQL_ATTACKS = (
     "UPDATE documents SET title = '改ざん' WHERE document_id = %s",
-    "UPDATE documents SET state = 'drafting' WHERE document_id = %s",
+    "UPDATE documents SET state = 1 WHERE document_id = %s",
     "UPDATE documents SET retention_until = '2026-12-31' WHERE document_id = %s",
     "UPDATE documents SET manifest_digest = repeat('0', 64) WHERE document_id = %s",
     "UPDATE document_keys SET wrapped = '\\x00' WHERE document_id = %s",

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from deploy.walkthrough.client import Refused
-from tests.conftest import PLAN
+from tests.conftest import PLAN, TODAY
 from tests.patience import until
 
 pytestmark = pytest.mark.system
@@ -137,12 +137,14 @@ def test_numbers_have_no_holes_under_concurrent_registration(city):
         "title": "浄化槽設置整備事業補助金交付申請書",
         "sender_kind": "citizen",
         "medium": "counter",
+        "arrived_on": TODAY,
+        "received_on": TODAY,
         "unit_id": PLAN["unit_id"],
         "class_code": PLAN["class_code"],
     }
 
     def register(number):
-        wrong = {"received_on": "2026-02-30"} if number % 4 == 0 else {}
+        wrong = {"received_on": "2126-02-30"} if number % 4 == 0 else {}
         return lambda: clerks[number % 2].post("/receipts", body | wrong)
 
     answers = together(*(register(number) for number in range(40)))
