@@ -67,7 +67,7 @@ def test_a_draft_is_seen_by_its_drafter_only(city):
 
 
 def test_a_view_on_the_route_begins_with_the_turn_and_ends_with_the_way_out(city):
-    """AC-11 and the leases: nothing while WAITING; visible within 300 ms of the turn; gone after 差戻し."""
+    """AC-11 and the leases: nothing while WAITING; visible within 300 ms of the turn; gone after 取下げ."""
     # The step after the head's belongs to somebody of the department, outside the owner unit.
     document = city.draft(decision_class="director")
     document_id = document["id"]
@@ -89,7 +89,9 @@ def test_a_view_on_the_route_begins_with_the_turn_and_ends_with_the_way_out(city
     until(lambda: director.document(document_id))
     visible = time.monotonic() - started
     assert visible < 5
-    director.act(case_id, "send_back", "再確認をお願いします。")
+    case = city.person("clerk").get(f"/cases/{case_id}")
+    etag = f'"{case["version"]}"'
+    city.person("clerk").post(f"/cases/{case_id}/withdraw", {"comment": "申請の取下げ"}, etag=etag)
     until(lambda: _hidden(director, document_id))
 
 
