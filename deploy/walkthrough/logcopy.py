@@ -19,7 +19,7 @@ def copy_log(officer: Person, folder: Path) -> Path:
     checkpoint = _fetch(officer, "checkpoint")
     (folder / "checkpoint").write_bytes(checkpoint)
     verifier = note.VerifierKey.parse(key.read_text("utf-8").strip())
-    for tile in tlog.new_tiles(0, note.open_checkpoint(checkpoint, verifier).size):
+    for tile in tlog.tiles_of(note.open_checkpoint(checkpoint, verifier).size):
         target = folder / tile.path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(_fetch(officer, tile.path))

@@ -117,6 +117,14 @@ def levels_at(size: int) -> int:
     return (size.bit_length() + 7) // 8
 
 
+def tiles_of(size: int) -> Iterable[Tile]:
+    """Every bundle and hash tile of a log of `size` leaves, partial ones included: what a copy of it has to fetch."""
+    for level in (ENTRIES, *range(levels_at(size))):
+        count = size >> (8 * max(level, 0))
+        for index in range((count + TILE_WIDTH - 1) // TILE_WIDTH):
+            yield Tile(level, index, width_at(size, level, index))
+
+
 # --- a growing tree ---------------------------------------------------------------------------------------------
 
 

@@ -354,3 +354,14 @@ def test_a_cut_bundle_never_reads_as_the_whole(entries: list[bytes], data: st.Da
 def test_more_than_256_entries_are_not_a_bundle() -> None:
     with pytest.raises(TreeError, match="more than 256"):
         tlog.decode_bundle(tlog.encode_bundle([b"x"] * 257))
+
+
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 257, 65535, 65536, 65537, 70000])
+def test_a_copy_fetches_every_tile_that_has_a_width(size):
+    tiles = list(tlog.tiles_of(size))
+    assert len(set(tiles)) == len(tiles)
+    assert all(tile.width == tlog.width_at(size, tile.level, tile.index) > 0 for tile in tiles)
+    for level in (tlog.ENTRIES, 0, 1, 2):
+        beyond = sum(tile.level == level for tile in tiles)
+        assert tlog.width_at(size, level, beyond) == 0
+        assert sum(tile.width for tile in tiles if tile.level == level) == size >> (8 * max(level, 0))
