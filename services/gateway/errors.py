@@ -65,6 +65,7 @@ _FIELDS: Final[Mapping[str, str]] = {
     "enforcement_method": "enforcement.method",
     "enforcement_addressee": "enforcement.addressee",
     "adjusted": "steps",
+    "file_name": "filename",
     "request_id": "Idempotency-Key",
 }
 _PYDANTIC: Final[Mapping[str, str]] = {

@@ -357,26 +357,30 @@ async def viewers(clients: Clients, caller: Caller, document_id: str) -> Answer:
 async def history(clients: Clients, caller: Caller, document_id: str, *, cursor: str = "", limit: int = 100) -> Answer:
     """Every event (LC-11), oldest first, and for those entitled the accesses, newest first; null for others.
 
-    Audit officers see the accesses; records managers do with a read receipt, which is fetched here.
+    Audit officers see the accesses; records managers do with a read receipt, which is fetched here. A document that
+    never circulated has none, so its accesses are for audit officers alone.
     """
     rpc = clients.documents.rpc
     events = clients.documents.ask(rpc.ListHistory, pb.ListHistoryRequest(document_id=document_id), caller)
-    if not (caller.has_role("audit_officer") or caller.has_role("records_manager")):
+    receipt = ""
+    if caller.has_role("records_manager") and not caller.has_role("audit_officer"):
+        answer, found = await asyncio.gather(
+            events, clients.documents.ask(rpc.GetDocument, pb.GetDocumentRequest(document_id=document_id), caller)
+        )
+        receipt = found.read_receipt
+    else:
         answer = await events
-        return page_of((views.history_event(one) for one in answer.events), "", answer.access_record, accesses=None)
-    answer, document = await asyncio.gather(
-        events, clients.documents.ask(rpc.GetDocument, pb.GetDocumentRequest(document_id=document_id), caller)
-    )
-    entries = await clients.audit.ask(
-        clients.audit.rpc.ListDocumentEntries,
-        audit_pb.ListDocumentEntriesRequest(
-            document_id=document_id, read_receipt=document.read_receipt, cursor=cursor, limit=limit
-        ),
-        caller,
-    )
+    accesses: list[View] | None = None
+    next_cursor = ""
+    if receipt or caller.has_role("audit_officer"):
+        entries = await clients.audit.ask(
+            clients.audit.rpc.ListDocumentEntries,
+            audit_pb.ListDocumentEntriesRequest(
+                document_id=document_id, read_receipt=receipt, cursor=cursor, limit=limit
+            ),
+            caller,
+        )
+        accesses, next_cursor = [views.entry(one) for one in entries.entries], entries.next_cursor
     return page_of(
-        (views.history_event(one) for one in answer.events),
-        entries.next_cursor,
-        answer.access_record,
-        accesses=[views.entry(one) for one in entries.entries],
+        (views.history_event(one) for one in answer.events), next_cursor, answer.access_record, accesses=accesses
     )

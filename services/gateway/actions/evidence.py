@@ -48,6 +48,9 @@ async def collect(clients: Clients, caller: Caller, document_id: str) -> Evidenc
     """The evidence of a completed document. WRONG_STATE before completion, PROOF_PENDING for seconds after it."""
     peer = clients.documents
     found = await peer.ask(peer.rpc.GetDocument, documents_pb.GetDocumentRequest(document_id=document_id), caller)
+    if found.document.state != documents_pb.DOCUMENT_STATE_COMPLETED:
+        # The reader may see it, so they may know that it has no manifest yet.
+        raise DomainError(Kind.PRECONDITION, "WRONG_STATE", metadata={"service": "documents"})
     manifest = await peer.ask(peer.rpc.GetManifest, documents_pb.GetManifestRequest(document_id=document_id), caller)
     case = await clients.approvals.ask(
         clients.approvals.rpc.GetCase,

@@ -12,6 +12,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
+import nats
+import psycopg
 import pytest
 import pytest_asyncio
 
@@ -609,3 +611,77 @@ async def test_an_upload_that_breaks_off_leaves_nothing(city, http, bearer):
     await asyncio.sleep(0.5)
     assert (await http.get(f"/api/v1/documents/{document_id}")).json()["attachments"] == []
     assert (await http.get("/healthz")).status_code == 200
+
+
+# --- people ------------------------------------------------------------------------------------------
+
+
+async def test_a_change_of_the_organisation_is_known_at_once(city, gateway, bearer):
+    """Principals are remembered for seconds, and forgotten when approvals announces a change."""
+
+    def rename(name):
+        with psycopg.connect(city.database_url("postgres")) as conn:
+            conn.execute("UPDATE approvals.staff SET name = %s WHERE staff_id = 'S0072'", (name,))
+
+    async with gateway(bearer, principals_memory="3600") as http:
+        before = (await http.get("/api/v1/me")).json()["name"]
+        rename("葛󠄀城 拓也（旧姓）")
+        try:
+            assert (await http.get("/api/v1/me")).json()["name"] == before
+            broker = await nats.connect(**city.nats_options())
+            await broker.publish("kanketsu.approvals.directory.DirectoryChanged", b"")
+            await broker.flush()
+            await broker.close()
+            for _ in range(100):
+                name = (await http.get("/api/v1/me")).json()["name"]
+                if name != before:
+                    break
+                await asyncio.sleep(0.02)
+            assert name == "葛󠄀城 拓也（旧姓）"
+        finally:
+            rename(before)
+
+
+async def test_who_left_is_nobody(city, gateway):
+    """AC-16: the provider still knows the login, the organisation does not."""
+    login = "hiramatsu.megumi"
+    headers = {"Authorization": f"Bearer {city.access_token(login)}"}
+
+    def until(day):
+        with psycopg.connect(city.database_url("postgres")) as conn:
+            conn.execute("UPDATE approvals.staff SET valid_to = %s::date WHERE login = %s", (day, login))
+
+    async with gateway(headers, principals_memory="0") as http:
+        assert (await http.get("/api/v1/me")).status_code == 200
+        until("2026-04-01")
+        try:
+            answer = await http.get("/api/v1/me")
+            assert (answer.status_code, answer.json()["reason"]) == (403, "UNKNOWN_STAFF")
+        finally:
+            until("infinity")
+    (denied, *_) = await records_of(city, 1, actor="unknown", action="session.denied")
+    assert denied["reason"] == "UNKNOWN_STAFF"
+
+
+async def test_many_questions_about_one_person_are_asked_once(city, gateway, bearer):
+    async with gateway(bearer, principals_memory="0") as http:
+        answers = await asyncio.gather(*(http.get("/api/v1/me") for _ in range(20)))
+        assert {answer.status_code for answer in answers} == {200}
+
+
+async def test_without_the_organisation_nobody_gets_in(city, gateway, bearer):
+    """What is remembered ends after seconds: rights that cannot be checked are none."""
+    async with gateway(bearer, principals_memory="0.2") as http:
+        assert (await http.get("/api/v1/me")).status_code == 200
+        city.stop_one("approvals-1")
+        try:
+            await asyncio.sleep(0.3)
+            answer = await http.get("/api/v1/documents")
+            assert (answer.status_code, answer.json()["reason"]) == (503, "UNAVAILABLE")
+        finally:
+            city.start_one("approvals-1")
+        for _ in range(100):
+            if (await http.get("/api/v1/me")).status_code == 200:
+                break
+            await asyncio.sleep(0.1)
+        assert (await http.get("/readyz")).json()["status"] == "ready"
