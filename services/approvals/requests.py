@@ -36,14 +36,20 @@ async def find(conn: Connection, request: Request) -> bytes | None:
     if row is None:
         return None
     if (row[0], row[1]) != (request.method, request.digest):
-        raise DomainError(Kind.INVALID, "REQUEST_ID_REUSED", "this request_id was used for another request")
+        raise _reused()
     return bytes(row[2])
 
 
 async def save(conn: Connection, request: Request, response: bytes, now: dt.datetime) -> None:
-    """Store the answer."""
-    await conn.execute(
+    """Store the answer. REQUEST_ID_REUSED when another request used the id meanwhile: the whole write is undone."""
+    cursor = await conn.execute(
         "INSERT INTO requests (staff_id, request_id, method, digest, response, created_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s)",
+        " VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING 1",
         (request.staff_id, request.request_id, request.method, request.digest, response, now),
     )
+    if await cursor.fetchone() is None:
+        raise _reused()
+
+
+def _reused() -> DomainError:
+    return DomainError(Kind.INVALID, "REQUEST_ID_REUSED", "this request_id was used for another request")

@@ -330,6 +330,8 @@ def refuse(case: Case, reason: str) -> Outcome:
 
 def possible(case: Case, step: Step) -> tuple[Action, ...]:
     """Acts that the states of case and step admit, whoever asks."""
+    if step.state not in OPEN | DUE:
+        return ()
     return tuple(action for action in STEP_ACTIONS if _refusal(case, step, action) is None)
 
 

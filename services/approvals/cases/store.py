@@ -147,57 +147,60 @@ async def insert(conn: Connection, case: Case) -> None:
     )
 
 
-async def save(conn: Connection, before: Case, after: Case) -> None:
-    """Write what changed. The case is locked, so nothing else can have."""
-    await conn.execute(
-        "UPDATE cases SET state = %s, decided_at = %s, decided_by = %s, reason = %s, version = %s WHERE case_id = %s",
-        (after.state, after.decided_at, after.decided_by, after.reason, after.version, after.case_id),
+_SAVE = """
+WITH changed AS (
+    UPDATE steps AS s
+    SET
+        state = n.state, activated_at = n.activated_at, acted_at = n.acted_at, round = n.round, holder = n.holder,
+        acted_for = n.acted_for, inbox_kind = n.inbox_kind, waiting_since = n.waiting_since
+    FROM jsonb_to_recordset(%(steps)s) AS n (
+        step_id uuid, state text, activated_at timestamptz, acted_at timestamptz, round smallint, holder jsonb,
+        acted_for jsonb, inbox_kind text, waiting_since timestamptz
     )
+    WHERE s.step_id = n.step_id
+), decided AS (
+    INSERT INTO decisions (
+        decision_id, case_id, step_id, action, round, staff_id, staff_name, post_id, post_title, unit_id, unit_name,
+        appointment, comment, acted_at, version_digest, access_record
+    )
+    SELECT
+        decision_id, %(case_id)s, step_id, action, round, staff_id, staff_name, post_id, post_title, unit_id,
+        unit_name, appointment, comment, acted_at, version_digest, access_record
+    FROM jsonb_to_recordset(%(decisions)s) AS n (
+        decision_id uuid, step_id uuid, action text, round smallint, staff_id text, staff_name text, post_id text,
+        post_title text, unit_id text, unit_name text, appointment text, comment text, acted_at timestamptz,
+        version_digest text, access_record text
+    )
+)
+UPDATE cases
+SET
+    state = %(state)s, decided_at = %(decided_at)s, decided_by = %(decided_by)s, reason = %(reason)s,
+    version = %(version)s
+WHERE case_id = %(case_id)s
+"""
+
+
+async def save(conn: Connection, before: Case, after: Case) -> None:
+    """Write what changed, in one statement. The case is locked, so nothing else can have changed it."""
     old = {step.step_id: (step, inbox_kind(before, step)) for step in before.steps}
-    changed = [
+    steps = [
         _row(after, step, place)
         for place, step in enumerate(after.steps)
         if old[step.step_id] != (step, inbox_kind(after, step))
     ]
-    if changed:
-        await conn.execute(
-            "UPDATE steps AS s SET state = n.state, activated_at = n.activated_at, acted_at = n.acted_at,"
-            " round = n.round, holder = n.holder, acted_for = n.acted_for, inbox_kind = n.inbox_kind,"
-            " waiting_since = n.waiting_since"
-            " FROM jsonb_to_recordset(%s) AS n (step_id uuid, state text, activated_at timestamptz,"
-            " acted_at timestamptz, round smallint, holder jsonb, acted_for jsonb, inbox_kind text,"
-            " waiting_since timestamptz)"
-            " WHERE s.step_id = n.step_id",
-            (Jsonb(changed),),
-        )
-    for decision in after.decisions[len(before.decisions) :]:
-        await _insert_decision(conn, after.case_id, decision)
-
-
-async def _insert_decision(conn: Connection, case_id: str, decision: Decision) -> None:
-    by = decision.by
+    decisions = [_decision_row(decision) for decision in after.decisions[len(before.decisions) :]]
     await conn.execute(
-        "INSERT INTO decisions (decision_id, case_id, step_id, action, round, staff_id, staff_name, post_id,"
-        " post_title, unit_id, unit_name, appointment, comment, acted_at, version_digest, access_record)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        (
-            decision.decision_id,
-            case_id,
-            decision.step_id or None,
-            decision.action,
-            decision.round,
-            by.staff_id,
-            by.staff_name,
-            by.post_id,
-            by.post_title,
-            by.unit_id,
-            by.unit_name,
-            by.appointment,
-            decision.comment,
-            decision.acted_at,
-            decision.version_digest,
-            decision.access_record,
-        ),
+        _SAVE,
+        {
+            "steps": Jsonb(steps),
+            "decisions": Jsonb(decisions),
+            "case_id": after.case_id,
+            "state": after.state,
+            "decided_at": after.decided_at,
+            "decided_by": after.decided_by,
+            "reason": after.reason,
+            "version": after.version,
+        },
     )
 
 
@@ -297,6 +300,19 @@ async def inbox(
     row = await cursor.fetchone()
     counts, rows = row if row is not None else (None, None)
     return [_waiting(entry) for entry in rows or ()], counts or {}
+
+
+def _decision_row(decision: Decision) -> dict[str, Any]:
+    return dataclasses.asdict(decision.by) | {
+        "decision_id": decision.decision_id,
+        "step_id": decision.step_id or None,
+        "action": decision.action,
+        "round": decision.round,
+        "comment": decision.comment,
+        "acted_at": _text(decision.acted_at),
+        "version_digest": decision.version_digest,
+        "access_record": decision.access_record,
+    }
 
 
 def _waiting(entry: Sequence[Any]) -> Waiting:

@@ -115,6 +115,14 @@ async def test_the_same_request_is_one_act_and_one_answer(city):
     assert (error.kind.value, error.reason) == ("INVALID_ARGUMENT", "REQUEST_ID_REUSED")
 
 
+async def test_a_request_id_serves_one_request_only(city):
+    (chief,) = await people(city, CHIEF)
+    first, second = [await chief.see(await city.circulating()) for _ in range(2)]
+    await chief.act(first, "approve", request_id="one-for-two")
+    assert (await refused(chief.act(second, "approve", request_id="one-for-two"))).reason == "REQUEST_ID_REUSED"
+    assert states(await chief.see(second.case_id))[0] == "active", "nothing of it happened"
+
+
 async def test_a_second_act_on_an_acted_step_is_already_acted(city):
     (chief,) = await people(city, CHIEF)
     case = await chief.act(await chief.see(await city.circulating()), "approve")
