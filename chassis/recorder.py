@@ -100,13 +100,23 @@ def chain_after(chain: str, record: envelope_pb2.AccessRecord) -> str:
 class Recorder:
     """One per process. Owns the sequence numbers of this process's epoch."""
 
-    def __init__(self, service: str, instance: str, sink: Sink, *, timeout: float = TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self,
+        service: str,
+        instance: str,
+        sink: Sink,
+        *,
+        timeout: float = TIMEOUT_SECONDS,
+        recover_after: float = 3 * HEARTBEAT_SECONDS,
+    ) -> None:
         self.source = f"{service}.{instance}"
         self.epoch = clock.new_id()
         self._service = service
         self._instance = instance
         self._sink = sink
         self._timeout = timeout
+        # Three chances to be heard before others take the silence for a crash.
+        self._heartbeat = min(HEARTBEAT_SECONDS, recover_after / 3)
         self._seq = 0
         self._chain = ""
         self._queue: asyncio.Queue[tuple[envelope_pb2.AccessRecord, asyncio.Future[str]]] = asyncio.Queue(4096)
@@ -125,7 +135,7 @@ class Recorder:
             raise not_recorded() from None
 
     async def run(self) -> None:
-        """Until cancelled: open the epoch, commit batches, beat once a minute."""
+        """Until cancelled: open the epoch, commit batches, beat when there was nothing to commit."""
         opened = False
         while True:
             batch: list[tuple[envelope_pb2.AccessRecord, asyncio.Future[str]]] = []
@@ -133,7 +143,7 @@ class Recorder:
                 batch.append((self._own("epoch.open"), asyncio.get_running_loop().create_future()))
             else:
                 try:
-                    async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    async with asyncio.timeout(self._heartbeat):
                         batch.append(await self._queue.get())
                 except TimeoutError:
                     batch.append((self._own("epoch.heartbeat"), asyncio.get_running_loop().create_future()))

@@ -61,7 +61,7 @@ class ServiceSettings:
     # Seconds after which an event that a consumer has not confirmed is sent again.
     resend_after: float = 30.0
     # Seconds of silence after which another replica closes an epoch of access records as crashed.
-    # A living process writes at least every minute.
+    # A living process writes three times as often, and at least every minute.
     recover_after: float = 180.0
 
 

@@ -26,9 +26,9 @@ class NoBroker:
 
 
 @asynccontextmanager
-async def running(pool, timeout=5.0):
+async def running(pool, **options):
     relay = Relay(pool, NoBroker(), 30)
-    records = Recorder("documents", "documents-1", DatabaseSink(pool, "documents", relay), timeout=timeout)
+    records = Recorder("documents", "documents-1", DatabaseSink(pool, "documents", relay), **options)
     task = asyncio.create_task(records.run())
     try:
         yield records
@@ -165,6 +165,20 @@ async def test_a_crashed_epoch_is_recovered_once_and_a_sleeper_opens_a_new_one(p
     assert found[first, 3].action == "epoch.recovered"
     assert found[first, 3].detail["last_seq"] == "2"
     assert found[records.epoch, 1].action == "epoch.open"
+
+
+async def test_an_idle_process_is_not_taken_for_a_crashed_one(pool):
+    """However short the silence that counts as a crash is."""
+    relay = Relay(pool, NoBroker(), 30)
+    async with running(pool, recover_after=3) as records:
+        await records.record(VIEW)
+        first = records.epoch
+        async with asyncio.timeout(20):
+            while len(await stored(pool)) < 5:
+                assert await recorder.recover_epochs(pool, "documents", relay, after=3) == 0
+                await asyncio.sleep(0.1)
+        assert records.epoch == first
+    assert [record.action for record in (await stored(pool)).values()][2:] == ["epoch.heartbeat"] * 3
 
 
 async def test_a_closed_epoch_says_how_many_there_were(pool):

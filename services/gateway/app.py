@@ -54,7 +54,9 @@ class Gateway:
         self.sessions = Sessions(self.broker, settings)
         self.provider = Provider(settings)
         self.people = People(self.clients, settings.principals_memory)
-        self.recorder = Recorder("gateway", settings.instance, AuditSink(self.clients))
+        self.recorder = Recorder(
+            "gateway", settings.instance, AuditSink(self.clients), recover_after=settings.recover_after
+        )
         self.sign_in = SignIn(settings, self.sessions, self.provider, self.people, self.recorder)
         # How a refusal looks to a person.
         self.error_page: ErrorPage = pages.error_page
