@@ -86,6 +86,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
 
     async def ResolveActor(self, request: pb.ResolveActorRequest, context: Context) -> pb.ResolveActorResponse:
         """Who logs in, as of today. NOT_FOUND UNKNOWN_STAFF for strangers and leavers (AC-16)."""
+        _readable(request)
         policy.require_gateway(interceptors.identity().staff_id)
         async with db.connection(self._pool) as conn:
             actor = await organisation_store.find_actor(conn, request.login, clock.today())
@@ -125,6 +126,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
 
     async def ListPosts(self, request: pb.ListPostsRequest, context: Context) -> pb.ListPostsResponse:
         """Posts of a unit, or all, with their holders as of a date."""
+        _readable(request)
         day = _day(request.on)
         async with db.connection(self._pool) as conn:
             seats = await organisation_store.list_seats(conn, request.unit_id, day, clock.now())
@@ -145,6 +147,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
 
     async def ListStaff(self, request: pb.ListStaffRequest, context: Context) -> pb.ListStaffResponse:
         """Staff of a unit, or all, by id, as of a date. INVALID_CURSOR."""
+        _readable(request)
         day, limit = _day(request.on), _limit(request.limit, 200, 500)
         after = _text_of(_uncursor(request.cursor, 1)[0]) if request.cursor else ""
         async with db.connection(self._pool) as conn:
@@ -170,6 +173,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
         self, request: pb.DescribePrincipalsRequest, context: Context
     ) -> pb.DescribePrincipalsResponse:
         """Names of "staff:…", "post:…", "unit:…"; an unknown one is described by itself."""
+        _readable(request)
         if len(request.principals) > MAX_PRINCIPALS:
             raise invalid(FieldViolation("principals", "TOO_MANY"))
         wanted: dict[str, list[str]] = {"staff": [], "post": [], "unit": []}
@@ -238,6 +242,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
 
     async def ListAbsences(self, request: pb.ListAbsencesRequest, context: Context) -> pb.ListAbsencesResponse:
         """Of oneself (default), of one colleague, or of one's own unit; the reason only where it may be known."""
+        _readable(request)
         caller = interceptors.identity()
         reader, now = _reader(caller), clock.now()
         async with db.connection(self._pool) as conn:
@@ -281,6 +286,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
 
     async def ListInbox(self, request: pb.ListInboxRequest, context: Context) -> pb.ListInboxResponse:
         """What waits on the caller's posts, urgent first, then oldest (AP-18, AP-44). INVALID_CURSOR."""
+        _readable(request)
         caller = interceptors.identity()
         if any(kind not in INBOX_KINDS for kind in request.kinds):
             raise invalid(FieldViolation("kinds", "UNKNOWN"))
@@ -436,12 +442,24 @@ class Api(service_grpc.ApprovalsServiceServicer):
 
 
 def _request(request: Message, caller: Identity) -> Request:
+    _readable(request)
     request_id = str(getattr(request, "request_id", ""))
     if not request_id:
         raise invalid(FieldViolation("request_id", "REQUIRED"))
     if len(request_id) > 200:
         raise invalid(FieldViolation("request_id", "TOO_LONG"))
     return Request(caller.staff_id, request_id, request.DESCRIPTOR.name, _digest(request))
+
+
+def _readable(request: Message) -> None:
+    """Texts must be storable: PostgreSQL knows no NUL. INVALID_FIELDS names the field."""
+    for descriptor, value in request.ListFields():
+        values = value if descriptor.is_repeated else [value]
+        for one in values:
+            if isinstance(one, str) and "\0" in one:
+                raise invalid(FieldViolation(descriptor.name, "MALFORMED"))
+            if isinstance(one, Message):
+                _readable(one)
 
 
 def _digest(request: Message) -> str:
@@ -552,8 +570,6 @@ def _wish(request: pb.ActOnStepRequest) -> Wish:
 def _comment(text: str) -> str:
     if len(text) > MAX_COMMENT:
         raise invalid(FieldViolation("comment", "TOO_LONG"))
-    if "\0" in text:
-        raise invalid(FieldViolation("comment", "MALFORMED"))
     return text
 
 

@@ -11,13 +11,11 @@ from collections.abc import Callable, Collection, Sequence
 from chassis import clock, db, outbox
 from chassis.db import Connection, Pool
 from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
-from chassis.recorder import timestamp
-from kanketsu.approvals.v1 import events_pb2
-from kanketsu.event.v1 import envelope_pb2
 from services.approvals import policy, requests
-from services.approvals.cases.envelopes import PRODUCER, Cause
+from services.approvals.cases.envelopes import Cause
 from services.approvals.organisation import store
 from services.approvals.organisation.domain import Absence, AbsenceReason, ended
+from services.approvals.organisation.envelopes import directory_changed
 from services.approvals.policy import Reader
 from services.approvals.requests import Request
 
@@ -94,22 +92,7 @@ async def announce(
     conn: Connection, action: str, staff_ids: Sequence[str], version: int, cause: Cause, about: str = ""
 ) -> None:
     """DirectoryChanged in the caller's transaction. `version` comes from the locked counter."""
-    message = events_pb2.DirectoryChanged(staff_ids=staff_ids)
-    envelope = envelope_pb2.Envelope(
-        event_id=clock.new_id(),
-        type=message.DESCRIPTOR.full_name,
-        action=action,
-        producer=PRODUCER,
-        aggregate="directory",
-        aggregate_id="directory",
-        aggregate_version=version,
-        occurred_at=timestamp(clock.now()),
-        actor=cause.actor,
-        trace_parent=cause.trace_parent,
-        detail={"about": about} if about else {},
-        payload=message.SerializeToString(),
-    )
-    await outbox.append(conn, [envelope], ["audit"])
+    await outbox.append(conn, [directory_changed(action, staff_ids, version, cause, about)], ["audit"])
 
 
 def _require_span(absence: Absence, now: dt.datetime) -> None:

@@ -240,3 +240,38 @@ async def test_only_oneself_and_the_units_records_manager_register(city):
     for fields in ({"unit_id": "U-040-03"}, {"staff_id": "S0073"}, {"unit_id": "U-999"}, {"staff_id": "S9999"}):
         assert (await refused(stranger.call("ListAbsences", **fields))).reason == "NOT_FOUND"
     await manager.call("EndAbsence", request_id=clock.new_id(), absence_id=absence_id)
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "field"),
+    [
+        ("ListPosts", {"unit_id": "U\0"}, "unit_id"),
+        ("ListStaff", {"unit_id": "\0"}, "unit_id"),
+        ("ListAbsences", {"staff_id": "S\0"}, "staff_id"),
+        ("DescribePrincipals", {"principals": ["staff:S0001", "post:\0"]}, "principals"),
+        ("ListInbox", {"post_id": "\0"}, "post_id"),
+        (
+            "PlanRoute",
+            {"request_id": "x", "facts": pb.RouteFacts(unit_id="U", document_id=clock.new_id(), matter="補助金\0")},
+            "matter",
+        ),
+        ("RecallCase", {"request_id": "\0"}, "request_id"),
+        ("WithdrawCase", {"request_id": "x", "comment": "\0"}, "comment"),
+        ("ActOnStep", {"request_id": "x" * 201}, "request_id"),
+    ],
+)
+async def test_texts_that_cannot_be_kept_are_named(city, method, fields, field):
+    person = await city.person("S0072")
+    if method == "ActOnStep":
+        fields = fields | {
+            "case_id": clock.new_id(),
+            "step_id": clock.new_id(),
+            "action": "approve",
+            "version_digest": "a",
+            "expected_version": 1,
+            "read_receipt": city.receipts.sign(
+                {"doc": "d", "ver": "a", "sub": "S0072", "rec": "r", "iat": 1_700_000_000, "ten": TENANT}
+            ),
+        }
+    error = await refused(person.call(method, **fields))
+    assert (error.reason, error.fields[0].field) == ("INVALID_FIELDS", field)
