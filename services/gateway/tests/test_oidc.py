@@ -168,7 +168,7 @@ NOW = time.time()
         {"sub": 42},
         {"sub": "a" * 300},
     ],
-    ids=str,
+    ids=[f"wrong-{number}" for number in range(20)],
 )
 async def test_a_token_that_is_not_for_us_now_is_no_login(provider, liar, claims):
     liar.claims = claims
@@ -289,7 +289,7 @@ async def test_a_new_key_is_fetched_once_and_strangers_do_not_make_us_ask_again(
         ({"nbf": "later"}, False),
         ({"sub": None}, False),
     ],
-    ids=str,
+    ids=[f"program-{number}" for number in range(9)],
 )
 async def test_access_tokens_of_programs(provider, liar, claims, good):
     liar.claims = {"aud": "kanketsu-api"} | claims
