@@ -32,10 +32,11 @@ from services.documents.domain import (
 from services.documents.manifest import AnnotationEntry, AttachmentEntry
 
 _LIVE = "v.valid_from <= now() AND (v.valid_to IS NULL OR v.valid_to > now())"
-# The predicate (I5, AC-01). `d` is the documents row; %(principals)s are the reader's.
+# The predicate (I5, AC-01). `d` is the documents row; %(principals)s are the reader's. OFFSET 0: asked of each row by
+# index; as a join the planner might read all that a large unit sees to show one page.
 VISIBLE = (
     "EXISTS (SELECT FROM viewers AS v WHERE v.document_id = d.document_id"
-    f" AND v.principal = ANY(%(principals)s) AND {_LIVE})"
+    f" AND v.principal = ANY(%(principals)s) AND {_LIVE} OFFSET 0)"
 )
 
 _CONTENT = [f.name for f in fields(Fields) if f.name != "receipt_ids"]
@@ -215,18 +216,23 @@ _FILTERS = (
         " WHERE r.receipt_number = %(number)s))",
     ),
 )
-# How many of the newest visible documents are looked at one by one before the index is asked.
+# How many of the newest visible documents are looked at one by one before the word index is asked.
 _NEWEST = 300
+# Filters that leave few documents wherever one looks, and those that leave few of a unit's.
+_RARE = frozenset({"document_ids", "number", "folder_id"})
+_RARE_IN_UNIT = frozenset({"states", "unit_id", "class_code"})
+# Seen for another reason than being of the owner unit: few for each reader, and an index of their own.
+_OTHER = "v.reason <> 'owner_unit'"
 
 
 async def summaries(conn: Connection, listing: Listing) -> list[Summary]:
     """The newest visible documents that match, in one statement.
 
-    Without words: per principal its newest documents by index, merged. With words there are two ways,
-    and the second is only gone when the first did not fill the page: (1) the newest visible documents are
-    looked at one by one, which is quick for words that are everywhere; (2) the word index is met with
-    the unit's mark, and with the few documents a person sees through steps, which is quick for the rest.
-    In both the rows are looked at newest first and only until the page is full.
+    Without words: the newest that pass the filters. With words there are two ways, and the second is only
+    gone when the first did not fill the page: (1) the newest are looked at one by one, which is quick for
+    words that are everywhere; (2) the word index is met with the unit's mark, and with the few documents
+    seen for another reason than the unit's, which is quick for the rest. In both, rows are looked at newest
+    first and only until the page is full.
     """
     given = {name for name, _ in _FILTERS if getattr(listing, name)}
     wanted = " AND ".join(["true", *(sql for name, sql in _FILTERS if name in given)])
@@ -234,68 +240,88 @@ async def summaries(conn: Connection, listing: Listing) -> list[Summary]:
     for name in ("states", "document_ids"):
         if name in values:
             values[name] = list(getattr(listing, name))
-    values |= {"principals": list(listing.principals), "limit": listing.limit}
+    units = [p.removeprefix("unit:") for p in listing.principals if p.startswith("unit:")]
+    values |= {"principals": list(listing.principals), "units": units, "limit": listing.limit}
     if listing.words:
-        sql = _search_statement(wanted, listing, values)
-    elif given & {"document_ids", "number", "folder_id"}:
-        # Few candidates: begin with them.
-        sql = f"SELECT {_SUMMARY} FROM documents AS d WHERE {wanted} AND {VISIBLE} ORDER BY d.document_id DESC LIMIT %(limit)s"
+        sql = _search_statement(_newest(given, wanted, "%(newest)s"), wanted)
+        values |= {
+            "words": textkey.ts_query(listing.words),
+            "unit_words": [textkey.ts_query(listing.words, unit) for unit in units],
+            "newest": _NEWEST,
+            "phrases": [textkey.like(word) for word in listing.words],
+        }
     else:
         sql = (
-            f"WITH mine AS ({_newest(wanted, '%(limit)s')})"
+            f"WITH mine AS MATERIALIZED ({_newest(given, wanted, '%(limit)s')})"
             f" SELECT {_SUMMARY} FROM documents AS d WHERE d.document_id IN (SELECT m.document_id FROM mine AS m)"
             f" AND {VISIBLE} ORDER BY d.document_id DESC LIMIT %(limit)s"
         )
-    cursor = await conn.execute(sql.encode(), values, binary=True)
+    # A search is planned with its words: how common they are decides which way is quick.
+    cursor = await conn.execute(sql.encode(), values, binary=True, prepare=False if listing.words else None)
     return [Summary(*row) for row in await cursor.fetchall()]
 
 
-def _newest(wanted: str, limit: str) -> str:
-    """The newest documents of the reader that match: each principal's own, by index, merged.
+def _newest(given: set[str], wanted: str, limit: str) -> str:
+    """The newest documents that the reader sees and that pass the filters, found by the index that leaves fewest.
 
-    A document may have two live rows for one principal (two steps), so each is asked for distinct ones.
+    A document may have several live rows for one reader (two steps), so ids are made distinct before the limit.
     """
+    if given & _RARE:
+        return f"SELECT d.document_id FROM documents AS d WHERE {wanted} AND {VISIBLE} ORDER BY d.document_id DESC LIMIT {limit}"
+    if given & _RARE_IN_UNIT:
+        return (
+            "SELECT u.document_id FROM ((SELECT o.document_id FROM unnest(%(units)s::text[]) AS m (unit_id)"
+            " CROSS JOIN LATERAL (SELECT d.document_id FROM documents AS d WHERE d.unit_id = m.unit_id"
+            f" AND {wanted} AND {VISIBLE} ORDER BY d.document_id DESC LIMIT {limit}) AS o)"
+            f" UNION ({_walk(_OTHER, wanted, limit)})) AS u ORDER BY u.document_id DESC LIMIT {limit}"
+        )
+    return _walk("true", wanted, limit)
+
+
+def _walk(reason: str, wanted: str, limit: str) -> str:
+    """Each principal's newest rights, by index, until `limit` of their documents pass; merged."""
     return (
         "SELECT DISTINCT n.document_id FROM unnest(%(principals)s::text[]) AS p (principal) CROSS JOIN LATERAL ("
-        "SELECT DISTINCT ON (v.document_id) v.document_id FROM viewers AS v JOIN documents AS d"
-        f" ON d.document_id = v.document_id WHERE v.principal = p.principal AND {_LIVE} AND {wanted}"
+        f"SELECT DISTINCT ON (v.document_id) v.document_id FROM viewers AS v {_row('v')}"
+        f" WHERE v.principal = p.principal AND {reason} AND {_LIVE} AND {wanted}"
         f" ORDER BY v.document_id DESC LIMIT {limit}) AS n ORDER BY n.document_id DESC LIMIT {limit}"
     )
 
 
-# OFFSET 0 keeps the row-by-row order: without it the planner may turn the loop around and read every match.
-_TEXT = "CROSS JOIN LATERAL (SELECT x.search, x.key FROM document_texts AS x WHERE x.document_id = {}.document_id OFFSET 0) AS t"
-_ROW = "CROSS JOIN LATERAL (SELECT x.document_id, x.state, x.unit_id, x.folder_id, x.class_code, x.created_at, x.draft_number, x.dispatch_number FROM documents AS x WHERE x.document_id = {}.document_id OFFSET 0) AS d"
+def _text(of: str) -> str:
+    """The text of each row of `of`. OFFSET 0 keeps it row by row: else the planner may read every match at once."""
+    return (
+        "CROSS JOIN LATERAL (SELECT x.search, x.key FROM document_texts AS x"
+        f" WHERE x.document_id = {of}.document_id OFFSET 0) AS t"
+    )
 
 
-def _search_statement(wanted: str, listing: Listing, values: dict[str, object]) -> str:
-    units = [p.removeprefix("unit:") for p in listing.principals if p.startswith("unit:")]
-    values |= {
-        "words": textkey.ts_query(listing.words),
-        "unit_words": " | ".join(f"({textkey.ts_query(listing.words, unit)})" for unit in units) or "'\x02'",
-        "persons": [p for p in listing.principals if not p.startswith("unit:")],
-        "newest": _NEWEST,
-        "phrases": [textkey.like(word) for word in listing.words],
-    }
+def _row(of: str) -> str:
+    """What filters look at, of each row of `of`; row by row as well."""
+    return (
+        "CROSS JOIN LATERAL (SELECT x.document_id, x.state, x.unit_id, x.folder_id, x.class_code, x.created_at,"
+        f" x.draft_number, x.dispatch_number FROM documents AS x WHERE x.document_id = {of}.document_id OFFSET 0) AS d"
+    )
+
+
+def _search_statement(near: str, wanted: str) -> str:
     # Pairs of characters find candidates; the folded text decides.
     matches = "t.search @@ %(words)s::tsquery AND t.key LIKE ALL(%(phrases)s)"
-    older = "d.document_id < %(before)s" if listing.before else "true"
-    text, row = _TEXT.format, _ROW.format
     return (
         # (1)
-        f"WITH near AS MATERIALIZED ({_newest(older, '%(newest)s')}),"
-        f" found AS MATERIALIZED (SELECT n.document_id FROM near AS n {text('n')} {row('n')}"
-        f" WHERE {matches} AND {wanted} ORDER BY n.document_id DESC LIMIT %(limit)s),"
+        f"WITH near AS MATERIALIZED ({near}),"
+        f" found AS MATERIALIZED (SELECT n.document_id FROM near AS n {_text('n')}"
+        f" WHERE {matches} ORDER BY n.document_id DESC LIMIT %(limit)s),"
         # (2) not executed when (1) filled the page or there is nothing older to look at
         " missing AS MATERIALIZED (SELECT (SELECT count(*) FROM found) < %(limit)s"
         " AND (SELECT count(*) FROM near) >= %(newest)s AS yes),"
         " candidates AS MATERIALIZED (SELECT c.document_id FROM ("
-        "SELECT t.document_id FROM document_texts AS t WHERE (SELECT m.yes FROM missing AS m)"
-        " AND t.search @@ %(unit_words)s::tsquery"
-        f" UNION SELECT v.document_id FROM viewers AS v {text('v')} WHERE (SELECT m.yes FROM missing AS m)"
-        f" AND v.principal = ANY(%(persons)s) AND {_LIVE} AND t.search @@ %(words)s::tsquery"
-        ") AS c ORDER BY c.document_id DESC),"
-        f" rest AS MATERIALIZED (SELECT c.document_id FROM candidates AS c {row('c')} {text('c')}"
+        "SELECT t.document_id FROM unnest(%(unit_words)s::text[]) AS u (words) JOIN document_texts AS t"
+        " ON t.search @@ u.words::tsquery WHERE (SELECT m.yes FROM missing AS m)"
+        f" UNION SELECT v.document_id FROM viewers AS v {_text('v')} WHERE (SELECT m.yes FROM missing AS m)"
+        f" AND v.principal = ANY(%(principals)s) AND {_OTHER} AND {_LIVE}"
+        " AND t.search @@ %(words)s::tsquery) AS c ORDER BY c.document_id DESC),"
+        f" rest AS MATERIALIZED (SELECT c.document_id FROM candidates AS c {_row('c')} {_text('c')}"
         f" WHERE {wanted} AND {matches} AND {VISIBLE} ORDER BY c.document_id DESC LIMIT %(limit)s)"
         f" SELECT {_SUMMARY} FROM documents AS d WHERE d.document_id IN"
         " (SELECT f.document_id FROM found AS f UNION SELECT r.document_id FROM rest AS r)"

@@ -141,7 +141,8 @@ CREATE TABLE documents (
 );
 CREATE INDEX documents_unit ON documents (unit_id, document_id DESC);
 CREATE INDEX documents_folder ON documents (folder_id);
-CREATE INDEX documents_class ON documents (class_code);
+CREATE INDEX documents_unit_state ON documents (unit_id, state, document_id DESC);
+CREATE INDEX documents_unit_class ON documents (unit_id, class_code, document_id DESC);
 CREATE INDEX documents_draft_number ON documents (draft_number) WHERE draft_number <> '';
 CREATE INDEX documents_dispatch_number ON documents (dispatch_number) WHERE dispatch_number <> '';
 
@@ -231,6 +232,9 @@ CREATE TABLE viewers (
 );
 CREATE INDEX viewers_document ON viewers (document_id, principal) INCLUDE (valid_from, valid_to);
 CREATE INDEX viewers_principal ON viewers (principal, document_id DESC) INCLUDE (valid_from, valid_to);
+-- Everything but a unit's own documents: few for each reader.
+CREATE INDEX viewers_other ON viewers (principal, document_id DESC) INCLUDE (valid_from, valid_to)
+WHERE reason <> 'owner_unit';
 
 -- Newest snapshot of each approval case, as approvals announced it.
 CREATE TABLE cases (

@@ -167,20 +167,33 @@ async def test_both_ways_of_searching_find_the_same(house: House, monkeypatch: p
         title="道路占用許可の取消しについて（通知）", **given | {"folder_id": "F-2026-0702-01-01"}
     )
     await clerk.submit(submitted)
-    pages = {}
+    filters: list[dict[str, object]] = [
+        {},
+        {"states": [pb.DOCUMENT_STATE_DRAFTING]},
+        {"states": [pb.DOCUMENT_STATE_CIRCULATING]},
+        {"class_code": "0702-01-01"},
+        {"unit_id": "U-070-02"},
+        {"unit_id": "U-040-03"},
+        {"folder_id": "F-2026-0702-01-01"},
+        {"from": today().isoformat(), "to": today().isoformat()},
+    ]
+    pages: dict[tuple[str, int], list[str]] = {}
     for newest in (300, 5, 1):
         monkeypatch.setattr("services.documents.store._NEWEST", newest)
-        for query in ("道路占用許可", "占用", "水路", "取消し", "道路 第2", "ない語"):
-            seen: list[str] = []
-            cursor = ""
-            for _ in range(12):
-                answer = await clerk.call("ListDocuments", query=query, limit=4, cursor=cursor)
-                seen += [d.document_id for d in answer.documents]
-                cursor = answer.next_cursor
-                if not cursor:
-                    break
-            assert pages.setdefault(query, seen) == seen, (newest, query)
-    assert {query: len(found) for query, found in pages.items()} == {
+        for query in ("", "道路占用許可", "占用", "水路", "取消し", "道路 第2", "ない語"):
+            for number, chosen in enumerate(filters):
+                seen: list[str] = []
+                cursor = ""
+                for _ in range(12):
+                    answer = await clerk.call("ListDocuments", query=query, limit=4, cursor=cursor, **chosen)
+                    seen += [d.document_id for d in answer.documents]
+                    cursor = answer.next_cursor
+                    if not cursor:
+                        break
+                assert pages.setdefault((query, number), seen) == seen, (newest, query, chosen)
+    counts = {key: len(found) for key, found in pages.items()}
+    assert {query: counts[query, 0] for query, _ in counts} == {
+        "": 25,
         "道路占用許可": 17,
         "占用": 25,
         "水路": 8,
@@ -188,3 +201,5 @@ async def test_both_ways_of_searching_find_the_same(house: House, monkeypatch: p
         "道路 第2": 4,
         "ない語": 0,
     }
+    assert [counts["占用", number] for number in range(len(filters))] == [25, 24, 1, 25, 25, 0, 1, 25]
+    assert [counts["", number] for number in range(len(filters))] == [25, 24, 1, 25, 25, 0, 1, 25]
