@@ -1,0 +1,56 @@
+"""The main job again with script switched off: every act is a plain form or a plain link."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.e2e import journey
+
+
+def test_the_main_job_needs_no_script(visit, title) -> None:
+    clerk = visit("clerk", script=False)
+    journey.receive(clerk)
+    journey.draft(clerk, title)
+    journey.attach(clerk, journey.FILES / "application-johkaso.pdf", journey.FILES / "minutes-2022-08-16.txt")
+    journey.circulate(clerk)
+    document = journey.address(clerk)
+    for role, button, sentence in (
+        ("chief", "承認する", "承認を登録しました。"),
+        ("deputy", "承認する", "承認を登録しました。"),
+        ("head", "決裁する", "決裁を登録しました。"),
+    ):
+        approver = visit(role, script=False)
+        journey.open_from_inbox(approver, title)
+        journey.act(approver, button, sentence)
+    clerk.goto(document)
+    journey.reload_until(clerk, "次は施行の登録です。")
+    journey.follow(clerk, "追記する")
+    journey.box(clerk, "追記の内容").fill("申請者へ電話で交付決定の予定を連絡した。")
+    journey.press(clerk, "追記を登録する")
+    journey.told(clerk, "追記を登録しました。")
+    journey.enforce(clerk, "渡邉 浩")
+    journey.complete(clerk)
+    expect(clerk.get_by_role("main")).to_contain_text("申請者へ電話で交付決定の予定を連絡した。")
+
+
+def test_the_menu_opens_on_a_narrow_window_without_script(visit) -> None:
+    page = visit("clerk", script=False, viewport={"width": 400, "height": 800})
+    menu = page.get_by_role("navigation", name="主なメニュー")
+    expect(menu).to_be_hidden()
+    page.get_by_role("link", name="メニュー", exact=True).click()
+    expect(menu).to_be_visible()
+    menu.get_by_role("link", name="組織・職員").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("組織・職員")
+    expect(menu).to_be_hidden()
+
+
+def test_the_acting_post_is_chosen_without_script(visit) -> None:
+    """AP-44: 兼務者 choose, and see, the post they act from."""
+    page = visit("hattori.mayumi", script=False)
+    choice = page.get_by_label("処理する職")
+    posts = choice.get_by_role("option").all_text_contents()
+    assert len(posts) > 1
+    choice.select_option(label=posts[1])
+    journey.press(page, "切替")
+    journey.told(page, "処理する職を切り替えました。")
+    expect(page.get_by_role("banner")).to_contain_text(posts[1])
