@@ -55,7 +55,7 @@ SELECT
             ),
             'comment', d.comment, 'acted_at', d.acted_at, 'version_digest', d.version_digest,
             'access_record', d.access_record
-        ) ORDER BY d.acted_at, d.decision_id)
+        ) ORDER BY d.number)
         FROM decisions AS d WHERE d.case_id = c.case_id
     ),
     (

@@ -205,6 +205,17 @@ async def test_each_decision_keeps_the_record_that_proves_the_reading(city):
     assert {decision.version_digest for decision in case.decisions} == {DIGEST}
 
 
+async def test_acts_stand_in_the_order_of_their_commits(city, owner):
+    """Clocks of replicas differ; the lock does not."""
+    case = await decided(city)
+    await owner.execute(
+        "UPDATE decisions SET acted_at = acted_at - interval '1 hour' WHERE case_id = %s AND action = 'decide'",
+        (case.case_id,),
+    )
+    chief = await city.holder(CHIEF)
+    assert [d.action for d in (await chief.see(case.case_id)).decisions] == ["approve", "approve", "decide"]
+
+
 # --- whose step ---------------------------------------------------------------------------------
 
 

@@ -270,6 +270,8 @@ class CaseMachine(RuleBasedStateMachine):
         unusual = {"concur": "dissent", "decide": "substitute"}.get(box.kind, "pull_up")
         ending = "reject" if box.kind == "decide" else "send_back"
         action = {0: "hold", 1: unusual, 2: unusual, 3: ending}.get(choice, usual)
+        if action == "substitute":
+            self.paper.absent |= {self.paper.holders[box.post]}
         actors = [who for who in PEOPLE if self.paper.may(who, box, action, "意見です。")]
         if actors:
             self.attempt(actors[0], self.paper.boxes.index(box), action, "意見です。")
