@@ -23,13 +23,24 @@ from chassis.interceptors import identity
 from chassis.recorder import FAILED, Access, Recorder, digest_of
 from kanketsu.documents.v1 import documents_service_pb2 as pb
 from kanketsu.documents.v1 import documents_service_pb2_grpc
-from services.documents import attachments, commands, domain, messages, receipt_store, store, textkey, textrules
+from services.documents import (
+    attachments,
+    commands,
+    domain,
+    messages,
+    plan_store,
+    receipt_store,
+    search_store,
+    store,
+    textkey,
+    textrules,
+)
 from services.documents.attachments import Announced
 from services.documents.blobs import BlobError, open_document_key
 from services.documents.commands import Service
 from services.documents.domain import Enforcement, Folder
 from services.documents.requests import Call
-from services.documents.store import Listing
+from services.documents.search_store import Listing
 
 M = TypeVar("M", bound=Message)
 Context: TypeAlias = Any
@@ -174,11 +185,11 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
         messages.check_text(request)
         limit = messages.page_size(request.limit)
         listing = _listing(request, identity().principals, limit + 1)
-        rows: list[store.Summary] = []
+        rows: list[search_store.Summary] = []
         # A query of nothing but spaces and a list of ids that are none find nothing; that is recorded like the rest.
         if not (request.query and not listing.words) and not (request.document_ids and not listing.document_ids):
             async with connection(self._service.pool) as conn:
-                rows = await store.summaries(conn, listing)
+                rows = await search_store.summaries(conn, listing)
         rows, cursor = _page(rows, limit, lambda row: row.document_id)
         query = messages.canonical(
             q=request.query,
@@ -418,7 +429,7 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
     async def ListClasses(self, request: pb.ListClassesRequest, context: Context) -> pb.ListClassesResponse:
         """Common classes and those of the reader's units."""
         async with connection(self._service.pool) as conn:
-            rows = await store.classes(conn, sorted(identity().units))
+            rows = await plan_store.classes(conn, sorted(identity().units))
         record = await self._listed("class.listed", "class", "", [row.class_code for row in rows])
         return pb.ListClassesResponse(classes=[messages.class_(row) for row in rows], access_record=record)
 
@@ -426,7 +437,7 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
         """Folders of the reader's units."""
         messages.check_text(request)
         async with connection(self._service.pool) as conn:
-            rows = await store.folders(conn, sorted(identity().units), request.fiscal_year, request.class_code)
+            rows = await plan_store.folders(conn, sorted(identity().units), request.fiscal_year, request.class_code)
         query = messages.canonical(year=request.fiscal_year, class_code=request.class_code)
         record = await self._listed("folder.listed", "folder", query, [row.folder_id for row in rows])
         return pb.ListFoldersResponse(folders=[messages.folder(row) for row in rows], access_record=record)

@@ -16,7 +16,17 @@ from chassis import clock
 from chassis.db import Connection, connection, transaction
 from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
 from chassis.identity import Identity
-from services.documents import commands, content_locks, domain, policy, requests, retention, store, textrules
+from services.documents import (
+    commands,
+    content_locks,
+    domain,
+    plan_store,
+    policy,
+    requests,
+    retention,
+    store,
+    textrules,
+)
 from services.documents.blobs import BlobError, TooLarge, Uploaded, download, open_document_key, upload
 from services.documents.commands import Answer, Service
 from services.documents.domain import Document
@@ -153,7 +163,7 @@ async def _attach(
         await store.save(conn, document, before)
         await store.index_text(conn, document)
         if late:
-            folder = await store.folder_of(conn, document.content.folder_id)
+            folder = await plan_store.folder_of(conn, document.content.folder_id)
             kept = folder.retention if folder is not None else retention.PERPETUAL
             until = retention.lock_until(kept, domain.day_of(now))
             await content_locks.want(
@@ -170,7 +180,7 @@ async def _attach(
 
 
 async def _may_attach(conn: Connection, actor: Identity, document: Document) -> tuple[int, bool]:
-    class_ = await store.class_of(conn, document.content.class_code)
+    class_ = await plan_store.class_of(conn, document.content.class_code)
     paper = class_ is not None and class_.paper_only
     count = await store.attachment_count(conn, document.document_id)
     if domain.check_attachable(document, paper=paper, count=count):

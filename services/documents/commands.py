@@ -21,8 +21,11 @@ from services.documents import (
     domain,
     events,
     manifest,
+    number_store,
+    plan_store,
     policy,
     receipt_store,
+    receipts,
     requests,
     retention,
     store,
@@ -37,9 +40,10 @@ from services.documents.blobs import (
     open_document_key,
 )
 from services.documents.content_locks import Locker
-from services.documents.domain import Arrival, CaseSnapshot, Document, Enforcement, Fact, Fields, Folder, State
+from services.documents.domain import CaseSnapshot, Document, Enforcement, Fact, Fields, Folder, State
 from services.documents.manifest import AnnotationEntry, AttachmentEntry
 from services.documents.receipt_store import Receipt
+from services.documents.receipts import Arrival
 from services.documents.requests import Call
 from services.documents.store import View
 
@@ -187,14 +191,14 @@ async def submit_document(
             return stored
         before = await _load(conn, document_id, actor, expected_version)
         policy.may_edit(actor, before)
-        class_ = await store.class_of(conn, before.content.class_code)
-        folder = await store.folder_of(conn, before.content.folder_id)
+        class_ = await plan_store.class_of(conn, before.content.class_code)
+        folder = await plan_store.folder_of(conn, before.content.folder_id)
         class_ = domain.check_complete_for_circulation(before, class_, folder, route_plan_id)
         digest = await _freeze(conn, before, now)
         number = None
         if not before.draft_number:
             symbol = await _symbol(conn, before.unit_id)
-            number = await store.issue_number(
+            number = await number_store.issue_number(
                 conn,
                 register="draft",
                 symbol=symbol,
@@ -251,7 +255,7 @@ async def follow_case(conn: Connection, case: CaseSnapshot, cause: events.Cause)
         await store.save(conn, document, before)
         await announce(conn, document, facts, cause)
         if document.state is State.WITHDRAWN:
-            await store.cancel_numbers(conn, case.document_id, "withdrawn", cause.now)
+            await number_store.cancel_numbers(conn, case.document_id, "withdrawn", cause.now)
         if document.state is State.DECIDED:
             await _lock_decided(conn, document, cause.now)
     await store.replace_leases(conn, case.document_id, case.case_id, domain.leases_in_force(case, document.state))
@@ -259,7 +263,7 @@ async def follow_case(conn: Connection, case: CaseSnapshot, cause: events.Cause)
 
 async def _lock_decided(conn: Connection, document: Document, now: dt.datetime) -> None:
     """Ask for the locks of the decided version, as if it were completed today. The locker applies them."""
-    folder = await store.folder_of(conn, document.content.folder_id)
+    folder = await plan_store.folder_of(conn, document.content.folder_id)
     kept = folder.retention if folder is not None else retention.PERPETUAL
     until = retention.lock_until(kept, domain.day_of(now))
     await content_locks.want(conn, document.document_id, document.version_digest, until, now)
@@ -286,7 +290,7 @@ async def enforce_document(
         before = await _load(conn, document_id, actor, expected_version)
         policy.may_process(actor, before)
         domain.check_enforceable(before, sent, today)
-        number = await store.issue_number(
+        number = await number_store.issue_number(
             conn,
             register="dispatch",
             symbol=await _symbol(conn, before.unit_id),
@@ -348,7 +352,7 @@ async def complete_document(
         before = await _load(conn, document_id, actor, expected_version)
         policy.may_process(actor, before)
         day = domain.completion_day(before, completed_on, domain.day_of(now))
-        folder = await store.folder_of(conn, folder_id or before.content.folder_id)
+        folder = await plan_store.folder_of(conn, folder_id or before.content.folder_id)
         filed, folder = domain.complete(before, day, folder, now)
         text = await _manifest(conn, filed, folder)
         wrapped = await store.wrapped_key(conn, document_id)
@@ -380,14 +384,14 @@ async def complete_document(
 
 async def _manifest(conn: Connection, document: Document, folder: Folder) -> bytes:
     kept = await store.frozen(conn, document.document_id, document.frozen_revision)
-    class_ = await store.class_of(conn, folder.class_code)
+    class_ = await plan_store.class_of(conn, folder.class_code)
     if kept is None or class_ is None:
         raise LookupError("a decided document has a frozen revision and its folder a class")
     view = await store.own_view(conn, document.document_id)
     return manifest.build(
         document,
         version=store.parse_json(kept[1]),
-        numbers=await store.numbers_of(conn, document.document_id),
+        numbers=await number_store.numbers_of(conn, document.document_id),
         folder_name=folder.name,
         class_name="-".join((class_.large, class_.middle, class_.small)),
         attachments=await entries(conn, document.document_id),
@@ -410,9 +414,9 @@ async def register_receipt(
     async with transaction(service.pool) as conn:
         if (stored := await requests.claim(conn, call)) is not None:
             return stored
-        class_ = await store.class_of(conn, arrival.class_code) if arrival.class_code else None
-        domain.check_arrival(arrival, class_, today)
-        number = await store.issue_number(
+        class_ = await plan_store.class_of(conn, arrival.class_code) if arrival.class_code else None
+        receipts.check_arrival(arrival, class_, today)
+        number = await number_store.issue_number(
             conn,
             register="receipt",
             symbol=await _symbol(conn, arrival.unit_id),
@@ -421,7 +425,7 @@ async def register_receipt(
             issued_by=actor.staff_id,
             now=now,
         )
-        facts = domain.receipt_facts(receipt_id, number)
+        facts = receipts.receipt_facts(receipt_id, number)
         await receipt_store.insert(conn, receipt_id, len(facts), number, arrival, actor.staff_id, now)
         envelopes = events.envelopes(
             facts, aggregate="receipt", aggregate_id=receipt_id, last_version=len(facts), cause=by(actor, now)
@@ -445,10 +449,10 @@ async def create_folder(
     async with transaction(service.pool) as conn:
         if (stored := await requests.claim(conn, call)) is not None:
             return stored
-        class_ = await store.class_of(conn, folder.class_code)
+        class_ = await plan_store.class_of(conn, folder.class_code)
         class_ = domain.check_new_folder(folder.name, folder.fiscal_year, class_, unit, clock.today())
         folder = replace(folder, unit_id=unit, retention=class_.retention)
-        await store.insert_folder(conn, folder)
+        await plan_store.insert_folder(conn, folder)
         fact = domain.folder_created(folder)
         envelopes = events.envelopes(
             [fact], aggregate="folder", aggregate_id=folder.folder_id, last_version=1, cause=by(actor, clock.now())
@@ -523,15 +527,15 @@ async def _answer(conn: Connection, call: Call, document: Document, answer: Answ
 
 
 async def _filed(conn: Connection, content: Fields, unit_id: str) -> Fields:
-    folder = await store.folder_of(conn, content.folder_id) if content.folder_id else None
+    folder = await plan_store.folder_of(conn, content.folder_id) if content.folder_id else None
     code = content.class_code or (folder.class_code if folder is not None else "")
-    class_ = await store.class_of(conn, code) if code else None
+    class_ = await plan_store.class_of(conn, code) if code else None
     return domain.check_filing(content, unit_id, class_, folder)
 
 
 async def _check_paper(conn: Connection, content: Fields, document_id: str) -> None:
     """A draft with files cannot move to a class that takes none."""
-    class_ = await store.class_of(conn, content.class_code)
+    class_ = await plan_store.class_of(conn, content.class_code)
     if class_ is not None and class_.paper_only and await store.attachment_count(conn, document_id):
         raise domain.paper_only()
 
@@ -544,7 +548,7 @@ async def _check_receipts(conn: Connection, receipt_ids: Sequence[str], actor: I
 
 
 async def _symbol(conn: Connection, unit_id: str) -> str:
-    symbol = await store.symbol_of(conn, unit_id)
+    symbol = await plan_store.symbol_of(conn, unit_id)
     if symbol is None:
         raise DomainError(
             Kind.PRECONDITION, "INCOMPLETE", "the unit has no symbol", [FieldViolation("unit_id", "UNKNOWN")]

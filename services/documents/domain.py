@@ -677,69 +677,7 @@ def _advance(document: Document, facts: Sequence[Fact]) -> tuple[Document, list[
     return replace(document, version=document.version + len(facts)), list(facts)
 
 
-# ---------------------------------------------------------------- receipts
-
-
-SENDER_KINDS = frozenset({"citizen", "company", "government", "internal", "other"})
-MEDIA = frozenset({"post", "counter", "lgwan", "mail", "e_application"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
-    """What came, as registered at 収受."""
-
-    title: str
-    sender_kind: str
-    sender_name: str
-    sender_reference: str
-    received_on: dt.date | None
-    arrived_on: dt.date | None
-    medium: str
-    unit_id: str
-    due_on: dt.date | None
-    class_code: str
-    backdated_reason: str
-
-
-def check_arrival(arrival: Arrival, class_: Class | None, today: dt.date) -> None:
-    """LC-01: received on or after arrival, not in the future; a day other than today needs a reason."""
-    found = text_violations(
-        (
-            ("title", arrival.title, MAX_TITLE, False),
-            ("sender_name", arrival.sender_name, MAX_NAME, False),
-            ("sender_reference", arrival.sender_reference, MAX_NAME, False),
-            ("backdated_reason", arrival.backdated_reason, MAX_NAME, False),
-        )
-    )
-    if not arrival.title.strip():
-        found.append(FieldViolation("title", "REQUIRED"))
-    if arrival.sender_kind not in SENDER_KINDS:
-        found.append(FieldViolation("sender_kind", "UNKNOWN" if arrival.sender_kind else "REQUIRED"))
-    if arrival.medium not in MEDIA:
-        found.append(FieldViolation("medium", "UNKNOWN" if arrival.medium else "REQUIRED"))
-    if arrival.class_code and (class_ is None or class_.unit_id not in ("", arrival.unit_id)):
-        found.append(FieldViolation("class_code", "UNKNOWN"))
-    for name, day in (("received_on", arrival.received_on), ("arrived_on", arrival.arrived_on)):
-        if day is None:
-            found.append(FieldViolation(name, "REQUIRED"))
-        elif day > today:
-            found.append(FieldViolation(name, "IN_FUTURE"))
-    if arrival.received_on is not None and arrival.arrived_on is not None:
-        if arrival.received_on < arrival.arrived_on:
-            found.append(FieldViolation("received_on", "TOO_EARLY"))
-        if arrival.received_on < today and not arrival.backdated_reason.strip():
-            found.append(FieldViolation("backdated_reason", "REQUIRED"))
-        if arrival.due_on is not None and arrival.due_on < arrival.received_on:
-            found.append(FieldViolation("due_on", "TOO_EARLY"))
-    if found:
-        raise invalid(*found)
-
-
-def receipt_facts(receipt_id: str, number: Number) -> list[Fact]:
-    """NumberIssued and ReceiptRegistered, versions 1 and 2 of the receipt."""
-    values = {"receipt_id": receipt_id, "receipt_number": number.written}
-    registered = Fact("ReceiptRegistered", "receipt.registered", values, {"receipt_number": number.written})
-    return [number_issued(number, receipt_id), registered]
+# ---------------------------------------------------------------- file plan
 
 
 def check_new_folder(name: str, year: int, class_: Class | None, unit_id: str, today: dt.date) -> Class:

@@ -16,9 +16,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
 from kanketsu.documents.v1 import documents_service_pb2 as pb
 from services.documents import domain, textrules
-from services.documents.domain import Arrival, Class, Fields, Folder
+from services.documents.domain import Class, Fields, Folder
 from services.documents.receipt_store import Receipt
-from services.documents.store import AttachmentRow, HistoryRow, Summary, View, ViewerRow
+from services.documents.receipts import Arrival
+from services.documents.search_store import Summary
+from services.documents.store import AttachmentRow, HistoryRow, View, ViewerRow
 
 MAX_LIMIT, DEFAULT_LIMIT = 200, 50
 _CURSOR_VERSION = b"\x01"

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from chassis.db import Connection
 from services.documents import textkey
-from services.documents.domain import Arrival, Number
+from services.documents.domain import Number
+from services.documents.receipts import Arrival
 from services.documents.store import VISIBLE, one
 
 # The predicate for receipts: `r` is the row.

@@ -21,22 +21,19 @@ from chassis.db import Connection
 from kanketsu.event.v1 import envelope_pb2
 from services.documents import textkey
 from services.documents.domain import (
-    Class,
     Document,
     Fields,
-    Folder,
     Lease,
-    Number,
     State,
 )
 from services.documents.manifest import AnnotationEntry, AttachmentEntry
 
-_LIVE = "v.valid_from <= now() AND (v.valid_to IS NULL OR v.valid_to > now())"
+LIVE = "v.valid_from <= now() AND (v.valid_to IS NULL OR v.valid_to > now())"
 # The predicate (I5, AC-01). `d` is the documents row; %(principals)s are the reader's. OFFSET 0: asked of each row by
 # index; as a join the planner might read all that a large unit sees to show one page.
 VISIBLE = (
     "EXISTS (SELECT FROM viewers AS v WHERE v.document_id = d.document_id"
-    f" AND v.principal = ANY(%(principals)s) AND {_LIVE} OFFSET 0)"
+    f" AND v.principal = ANY(%(principals)s) AND {LIVE} OFFSET 0)"
 )
 
 _CONTENT = [f.name for f in fields(Fields) if f.name != "receipt_ids"]
@@ -154,182 +151,6 @@ def _attachment(a: Sequence[Any]) -> AttachmentRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """One line of a list."""
-
-    document_id: str
-    title: str
-    state: int
-    unit_id: str
-    drafter: str
-    draft_number: str
-    dispatch_number: str
-    created_at: dt.datetime
-    updated_at: dt.datetime
-    personal_information: int
-    case_id: str
-    urgent: bool
-    class_code: str
-    folder_id: str
-    completed_on: dt.date | None
-
-
-_SUMMARY = (
-    "d.document_id::text, d.title, d.state, d.unit_id, d.drafter, d.draft_number, d.dispatch_number, d.created_at,"
-    " d.updated_at, d.personal_information, coalesce(d.case_id::text, ''), d.urgent, d.class_code, d.folder_id,"
-    " d.completed_on"
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
-    """What is asked for; unset filters do not filter."""
-
-    principals: Sequence[str]
-    limit: int
-    # The last document of the page before; newest first by id, which begins with the time of making.
-    before: str = ""
-    words: Sequence[str] = ()
-    states: Sequence[int] = ()
-    unit_id: str = ""
-    folder_id: str = ""
-    class_code: str = ""
-    made_from: dt.datetime | None = None
-    made_before: dt.datetime | None = None
-    number: str = ""
-    document_ids: Sequence[str] = ()
-
-
-_FILTERS = (
-    ("before", "d.document_id < %(before)s"),
-    ("states", "d.state = ANY(%(states)s)"),
-    ("unit_id", "d.unit_id = %(unit_id)s"),
-    ("folder_id", "d.folder_id = %(folder_id)s"),
-    ("class_code", "d.class_code = %(class_code)s"),
-    ("made_from", "d.created_at >= %(made_from)s"),
-    ("made_before", "d.created_at < %(made_before)s"),
-    ("document_ids", "d.document_id = ANY(%(document_ids)s::uuid[])"),
-    (
-        "number",
-        "(d.draft_number = %(number)s OR d.dispatch_number = %(number)s OR d.document_id IN (SELECT x.document_id"
-        " FROM document_receipts AS x JOIN receipts AS r ON r.receipt_id = x.receipt_id"
-        " WHERE r.receipt_number = %(number)s))",
-    ),
-)
-# How many of the newest visible documents are looked at one by one before the word index is asked.
-_NEWEST = 300
-# Filters that leave few documents wherever one looks, and those that leave few of a unit's.
-_RARE = frozenset({"document_ids", "number", "folder_id"})
-_RARE_IN_UNIT = frozenset({"states", "unit_id", "class_code"})
-# Seen for another reason than being of the owner unit: few for each reader, and an index of their own.
-_OTHER = "v.reason <> 'owner_unit'"
-
-
-async def summaries(conn: Connection, listing: Listing) -> list[Summary]:
-    """The newest visible documents that match, in one statement.
-
-    Without words: the newest that pass the filters. With words there are two ways, and the second is only
-    gone when the first did not fill the page: (1) the newest are looked at one by one, which is quick for
-    words that are everywhere; (2) the word index is met with the unit's mark, and with the few documents
-    seen for another reason than the unit's, which is quick for the rest. In both, rows are looked at newest
-    first and only until the page is full.
-    """
-    given = {name for name, _ in _FILTERS if getattr(listing, name)}
-    wanted = " AND ".join(["true", *(sql for name, sql in _FILTERS if name in given)])
-    values: dict[str, object] = {name: getattr(listing, name) for name in given}
-    for name in ("states", "document_ids"):
-        if name in values:
-            values[name] = list(getattr(listing, name))
-    units = [p.removeprefix("unit:") for p in listing.principals if p.startswith("unit:")]
-    values |= {"principals": list(listing.principals), "units": units, "limit": listing.limit}
-    if listing.words:
-        sql = _search_statement(_newest(given, wanted, "%(newest)s"), wanted)
-        values |= {
-            "words": textkey.ts_query(listing.words),
-            "unit_words": [textkey.ts_query(listing.words, unit) for unit in units],
-            "newest": _NEWEST,
-            "phrases": [textkey.like(word) for word in listing.words],
-        }
-    else:
-        sql = (
-            f"WITH mine AS MATERIALIZED ({_newest(given, wanted, '%(limit)s')})"
-            f" SELECT {_SUMMARY} FROM documents AS d WHERE d.document_id IN (SELECT m.document_id FROM mine AS m)"
-            f" AND {VISIBLE} ORDER BY d.document_id DESC LIMIT %(limit)s"
-        )
-    # A search is planned with its words: how common they are decides which way is quick.
-    cursor = await conn.execute(sql.encode(), values, binary=True, prepare=False if listing.words else None)
-    return [Summary(*row) for row in await cursor.fetchall()]
-
-
-def _newest(given: set[str], wanted: str, limit: str) -> str:
-    """The newest documents that the reader sees and that pass the filters, found by the index that leaves fewest.
-
-    A document may have several live rows for one reader (two steps), so ids are made distinct before the limit.
-    """
-    if given & _RARE:
-        return f"SELECT d.document_id FROM documents AS d WHERE {wanted} AND {VISIBLE} ORDER BY d.document_id DESC LIMIT {limit}"
-    if given & _RARE_IN_UNIT:
-        return (
-            "SELECT u.document_id FROM ((SELECT o.document_id FROM unnest(%(units)s::text[]) AS m (unit_id)"
-            " CROSS JOIN LATERAL (SELECT d.document_id FROM documents AS d WHERE d.unit_id = m.unit_id"
-            f" AND {wanted} AND {VISIBLE} ORDER BY d.document_id DESC LIMIT {limit}) AS o)"
-            f" UNION ({_walk(_OTHER, wanted, limit)})) AS u ORDER BY u.document_id DESC LIMIT {limit}"
-        )
-    return _walk("true", wanted, limit)
-
-
-def _walk(reason: str, wanted: str, limit: str) -> str:
-    """Each principal's newest rights, by index, until `limit` of their documents pass; merged."""
-    return (
-        "SELECT DISTINCT n.document_id FROM unnest(%(principals)s::text[]) AS p (principal) CROSS JOIN LATERAL ("
-        f"SELECT DISTINCT ON (v.document_id) v.document_id FROM viewers AS v {_row('v')}"
-        f" WHERE v.principal = p.principal AND {reason} AND {_LIVE} AND {wanted}"
-        f" ORDER BY v.document_id DESC LIMIT {limit}) AS n ORDER BY n.document_id DESC LIMIT {limit}"
-    )
-
-
-def _text(of: str) -> str:
-    """The text of each row of `of`. OFFSET 0 keeps it row by row: else the planner may read every match at once."""
-    return (
-        "CROSS JOIN LATERAL (SELECT x.search, x.key FROM document_texts AS x"
-        f" WHERE x.document_id = {of}.document_id OFFSET 0) AS t"
-    )
-
-
-def _row(of: str) -> str:
-    """What filters look at, of each row of `of`; row by row as well."""
-    return (
-        "CROSS JOIN LATERAL (SELECT x.document_id, x.state, x.unit_id, x.folder_id, x.class_code, x.created_at,"
-        f" x.draft_number, x.dispatch_number FROM documents AS x WHERE x.document_id = {of}.document_id OFFSET 0) AS d"
-    )
-
-
-def _search_statement(near: str, wanted: str) -> str:
-    # Pairs of characters find candidates; the folded text decides.
-    matches = "t.search @@ %(words)s::tsquery AND t.key LIKE ALL(%(phrases)s)"
-    return (
-        # (1)
-        f"WITH near AS MATERIALIZED ({near}),"
-        f" found AS MATERIALIZED (SELECT n.document_id FROM near AS n {_text('n')}"
-        f" WHERE {matches} ORDER BY n.document_id DESC LIMIT %(limit)s),"
-        # (2) not executed when (1) filled the page or there is nothing older to look at
-        " missing AS MATERIALIZED (SELECT (SELECT count(*) FROM found) < %(limit)s"
-        " AND (SELECT count(*) FROM near) >= %(newest)s AS yes),"
-        " candidates AS MATERIALIZED (SELECT c.document_id FROM ("
-        "SELECT t.document_id FROM unnest(%(unit_words)s::text[]) AS u (words) JOIN document_texts AS t"
-        " ON t.search @@ u.words::tsquery WHERE (SELECT m.yes FROM missing AS m)"
-        f" UNION SELECT v.document_id FROM viewers AS v {_text('v')} WHERE (SELECT m.yes FROM missing AS m)"
-        f" AND v.principal = ANY(%(principals)s) AND {_OTHER} AND {_LIVE}"
-        " AND t.search @@ %(words)s::tsquery) AS c ORDER BY c.document_id DESC),"
-        f" rest AS MATERIALIZED (SELECT c.document_id FROM candidates AS c {_row('c')} {_text('c')}"
-        f" WHERE {wanted} AND {matches} AND {VISIBLE} ORDER BY c.document_id DESC LIMIT %(limit)s)"
-        f" SELECT {_SUMMARY} FROM documents AS d WHERE d.document_id IN"
-        " (SELECT f.document_id FROM found AS f UNION SELECT r.document_id FROM rest AS r)"
-        f" AND {VISIBLE} ORDER BY d.document_id DESC LIMIT %(limit)s"
-    )
-
-
-@dataclass(frozen=True, slots=True)
 class Stored:
     """Where the bytes of an attachment or manifest are, and the wrapped key that opens them."""
 
@@ -397,7 +218,7 @@ async def viewers(conn: Connection, document_id: str, principals: Sequence[str])
     """Who may see it now and why, and the version digest; None when the reader may not (AC-10). One statement."""
     cursor = await conn.execute(
         "SELECT d.version_digest, w.principal, w.reason, w.valid_from, w.valid_to, w.step_id FROM documents AS d"
-        f" JOIN viewers AS w ON w.document_id = d.document_id AND {_LIVE.replace('v.', 'w.')}"
+        f" JOIN viewers AS w ON w.document_id = d.document_id AND {LIVE.replace('v.', 'w.')}"
         f" WHERE d.document_id = %(document_id)s AND {VISIBLE} ORDER BY w.viewer_id",
         {"document_id": document_id, "principals": list(principals)},
     )
@@ -748,60 +569,6 @@ async def names_object(conn: Connection, object_key: str, version_id: str) -> bo
     return bool(row[0])
 
 
-# ---------------------------------------------------------------- numbers
-
-
-async def issue_number(
-    conn: Connection, *, register: str, symbol: str, fiscal_year: int, issued_to: str, issued_by: str, now: dt.datetime
-) -> Number:
-    """The next number of a register.
-
-    Its row stays locked until the commit, so concurrent issuers wait; a rollback gives the number
-    back (NB-05). Taken as late as possible in a transaction.
-    """
-    cursor = await conn.execute(
-        "INSERT INTO registers (register, symbol, fiscal_year, next) VALUES (%s, %s, %s, 2)"
-        " ON CONFLICT (register, symbol, fiscal_year) DO UPDATE SET next = registers.next + 1 RETURNING next - 1",
-        (register, symbol, fiscal_year),
-    )
-    row = await one(cursor)
-    number = Number(register=register, symbol=symbol, fiscal_year=fiscal_year, number=int(row[0]))
-    await conn.execute(
-        "INSERT INTO numbers (register, symbol, fiscal_year, number, written, issued_to, issued_at, issued_by)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
-        (register, symbol, fiscal_year, number.number, number.written, issued_to, now, issued_by),
-    )
-    return number
-
-
-async def numbers_of(conn: Connection, issued_to: str) -> list[Number]:
-    """All numbers of a document or receipt, oldest first."""
-    cursor = await conn.execute(
-        "SELECT n.register, n.symbol, n.fiscal_year, n.number FROM numbers AS n WHERE n.issued_to = %s ORDER BY n.issued_at",
-        (issued_to,),
-    )
-    return [
-        Number(register=row[0], symbol=row[1], fiscal_year=row[2], number=row[3]) for row in await cursor.fetchall()
-    ]
-
-
-async def cancel_numbers(conn: Connection, issued_to: str, reason: str, now: dt.datetime) -> None:
-    """欠番(取消): the numbers stay consumed, with the reason (NB-06)."""
-    await conn.execute(
-        "INSERT INTO number_cancellations (register, symbol, fiscal_year, number, reason, cancelled_at)"
-        " SELECT n.register, n.symbol, n.fiscal_year, n.number, %s, %s FROM numbers AS n WHERE n.issued_to = %s"
-        " ON CONFLICT DO NOTHING",
-        (reason, now, issued_to),
-    )
-
-
-async def symbol_of(conn: Connection, unit_id: str) -> str | None:
-    """The symbol a unit numbers under, None when the unit is not known here."""
-    cursor = await conn.execute("SELECT u.symbol FROM units AS u WHERE u.unit_id = %s", (unit_id,))
-    row = await cursor.fetchone()
-    return None if row is None else str(row[0])
-
-
 # ---------------------------------------------------------------- cases
 
 
@@ -829,59 +596,6 @@ async def decisions_of(conn: Connection, case_id: str) -> list[dict[str, str]]:
     cursor = await conn.execute("SELECT c.decisions FROM cases AS c WHERE c.case_id = %s", (case_id,))
     row = await cursor.fetchone()
     return [] if row is None else list(row[0])
-
-
-# ---------------------------------------------------------------- file plan
-
-_CLASS = (
-    "c.class_code, c.large, c.middle, c.small, c.unit_id, c.matter, c.retention, c.basis, c.disclosure,"
-    " c.personal_information, c.paper_only, c.after_expiry"
-)
-_FOLDER = "f.folder_id, f.unit_id, f.fiscal_year, f.class_code, f.name, f.retention"
-_CLASS_NAMES = [f.name for f in fields(Class)]
-_FOLDER_NAMES = [f.name for f in fields(Folder)]
-
-
-async def class_of(conn: Connection, class_code: str) -> Class | None:
-    """One class."""
-    cursor = await conn.execute(f"SELECT {_CLASS} FROM classes AS c WHERE c.class_code = %s", (class_code,))
-    row = await cursor.fetchone()
-    return None if row is None else Class(**dict(zip(_CLASS_NAMES, row, strict=True)))
-
-
-async def folder_of(conn: Connection, folder_id: str) -> Folder | None:
-    """One folder."""
-    cursor = await conn.execute(f"SELECT {_FOLDER} FROM folders AS f WHERE f.folder_id = %s", (folder_id,))
-    row = await cursor.fetchone()
-    return None if row is None else Folder(**dict(zip(_FOLDER_NAMES, row, strict=True)))
-
-
-async def classes(conn: Connection, units: Sequence[str]) -> list[Class]:
-    """Common classes and those of the units."""
-    cursor = await conn.execute(
-        f"SELECT {_CLASS} FROM classes AS c WHERE c.unit_id = '' OR c.unit_id = ANY(%s) ORDER BY c.class_code",
-        (list(units),),
-    )
-    return [Class(**dict(zip(_CLASS_NAMES, row, strict=True))) for row in await cursor.fetchall()]
-
-
-async def folders(conn: Connection, units: Sequence[str], fiscal_year: int, class_code: str) -> list[Folder]:
-    """Folders of the units; all years for 0, all classes for ""."""
-    cursor = await conn.execute(
-        f"SELECT {_FOLDER} FROM folders AS f WHERE f.unit_id = ANY(%(units)s)"
-        " AND (%(year)s = 0 OR f.fiscal_year = %(year)s) AND (%(class)s = '' OR f.class_code = %(class)s)"
-        " ORDER BY f.fiscal_year DESC, f.folder_id",
-        {"units": list(units), "year": fiscal_year, "class": class_code},
-    )
-    return [Folder(**dict(zip(_FOLDER_NAMES, row, strict=True))) for row in await cursor.fetchall()]
-
-
-async def insert_folder(conn: Connection, folder: Folder) -> None:
-    """A new folder."""
-    await conn.execute(
-        "INSERT INTO folders (folder_id, unit_id, fiscal_year, class_code, name, retention) VALUES (%s, %s, %s, %s, %s, %s)",
-        (folder.folder_id, folder.unit_id, folder.fiscal_year, folder.class_code, folder.name, folder.retention),
-    )
 
 
 def parse_json(content: bytes) -> dict[str, object]:

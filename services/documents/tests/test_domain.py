@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from chassis.errors import DomainError
-from services.documents import domain, manifest
+from services.documents import domain, manifest, receipts
 from services.documents.domain import (
-    Arrival,
     CaseSnapshot,
     Class,
     Document,
@@ -28,6 +27,7 @@ from services.documents.domain import (
     State,
 )
 from services.documents.manifest import AttachmentEntry
+from services.documents.receipts import Arrival
 
 JST = dt.timezone(dt.timedelta(hours=9))
 NOW = dt.datetime(2026, 11, 23, 10, 0, tzinfo=JST)
@@ -329,13 +329,13 @@ ARRIVAL = Arrival(
 )
 def test_lc_01(changes: dict[str, Any], expected: dict[str, str]) -> None:
     with pytest.raises(DomainError) as caught:
-        domain.check_arrival(replace(ARRIVAL, **changes), None, TODAY)
+        receipts.check_arrival(replace(ARRIVAL, **changes), None, TODAY)
     assert problems(caught.value) == expected
 
 
 def test_a_backdated_receipt_with_a_reason_is_taken() -> None:
     friday = TODAY - dt.timedelta(days=3)
-    domain.check_arrival(
+    receipts.check_arrival(
         replace(ARRIVAL, received_on=friday, arrived_on=friday, backdated_reason="閉庁日のため"), None, TODAY
     )
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chassis import clock, db
 from kanketsu.documents.v1 import documents_service_pb2 as pb
-from services.documents import store
+from services.documents import number_store
 from services.documents.tests.conftest import House
 
 
@@ -24,7 +24,7 @@ async def issue(house: House, symbol: str, year: int, fail: bool, wait: float) -
     """One issuer in a transaction of its own; None when it was rolled back."""
     try:
         async with db.transaction(house.pool) as conn:
-            number = await store.issue_number(
+            number = await number_store.issue_number(
                 conn,
                 register="draft",
                 symbol=symbol,

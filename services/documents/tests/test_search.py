@@ -179,7 +179,7 @@ async def test_both_ways_of_searching_find_the_same(house: House, monkeypatch: p
     ]
     pages: dict[tuple[str, int], list[str]] = {}
     for newest in (300, 5, 1):
-        monkeypatch.setattr("services.documents.store._NEWEST", newest)
+        monkeypatch.setattr("services.documents.search_store._NEWEST", newest)
         for query in ("", "道路占用許可", "占用", "水路", "取消し", "道路 第2", "ない語"):
             for number, chosen in enumerate(filters):
                 seen: list[str] = []
