@@ -188,7 +188,8 @@ async def annotation(desk: AtDesk, document_id: str) -> Response:
 async def annotate(desk: AtDesk, document_id: str) -> Response:
     """追記 (LC-16)."""
     form = await desk.form()
-    text = form.required("text", "追記の内容を入力してください。")
+    form.required("text", "追記の内容を入力してください。")
+    text = form.lines("text")
     status = 422
     if not form.errors:
         try:

@@ -20,7 +20,7 @@ from services.gateway.views import View
 
 router = APIRouter()
 
-_TEXTS = ("title", "subtitle", "body", "counterparty")
+_TEXTS = ("title", "subtitle", "counterparty")
 _CHOICES = ("folder_id", "decision_class", "disclosure", "personal_information")
 
 
@@ -88,8 +88,8 @@ async def delete(desk: AtDesk, document_id: str) -> Response:
 
 @router.get("/documents/{document_id}/route")
 async def route(desk: AtDesk, document_id: str) -> Response:
-    """What is missing, or the route that the decision rules give (AP-02)."""
-    return await _draw_route(desk, document_id, Form())
+    """What is missing, or the route that the decision rules give (AP-02), or the one above it (AP-03)."""
+    return await _draw_route(desk, document_id, desk.query())
 
 
 @router.post("/documents/{document_id}/submit")
@@ -125,7 +125,13 @@ async def _draw_route(desk: Desk, document_id: str, form: Form, status: int = 20
     if not missing:
         try:
             # A key of its own: looking at the route twice plans it twice, which changes nothing.
-            planned = await documents.plan_route(desk.clients, desk.caller, document_id, clock.new_id())
+            planned = await documents.plan_route(
+                desk.clients,
+                desk.caller,
+                document_id,
+                clock.new_id(),
+                exceptional=form.text("exceptional") == "yes",
+            )
             plan = planned.body | {"steps": sheet.route_rows(planned.body["steps"])}
         except DomainError as error:
             status = absorb(form, error)
@@ -179,6 +185,7 @@ def _fields(form: Form) -> dict[str, Any]:
     chosen = {name: form.text(name) or None for name in _CHOICES}
     return {
         **texts,
+        "body": form.lines("body"),
         **chosen,
         "urgent": form.text("urgent") == "yes",
         "amount": form.number("amount", "金額は円単位の数字で入力してください。"),
@@ -196,7 +203,7 @@ def _values(document: View) -> Mapping[str, str]:
     enforcement = document["enforcement"]
     planned = date.fromisoformat(enforcement["planned_on"]) if enforcement["planned_on"] else None
     return {
-        **{name: document[name] or "" for name in (*_TEXTS, *_CHOICES)},
+        **{name: document[name] or "" for name in (*_TEXTS, "body", *_CHOICES)},
         "urgent": "yes" if document["urgent"] else "",
         "amount": str(document["amount"]) if document["amount"] is not None else "",
         "enforcement_required": "yes" if enforcement["required"] else "no",

@@ -35,6 +35,10 @@ class Form:
         """What was typed, without surrounding space; line ends as \\n (browsers send CRLF)."""
         return self.values.get(name, "").replace("\r\n", "\n").strip()
 
+    def lines(self, name: str) -> str:
+        """A longer text as it was typed: a first line may begin with a full-width space. Line ends as \\n."""
+        return self.values.get(name, "").replace("\r\n", "\n").rstrip()
+
     def required(self, name: str, message: str) -> str:
         """text(), noting the message when it is empty."""
         value = self.text(name)
