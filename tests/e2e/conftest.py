@@ -171,6 +171,18 @@ def picture() -> Callable[[Page, str], None]:
     return keep
 
 
+@pytest.fixture
+def busy(city: City) -> Callable[[], None]:
+    """For pictures only: the chief's desk as it is on an ordinary day."""
+
+    def fill() -> None:
+        if os.environ.get("KANKETSU_TEST_PICTURES"):
+            for number, subject in enumerate(journey.ORDINARY_DAY):
+                city.circulating(title=subject, urgent=number == 3)
+
+    return fill
+
+
 def login_of(role: str) -> str:
     """The login of a role of the walkthrough, or the login itself."""
     return str(PLAN["people"][role]["login"]) if role in PLAN["people"] else role

@@ -12,6 +12,16 @@ from tests.conftest import PLAN
 
 FILES = ROOT / "samples" / "minoh" / "files"
 TITLE = "令和8年度箕面市合併処理浄化槽設置整備事業補助金の交付決定について（伺い）"
+# Other matters of the same room, for pictures.
+ORDINARY_DAY = (
+    "令和8年度箕面市太陽光発電設備・蓄電池設置費補助金の交付決定について（伺い）",
+    "箕面市環境審議会の開催について（通知）",
+    "一般廃棄物処理実態調査について（回答）",
+    "不法投棄監視カメラの設置場所の変更について（伺い）",
+    "地球温暖化対策実行計画（事務事業編）の改定方針について（伺い）",
+    "河川水質測定業務の完了検査について（報告）",
+    "ごみ減量推進市民会議委員の委嘱について（伺い）",
+)
 BODY = """　標記の件について、別添のとおり交付申請がありました。
 　審査したところ、交付要綱第4条に定める要件を満たしていると認められますので、下記のとおり交付を決定し、別紙（案）により申請者に通知してよろしいか伺います。
 
@@ -93,19 +103,23 @@ def choose_files(page: Page, *files: Path) -> None:
     page.get_by_label(re.compile("^ファイル(必須)?$")).set_input_files(list(files))
 
 
-def circulate(page: Page) -> None:
-    """Look at the route, then 回議開始."""
+def look_at_route(page: Page) -> None:
+    """What the decision rules propose for the sample matter."""
     follow(page, "回議ルートの確認へ進む")
     rows = page.get_by_role("region", name="回議の順序").get_by_role("row")
     expect(rows).to_have_count(5)
     expect(rows.nth(4)).to_contain_text("決裁")
+
+
+def circulate(page: Page) -> None:
+    """回議開始, from the route."""
     press(page, "回議を開始する")
     told(page, "回議を開始しました。")
 
 
 def open_from_inbox(page: Page, title: str) -> None:
     """What waits for me, opened from ホーム once it has arrived."""
-    entry = page.get_by_role("region", name="未処理の一覧").get_by_role("link", name=title)
+    entry = page.get_by_role("region", name="未処理の一覧").get_by_role("link", name=title, exact=True)
     for _ in range(20):
         page.get_by_role("link", name="ホーム", exact=True).click()
         if entry.count():

@@ -11,15 +11,17 @@ from tests.e2e import journey
 from tests.e2e.conftest import log_in, login_of
 
 
-def test_two_people_receive_decide_and_complete_in_two_browsers(launch, visit, title, picture) -> None:
+def test_two_people_receive_decide_and_complete_in_two_browsers(launch, visit, title, picture, busy) -> None:
     clerk = visit("clerk")
     journey.receive(clerk)
     journey.draft(clerk, title)
     names = ("application-johkaso.pdf", "calculation-johkaso.xlsx", "map-johkaso.png")
     journey.attach(clerk, *(journey.FILES / name for name in names))
-    picture(clerk, "attachments")
+    journey.look_at_route(clerk)
+    picture(clerk, "route")
     journey.circulate(clerk)
     document = journey.address(clerk)
+    busy()
 
     # The other person's browser is another program; the chief goes, the deputy and the head use it after them.
     second = launch()

@@ -12,8 +12,11 @@ def test_the_main_job_needs_no_script(visit, title) -> None:
     journey.receive(clerk)
     journey.draft(clerk, title)
     journey.attach(clerk, journey.FILES / "application-johkaso.pdf", journey.FILES / "minutes-2022-08-16.txt")
+    journey.look_at_route(clerk)
     journey.circulate(clerk)
     document = journey.address(clerk)
+    # Typed as Japanese letters begin: with a full-width space, kept (NM-01).
+    assert journey.BODY.split("\n")[0] in clerk.get_by_role("main").inner_text()
     for role, button, sentence in (
         ("chief", "承認する", "承認を登録しました。"),
         ("deputy", "承認する", "承認を登録しました。"),
