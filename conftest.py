@@ -13,12 +13,16 @@ from pathlib import Path
 import psycopg
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 
 from chassis import db
 from deploy.local import database, system
 from deploy.local.stack import Stack
 
 ROOT = Path(__file__).parent
+# These machines are shared: how long an example took says nothing.
+settings.register_profile("kanketsu", deadline=None)
+settings.load_profile("kanketsu")
 _numbers = itertools.count(1)
 
 

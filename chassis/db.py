@@ -34,7 +34,9 @@ def open_pool(url: str, schema: str, *, size: int = 8, statement_timeout_ms: int
     """An unopened pool on one schema. Statements and lock waits are bounded; autocommit outside transaction()."""
     options = (
         f"-c search_path={schema} -c statement_timeout={statement_timeout_ms} -c lock_timeout=3000 "
-        "-c idle_in_transaction_session_timeout=30000 -c timezone=Asia/Tokyo"
+        "-c idle_in_transaction_session_timeout=30000 -c timezone=Asia/Tokyo "
+        # Short statements only: compiling them or starting workers costs more than they do.
+        "-c jit=off -c max_parallel_workers_per_gather=0"
     )
     return AsyncConnectionPool(
         url,
@@ -44,7 +46,6 @@ def open_pool(url: str, schema: str, *, size: int = 8, statement_timeout_ms: int
         timeout=5.0,
         max_lifetime=1800,
         reconnect_timeout=60,
-        check=AsyncConnectionPool.check_connection,
         kwargs={"options": options, "autocommit": True, "application_name": schema, "connect_timeout": 5},
     )
 

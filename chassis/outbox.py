@@ -39,15 +39,19 @@ def subject_of(envelope: envelope_pb2.Envelope) -> str:
 
 async def append(conn: Connection, envelopes: Sequence[envelope_pb2.Envelope], awaits: Sequence[str]) -> None:
     """Append events in the caller's transaction; `awaits` names the consumers that must confirm them."""
-    for envelope in envelopes:
-        await insert(
-            conn,
-            event_id=envelope.event_id,
-            subject=subject_of(envelope),
-            payload=envelope.SerializeToString(),
-            trace_parent=envelope.trace_parent,
-            awaits=awaits,
-        )
+    await conn.execute(
+        "INSERT INTO outbox (event_id, subject, payload, trace_parent, awaits)"
+        " SELECT e.event_id, e.subject, e.payload, e.trace_parent, %s"
+        " FROM unnest(%s::uuid[], %s::text[], %s::bytea[], %s::text[])"
+        " WITH ORDINALITY AS e (event_id, subject, payload, trace_parent, place) ORDER BY e.place",
+        (
+            list(awaits),
+            [envelope.event_id for envelope in envelopes],
+            [subject_of(envelope) for envelope in envelopes],
+            [envelope.SerializeToString() for envelope in envelopes],
+            [envelope.trace_parent for envelope in envelopes],
+        ),
+    )
 
 
 async def insert(

@@ -15,14 +15,15 @@ from dataclasses import dataclass, field
 import grpc
 import uvloop
 
-from chassis import db, outbox, recorder, telemetry
+from chassis import db, epochs, outbox, telemetry
+from chassis.broker import Broker
 from chassis.db import Pool
 from chassis.errors import DomainError
-from chassis.events import Broker, Consumer, receipts_consumer
+from chassis.events import Consumer, receipts_consumer
 from chassis.identity import IdentityVerifier
 from chassis.interceptors import Guard, Policy
 from chassis.outbox import Relay
-from chassis.recorder import DatabaseSink, Recorder
+from chassis.recorder import Recorder
 from chassis.server import Server
 from chassis.settings import ServiceSettings, SettingsError, describe
 
@@ -78,7 +79,7 @@ async def serve(
     await pool.open(wait=False)
     broker = Broker(settings, service)
     relay = Relay(pool, broker, settings.resend_after)
-    sink = DatabaseSink(pool, service, relay)
+    sink = epochs.DatabaseSink(pool, service, relay)
     records = Recorder(service, settings.instance, sink, recover_after=settings.recover_after)
     wiring = await build(Parts(pool, broker, relay, records))
     guard = Guard(policy, settings.tenant, verifier, records)
@@ -168,7 +169,7 @@ async def _housekeeping(pool: Pool, service: str, relay: Relay, recover_after: f
     while True:
         await asyncio.sleep(min(HOUSEKEEPING_SECONDS, recover_after / 3))
         try:
-            await recorder.recover_epochs(pool, service, relay, recover_after)
+            await epochs.recover_epochs(pool, service, relay, recover_after)
             await outbox.forget_inbox(pool)
         except DomainError as error:
             log.warning("housekeeping waits", extra={"error": error.message})

@@ -15,14 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import psycopg
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis import clock, telemetry
-from chassis.db import Connection, Pool, transaction
 from chassis.errors import DomainError, not_recorded
 from chassis.identity import Identity
-from chassis.outbox import Relay, insert
 from kanketsu.event.v1 import envelope_pb2
 
 log = logging.getLogger(__name__)
@@ -159,7 +156,7 @@ class Recorder:
                 log.warning("epoch was recovered by another process; opening a new one", extra={"epoch": self.epoch})
                 _refuse(batch)
                 self.epoch, self._seq, self._chain, self._unsettled, opened = clock.new_id(), 0, "", None, False
-            except (DomainError, psycopg.Error, OSError, asyncio.TimeoutError) as error:
+            except (DomainError, OSError, asyncio.TimeoutError) as error:
                 log.warning("access records not written", extra={"error": str(error), "records": len(batch)})
                 _refuse(batch)
                 if not opened:
@@ -171,7 +168,7 @@ class Recorder:
         try:
             await self._settle()
             await self._commit([(self._own("epoch.close"), future)])
-        except (EpochEnded, DomainError, psycopg.Error, OSError, asyncio.TimeoutError) as error:
+        except (EpochEnded, DomainError, OSError, asyncio.TimeoutError) as error:
             log.warning("epoch left open; it will be recovered", extra={"error": str(error)})
 
     async def _settle(self) -> None:
@@ -246,98 +243,3 @@ def _refuse(batch: list[tuple[envelope_pb2.AccessRecord, asyncio.Future[str]]]) 
             future.set_exception(not_recorded())
             # Read it once: nobody waits for the recorder's own records.
             future.exception()
-
-
-class DatabaseSink:
-    """A service's own database: the epoch's counter and one outbox row, in one transaction."""
-
-    def __init__(self, pool: Pool, service: str, relay: Relay) -> None:
-        self._pool = pool
-        self._service = service
-        self._relay = relay
-
-    async def write(self, batch: envelope_pb2.AccessRecordBatch) -> str:
-        """Commit the batch. Crash before the commit: no record, and nothing was served for it."""
-        first, last = batch.records[0].seq, batch.records[-1].seq
-        async with transaction(self._pool) as conn:
-            if first == 1:
-                await conn.execute(
-                    "INSERT INTO record_epochs (epoch, instance) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-                    (batch.epoch, batch.instance),
-                )
-            cursor = await conn.execute(
-                "UPDATE record_epochs SET last_seq = %s, chain = %s, seen_at = now(), state = %s"
-                " WHERE epoch = %s AND last_seq = %s AND state = 'open'",
-                (last, batch.chain, _state_after(batch), batch.epoch, first - 1),
-            )
-            if cursor.rowcount == 1:
-                await _append_batch(conn, self._service, batch)
-            else:
-                return await self._already_written(conn, batch.epoch, last)
-        self._relay.wake()
-        return batch.chain
-
-    async def _already_written(self, conn: Connection, epoch: str, last: int) -> str:
-        """The counter is not where this process left it: a commit of ours whose answer was lost, or a recovery."""
-        cursor = await conn.execute("SELECT last_seq, chain, state FROM record_epochs WHERE epoch = %s", (epoch,))
-        row = await cursor.fetchone()
-        if row is None or row[2] == "recovered" or row[0] != last:
-            raise EpochEnded
-        return str(row[1])
-
-
-async def recover_epochs(pool: Pool, service: str, relay: Relay, after: float) -> int:
-    """Close epochs silent for `after` seconds with what the database holds; returns how many.
-
-    A process that was only asleep finds its epoch ended and opens a new one.
-    """
-    async with transaction(pool) as conn:
-        cursor = await conn.execute(
-            "SELECT epoch::text, instance, last_seq, chain FROM record_epochs"
-            " WHERE state = 'open' AND seen_at < now() - %s * interval '1 second' FOR UPDATE SKIP LOCKED",
-            (after,),
-        )
-        rows = await cursor.fetchall()
-        for epoch, instance, last_seq, chain in rows:
-            record = envelope_pb2.AccessRecord(
-                seq=last_seq + 1,
-                event_id=clock.new_id(),
-                occurred_at=timestamp(clock.now()),
-                actor=envelope_pb2.Actor(staff_id=f"service:{service}"),
-                action="epoch.recovered",
-                object_type="epoch",
-                object_id=epoch,
-                outcome=GRANTED,
-                detail={"last_seq": str(last_seq), "chain": chain},
-            )
-            batch = envelope_pb2.AccessRecordBatch(
-                batch_id=clock.new_id(),
-                service=service,
-                instance=instance,
-                epoch=epoch,
-                records=[record],
-                chain=chain_after(chain, record),
-            )
-            await conn.execute(
-                "UPDATE record_epochs SET last_seq = %s, chain = %s, state = 'recovered' WHERE epoch = %s",
-                (record.seq, batch.chain, epoch),
-            )
-            await _append_batch(conn, service, batch)
-    if rows:
-        relay.wake()
-    return len(rows)
-
-
-async def _append_batch(conn: Connection, service: str, batch: envelope_pb2.AccessRecordBatch) -> None:
-    await insert(
-        conn,
-        event_id=batch.batch_id,
-        subject=f"kanketsu.access.{service}",
-        payload=batch.SerializeToString(),
-        trace_parent=telemetry.current_trace_parent(),
-        awaits=["audit"],
-    )
-
-
-def _state_after(batch: envelope_pb2.AccessRecordBatch) -> str:
-    return "closed" if batch.records[-1].action == "epoch.close" else "open"

@@ -11,9 +11,10 @@ import pytest
 import pytest_asyncio
 
 from chassis import clock, outbox, recorder
+from chassis.broker import Broker, ensure_streams
 from chassis.db import transaction
 from chassis.errors import DomainError, Kind
-from chassis.events import Broker, Consumer, each, ensure_streams, receipts_consumer
+from chassis.events import Consumer, each, receipts_consumer
 from chassis.outbox import Relay
 from chassis.settings import Secret, ServiceSettings
 from deploy.local import system

@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager
 import psycopg
 import pytest
 
-from chassis import recorder
+from chassis import db, epochs, recorder
 from chassis.db import transaction
+from chassis.epochs import DatabaseSink
 from chassis.errors import DomainError
 from chassis.identity import Identity
 from chassis.outbox import Relay
-from chassis.recorder import Access, DatabaseSink, Recorder
+from chassis.recorder import Access, Recorder
 from kanketsu.event.v1 import envelope_pb2
 
 CLERK = Identity(staff_id="S0042", tenant="minoh", posts={"P-1": "U-040-03"}, acting_post="P-1")
@@ -122,7 +123,7 @@ async def test_a_commit_whose_answer_was_lost_is_not_numbered_twice(pool):
             chain = await sink.write(batch)
             if self.lose:
                 self.lose -= 1
-                raise psycopg.OperationalError("the connection was lost after the commit")
+                raise db.unavailable(psycopg.OperationalError("the connection was lost after the commit"))
             return chain
 
     flaky = LosesOneAnswer()
@@ -154,8 +155,8 @@ async def test_a_crashed_epoch_is_recovered_once_and_a_sleeper_opens_a_new_one(p
         await records.record(VIEW)
         first = records.epoch
         relay = Relay(pool, NoBroker(), 30)
-        assert await recorder.recover_epochs(pool, "documents", relay, after=-1) == 1
-        assert await recorder.recover_epochs(pool, "documents", relay, after=-1) == 0
+        assert await epochs.recover_epochs(pool, "documents", relay, after=-1) == 1
+        assert await epochs.recover_epochs(pool, "documents", relay, after=-1) == 0
         with pytest.raises(DomainError):
             await records.record(VIEW)
         reference = await records.record(VIEW)
@@ -175,7 +176,7 @@ async def test_an_idle_process_is_not_taken_for_a_crashed_one(pool):
         first = records.epoch
         async with asyncio.timeout(20):
             while len(await stored(pool)) < 5:
-                assert await recorder.recover_epochs(pool, "documents", relay, after=3) == 0
+                assert await epochs.recover_epochs(pool, "documents", relay, after=3) == 0
                 await asyncio.sleep(0.1)
         assert records.epoch == first
     assert [record.action for record in (await stored(pool)).values()][2:] == ["epoch.heartbeat"] * 3

@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 
 from chassis import clock, outbox
+from chassis.broker import Broker
 from chassis.db import Pool
-from chassis.events import Broker, Consumer, each
+from chassis.events import Consumer, each
 from chassis.outbox import Relay
 from kanketsu.documents.v1 import events_pb2 as documents_pb2
 from kanketsu.event.v1 import envelope_pb2

@@ -12,9 +12,10 @@ from google.protobuf.message import DecodeError
 from opentelemetry.trace import SpanKind
 
 from chassis import clock, telemetry
+from chassis.broker import Broker
 from chassis.db import Pool
 from chassis.errors import DomainError, Kind
-from chassis.events import MAX_FAILURES, Broker, Consumer, Delivery
+from chassis.events import MAX_FAILURES, Consumer, Delivery
 from kanketsu.event.v1 import envelope_pb2
 from services.audit import commands
 from services.audit.commands import LogKeys

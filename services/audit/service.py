@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from chassis import db, process
-from chassis.events import Broker
+from chassis.broker import Broker
+from chassis.epochs import DatabaseSink
 from chassis.identity import Identity, IdentityVerifier, KeyVerifier
 from chassis.outbox import Relay
 from chassis.process import Parts, Wiring
-from chassis.recorder import Access, DatabaseSink, Recorder
+from chassis.recorder import Access, Recorder
 from chassis.settings import SettingsError
 from kanketsu.audit.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
 from services.audit import settings, store

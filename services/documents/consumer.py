@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from chassis import clock, outbox
-from chassis.events import Broker, Consumer, each
+from chassis.broker import Broker
+from chassis.events import Consumer, each
 from kanketsu.approvals.v1 import events_pb2
 from kanketsu.event.v1 import envelope_pb2
 from services.documents import commands, events

@@ -21,8 +21,8 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from chassis.broker import Broker
 from chassis.errors import DomainError
-from chassis.events import Broker
 from chassis.recorder import Recorder
 from services.gateway import api, pages
 from services.gateway.api import openapi
@@ -38,7 +38,7 @@ from services.gateway.signin import SignIn
 
 log = logging.getLogger(__name__)
 
-# The organisation changed: what is remembered about people is stale (architecture section 2).
+# The organisation changed: what is remembered about people is stale (ADR-0012).
 DIRECTORY_SUBJECT = "kanketsu.approvals.directory.>"
 
 ErrorPage = Callable[[Request, Refusal], Response]

@@ -1,4 +1,4 @@
-"""The person behind a login, as of now: asked of approvals, remembered for seconds (architecture section 2).
+"""The person behind a login, as of now: asked of approvals, remembered for seconds (ADR-0012).
 
 Forgotten at once when the organisation changes. If approvals does not answer, nobody gets in.
 """

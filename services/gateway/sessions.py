@@ -21,7 +21,7 @@ from nats.js import api
 from nats.js.kv import KeyValue
 
 from chassis import clock
-from chassis.events import Broker
+from chassis.broker import Broker
 from services.gateway.callers import Session
 from services.gateway.errors import refusal
 from services.gateway.settings import Settings

@@ -19,9 +19,10 @@ from urllib.parse import quote
 from minio import Minio
 
 from chassis import db
+from chassis.epochs import DatabaseSink
 from chassis.identity import Identity
 from chassis.outbox import Relay
-from chassis.recorder import Access, DatabaseSink, Recorder
+from chassis.recorder import Access, Recorder
 from tests.load import seed
 from tests.load.bench import PLAN, SERVICES, Bench
 from tests.load.http import Connection, Run, drive

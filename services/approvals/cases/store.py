@@ -243,7 +243,7 @@ WITH mine AS (
     FROM mine INNER JOIN steps AS s ON s.post_id = mine.post_id AND s.inbox_kind IS NOT NULL
     GROUP BY s.inbox_kind
 ), page AS (
-    SELECT w.*, mine.title
+    SELECT w.step_id, w.case_id, w.post_id, w.kind, w.state, w.inbox_kind, w.waiting_since, w.priority, mine.title
     FROM mine
     CROSS JOIN LATERAL (
         SELECT s.step_id, s.case_id, s.post_id, s.kind, s.state, s.inbox_kind, s.waiting_since, s.priority

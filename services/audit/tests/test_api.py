@@ -17,11 +17,12 @@ import pytest_asyncio
 from chassis import clock, db
 from chassis.client import call, channel
 from chassis.db import Pool
+from chassis.epochs import DatabaseSink
 from chassis.errors import DomainError, Kind
 from chassis.identity import Identity, IdentityVerifier, KeyVerifier, Signer
 from chassis.interceptors import Guard
 from chassis.outbox import Relay
-from chassis.recorder import DatabaseSink, Recorder, timestamp
+from chassis.recorder import Recorder, timestamp
 from chassis.server import Server
 from chassis.settings import Secret, ServiceSettings
 from kanketsu.audit.v1 import audit_service_pb2 as pb

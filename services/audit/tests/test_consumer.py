@@ -11,11 +11,13 @@ import pytest_asyncio
 from nats.js.errors import NotFoundError
 
 from chassis import clock, db, outbox
+from chassis.broker import Broker, ensure_streams
 from chassis.db import transaction
-from chassis.events import Broker, ensure_streams, receipts_consumer
+from chassis.epochs import DatabaseSink
+from chassis.events import receipts_consumer
 from chassis.identity import Identity
 from chassis.outbox import Relay
-from chassis.recorder import Access, DatabaseSink, Recorder
+from chassis.recorder import Access, Recorder
 from chassis.settings import Secret, ServiceSettings
 from kanketsu.event.v1 import envelope_pb2
 from services.audit.consumer import consumers

@@ -19,9 +19,9 @@ import pytest_asyncio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chassis import clock
+from chassis.broker import ensure_streams
 from chassis.client import call, channel
 from chassis.errors import DomainError
-from chassis.events import ensure_streams
 from chassis.identity import Signer
 from chassis.server import READINESS
 from conftest import ROOT, Database

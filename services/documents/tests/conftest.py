@@ -20,10 +20,11 @@ import pytest_asyncio
 from joserfc.jwk import KeySet, OKPKey
 
 from chassis import client, clock, db
+from chassis.epochs import DatabaseSink
 from chassis.identity import Identity, IdentityVerifier, KeyVerifier, Signer
 from chassis.interceptors import Guard
 from chassis.outbox import Relay
-from chassis.recorder import DatabaseSink, Recorder, timestamp
+from chassis.recorder import Recorder, timestamp
 from chassis.server import Server
 from chassis.settings import Secret, ServiceSettings
 from conftest import Database

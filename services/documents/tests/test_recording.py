@@ -129,7 +129,7 @@ async def test_afterwards_everything_is_served_again(house: House, things: dict[
 async def test_statements_per_read_are_constant(
     house: House, things: dict[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One statement of ours per read, and the recorder's two, whatever a document has and however long a list is."""
+    """One statement of ours per read, and the recorder's one, whatever a document has and however long a list is."""
     said: list[str] = []
     execute = psycopg.AsyncCursor.execute
 
@@ -146,6 +146,6 @@ async def test_statements_per_read_are_constant(
         for method in READS:
             said.clear()
             await read(house, method, given[method])
-            ours = [s for s in said if s and not s.startswith(("UPDATE record_epochs", "INSERT INTO outbox"))]
-            assert len([s for s in ours if s.startswith(("SELECT", "WITH")) and "FROM outbox" not in s]) == 1, ours
-            assert len([s for s in said if s.startswith("INSERT INTO outbox")]) == 1
+            ours = [s for s in said if "record_epochs" not in s and "FROM outbox" not in s]
+            assert len([s for s in ours if s.startswith(("SELECT", "WITH"))]) == 1, ours
+            assert len([s for s in said if "UPDATE record_epochs" in s and "INSERT INTO outbox" in s]) == 1

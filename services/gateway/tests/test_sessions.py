@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from chassis.events import Broker
+from chassis.broker import Broker
 from chassis.settings import Secret
 from services.gateway.errors import Refusal
 from services.gateway.sessions import BUCKET, TOUCH_SECONDS, Sessions
