@@ -134,7 +134,8 @@ def _forget_temporary_homes() -> None:
             continue
         is_ours = not home.is_symlink() and home == _outside(state)
         if is_ours and temporary in state.parents and not state.exists() and not leftovers([home]):
-            shutil.rmtree(home)
+            # Another run may be removing the same one.
+            shutil.rmtree(home, ignore_errors=True)
 
 
 def _outside(state: Path) -> Path:
