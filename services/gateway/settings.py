@@ -40,6 +40,9 @@ class Settings(ServiceSettings):
     body_limit: int = 1_048_576
     # Networks (CIDR) that may use the gateway; all when empty (SC-21).
     allowed_networks: tuple[str, ...] = ()
+    # Networks (CIDR) whose verifiers may fetch the entries of the log without a login. Checkpoints and
+    # hash tiles say nothing about anybody and are open; entries are for audit officers else (SC-06).
+    log_networks: tuple[str, ...] = ()
     # Proxies whose X-Forwarded-For and -Proto are believed.
     trusted_proxies: tuple[str, ...] = ()
     # Seconds: a session ends after this much idleness, and after this much in all.

@@ -9,6 +9,7 @@ import asyncio
 import base64
 import binascii
 import hashlib
+import ipaddress
 import json
 import logging
 import secrets
@@ -256,6 +257,26 @@ class SignIn:
         if old is not None:
             await self._sessions.end(old)
         return response
+
+    async def log_reader(self, request: Request, path: str) -> None:
+        """Let an audit officer, or a verifier from its network, have entries of the log, and record it (SC-06)."""
+        terminal = _terminal(request)
+        if self._is_verifier(terminal):
+            reader = Identity(staff_id="service:verifier", tenant=self._settings.tenant, terminal=terminal)
+        else:
+            caller = await self.caller(request)
+            reader = caller.identity
+            if not caller.has_role("audit_officer"):
+                await self._refused(reader, "audit.exported", "NOT_PERMITTED")
+                raise DomainError(Kind.DENIED, "NOT_PERMITTED", metadata={"service": "audit"})
+        await self._recorder.record(Access(actor=reader, action="audit.exported", object_type="log", object_id=path))
+
+    def _is_verifier(self, terminal: str) -> bool:
+        try:
+            address = ipaddress.ip_address(terminal)
+        except ValueError:
+            return False
+        return any(address in ipaddress.ip_network(network) for network in self._settings.log_networks)
 
     async def logout(self, caller: Caller) -> Response:
         """End the session first: it must end even when the log does not answer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 
+import httpx2
 import psycopg
 import pytest
 
@@ -161,3 +162,21 @@ def test_titles_and_names_never_reach_the_log_or_the_broker(city):
                 "SELECT count(*) FROM audit.entries WHERE position(%s IN convert_from(leaf, 'UTF8')) > 0", (needle,)
             ).fetchone()
             assert row == (0,)
+
+
+def test_the_logs_entries_are_for_audit_officers_and_fetching_them_is_recorded(city):
+    """SC-06: hashes are open, entries name people."""
+    auditor, clerk = city.person("auditor"), city.person("clerk")
+    path = "/log/tile/entries/000"
+    size = int(clerk.http.get("/log/checkpoint").text.splitlines()[1])
+    partial = "" if size >= 256 else f".p/{size}"
+    assert clerk.http.get(f"/log/tile/0/000{partial}").status_code == 200
+    assert clerk.http.get(f"{path}{partial}").status_code == 403
+    assert httpx2.get(f"{city.stack.url}{path}{partial}").status_code == 401
+    assert auditor.http.get(f"{path}{partial}").status_code == 200
+
+    def recorded():
+        entries = auditor.items("/audit/entries", action="audit.exported")
+        return {"granted", "denied"} <= {entry["outcome"] for entry in entries}
+
+    until(recorded)

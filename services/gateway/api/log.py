@@ -1,4 +1,4 @@
-"""/log: the log itself in tlog-tiles form, for verifiers. Who reaches it is decided by the network."""
+"""/log: the log itself in tlog-tiles form, for verifiers. Hashes are open, entries are not (SC-06)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from services.gateway.actions import audit
 from services.gateway.api.openapi import answers
-from services.gateway.api.replies import clients_of
+from services.gateway.api.replies import clients_of, gateway_of
 from services.gateway.errors import refusal
 
 router = APIRouter(prefix="/log", tags=["log"])
@@ -46,16 +46,22 @@ async def verifier_key(request: Request) -> Response:
 @router.get(
     "/tile/{path:path}",
     summary="Tile or entry bundle",
-    responses=answers(200, None, 403, 404, 422, 429, 500, 503, 504, content=_BINARY, signed_in=False),
+    responses=answers(200, None, 401, 403, 404, 422, 429, 500, 503, 504, content=_BINARY, signed_in=False),
 )
 async def tile(
     request: Request, path: Annotated[str, Path(description="`<L>/<N>[.p/<W>]` or `entries/<N>[.p/<W>]`.")]
 ) -> Response:
-    """As c2sp.org/tlog-tiles names it; never changes once served."""
+    """As c2sp.org/tlog-tiles names it; never changes once served.
+
+    Entry bundles (`entries/…`) name who read what: audit officers only, or verifiers from LOG_NETWORKS.
+    """
     if not _TILE.fullmatch(path):
         raise refusal("NOT_FOUND")
+    entries = path.startswith("entries/")
+    if entries:
+        await gateway_of(request).sign_in.log_reader(request, path)
     return Response(
         await audit.tile(clients_of(request), path),
-        headers={"Cache-Control": "public, max-age=31536000, immutable"},
+        headers={"Cache-Control": "no-store" if entries else "public, max-age=31536000, immutable"},
         media_type="application/octet-stream",
     )

@@ -133,6 +133,7 @@ ABSENCE_REASONS: Final[dict[str, str]] = {
 }
 
 VIEW_REASONS: Final[dict[str, str]] = {
+    "drafter": "起案者（回議前）",
     "owner_unit": "文書の所属",
     "route_step": "回議で処理する番",
     "acted": "回議で処理した（完結まで）",
@@ -148,6 +149,7 @@ OUTCOMES: Final[dict[str, tuple[str, str]]] = {
 
 # Names of what is recorded, as the history of a document and the audit log show them.
 RECORDED_ACTIONS: Final[dict[str, str]] = {
+    "actor.resolved": "ログインした職員の確認",
     "session.login": "ログイン",
     "session.logout": "ログアウト",
     "session.denied": "ログインを拒否",
@@ -167,12 +169,10 @@ RECORDED_ACTIONS: Final[dict[str, str]] = {
     "document.viewed": "文書を閲覧",
     "document.listed": "文書の一覧を表示",
     "document.searched": "文書を検索",
-    "document.downloaded": "文書をダウンロード",
     "document.sent_back": "差戻し",
     "document.withdrawn": "取下げ",
     "document.rejected": "否決",
     "document.decided": "決裁",
-    "document.locked": "内容を固定",
     "content.locked": "内容を固定",
     "document.enforced": "施行",
     "document.completed": "完結",
