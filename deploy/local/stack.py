@@ -586,6 +586,8 @@ class Stack:
             "LC_ALL": "C.UTF-8",
             "PYTHONPATH": f"{ROOT}:{ROOT / 'build' / 'stubs'}",
             "PYTHONUNBUFFERED": "1",
+            # Threads that carry files would otherwise each keep an arena of their own.
+            "MALLOC_ARENA_MAX": "2",
             STATE_VARIABLE: str(self.state),
         }
         if "TMPDIR" in os.environ:
