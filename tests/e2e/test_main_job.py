@@ -17,6 +17,7 @@ def test_two_people_receive_decide_and_complete_in_two_browsers(launch, visit, t
     journey.draft(clerk, title)
     names = ("application-johkaso.pdf", "calculation-johkaso.xlsx", "map-johkaso.png")
     journey.attach(clerk, *(journey.FILES / name for name in names))
+    picture(clerk, "attachments")
     journey.look_at_route(clerk)
     picture(clerk, "route")
     journey.circulate(clerk)

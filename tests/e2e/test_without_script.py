@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import expect
 
+from tests.conftest import City
 from tests.e2e import journey
 
 
@@ -57,3 +60,17 @@ def test_the_acting_post_is_chosen_without_script(visit) -> None:
     journey.press(page, "切替")
     journey.told(page, "処理する職を切り替えました。")
     expect(page.get_by_role("banner")).to_contain_text(posts[1])
+
+
+def test_an_exceptional_matter_goes_to_a_higher_decider(city: City, visit) -> None:
+    """AP-03: 重要・異例・先例 are not decided by 専決."""
+    document = city.draft()["id"]
+    page = visit("clerk", f"/documents/{document}/route", script=False)
+    last = page.get_by_role("region", name="回議の順序").get_by_role("row").last
+    expect(last).to_contain_text("室長")
+    page.get_by_text("上位の決裁を求める").click()
+    page.get_by_label("専決の定めより上位の決裁にする").check()
+    journey.press(page, "ルートを作り直す")
+    expect(last).to_contain_text(re.compile("部長|次長"))
+    journey.press(page, "回議を開始する")
+    journey.told(page, "回議を開始しました。")
