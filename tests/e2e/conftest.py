@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, ViewportSize, sync_playwright
 
 from tests import chromium
 from tests.conftest import PLAN, City
@@ -31,7 +31,7 @@ ARGUMENTS = (
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
 )
-DESK = {"width": 1366, "height": 900}
+DESK: ViewportSize = {"width": 1366, "height": 900}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -130,14 +130,14 @@ def visit(city: City, browser: Browser, watch: Watch) -> Iterator[Visit]:
         *,
         within: Browser | None = None,
         script: bool = True,
-        viewport: dict[str, int] | None = None,
+        viewport: ViewportSize | None = None,
         **options: Any,
     ) -> Page:
         context = (within or browser).new_context(
             locale="ja-JP",
             timezone_id="Asia/Tokyo",
             java_script_enabled=script,
-            viewport=viewport or DESK,  # type: ignore[arg-type]
+            viewport=viewport or DESK,
             **options,
         )
         context.set_default_timeout(15_000)
