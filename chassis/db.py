@@ -43,7 +43,8 @@ def open_pool(url: str, schema: str, *, size: int = 8, statement_timeout_ms: int
         min_size=2,
         max_size=size,
         open=False,
-        timeout=5.0,
+        # Shorter than any caller waits, so that it hears why.
+        timeout=3.0,
         max_lifetime=1800,
         reconnect_timeout=60,
         kwargs={"options": options, "autocommit": True, "application_name": schema, "connect_timeout": 5},

@@ -159,6 +159,9 @@ async def _watch(pool: Pool, server: Server) -> None:
         except DomainError:
             now = False
         if now != ready:
+            if now:
+                # After a restart of the database every connection is dead: better found out here than by callers.
+                await pool.check()
             await server.health.ready(now)
             log.info("ready" if now else "not ready")
             ready = now

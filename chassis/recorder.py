@@ -25,8 +25,8 @@ from kanketsu.event.v1 import envelope_pb2
 log = logging.getLogger(__name__)
 
 MAX_BATCH = 256
-# Waiting longer than this for a commit is a refusal.
-TIMEOUT_SECONDS = 5.0
+# Waiting longer than this for a commit is a refusal. Shorter than any reader waits, so that it hears why.
+TIMEOUT_SECONDS = 4.0
 HEARTBEAT_SECONDS = 60.0
 
 GRANTED = envelope_pb2.OUTCOME_GRANTED
