@@ -60,7 +60,7 @@ class DatabaseSink:
                         "state": "closed" if batch.records[-1].action == "epoch.close" else "open",
                         "event_id": batch.batch_id,
                         "subject": f"kanketsu.access.{self._service}",
-                        "payload": batch.SerializeToString(),
+                        "payload": _parcel(batch),
                         "trace_parent": telemetry.current_trace_parent(),
                     },
                 )
@@ -70,7 +70,7 @@ class DatabaseSink:
             # A table or grant that is not as it should be: nothing is served, the process goes on.
             log.exception("access records not written")
             raise not_recorded() from error
-        self._relay.wake()
+        self._relay.wake_soon()
         return batch.chain
 
     async def _already_written(self, conn: Connection, epoch: str, last: int) -> str:
@@ -124,12 +124,16 @@ async def recover_epochs(pool: Pool, service: str, relay: Relay, after: float) -
     return len(rows)
 
 
+def _parcel(batch: envelope_pb2.AccessRecordBatch) -> bytes:
+    return envelope_pb2.AccessRecordParcel(batches=[batch]).SerializeToString()
+
+
 async def _append_batch(conn: Connection, service: str, batch: envelope_pb2.AccessRecordBatch) -> None:
     await insert(
         conn,
         event_id=batch.batch_id,
         subject=f"kanketsu.access.{service}",
-        payload=batch.SerializeToString(),
+        payload=_parcel(batch),
         trace_parent=telemetry.current_trace_parent(),
         awaits=["audit"],
     )

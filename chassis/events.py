@@ -36,11 +36,17 @@ class Delivery:
 
     subject: str
     data: bytes
-    event_id: str
+    # The outbox rows it carries: one event, or several batches of access records.
+    event_ids: tuple[str, ...]
     producer: str
     trace_parent: str
     # 1 on the first delivery.
     attempt: int
+
+    @property
+    def event_id(self) -> str:
+        """The first, for logs."""
+        return self.event_ids[0]
 
 
 Handler = Callable[[Sequence[Delivery]], Awaitable[None]]
@@ -137,7 +143,7 @@ class Consumer:
         for message, delivery in zip(messages, deliveries, strict=True):
             await message.ack()
             if self._receipt_as and delivery.producer:
-                receipts.setdefault(delivery.producer, []).append(delivery.event_id)
+                receipts.setdefault(delivery.producer, []).extend(delivery.event_ids)
         for producer, event_ids in receipts.items():
             await self._broker.receipt(self._receipt_as, producer, event_ids)
 
@@ -180,13 +186,13 @@ class _Failed(Exception):
 
 def _delivery(message: Msg) -> Delivery:
     headers = message.headers or {}
-    event_id = headers.get("Nats-Msg-Id", "").split(".")[0]
+    event_ids = tuple(headers.get("Nats-Msg-Id", "").split(".")[0].split(","))
     parts = message.subject.split(".")
     producer = parts[2] if parts[1] == "access" else parts[1]
     return Delivery(
         subject=message.subject,
         data=message.data,
-        event_id=event_id,
+        event_ids=event_ids,
         producer=producer,
         trace_parent=headers.get("traceparent", ""),
         attempt=message.metadata.num_delivered or 1,

@@ -107,7 +107,7 @@ class Guard(grpc.aio.ServerInterceptor):
                 except Exception as error:
                     status = await self._refuse(method, request, error)
                 trailer.finish(status.reason, started)
-            await _abort(context, self._policy.service, status)
+            await _abort(context, self._policy.service, status, started)
             raise AssertionError("abort raises")
 
         return call
@@ -129,7 +129,7 @@ class Guard(grpc.aio.ServerInterceptor):
                     status = await self._refuse(method, request, error)
                     trailer.finish(status.reason, started)
             if status is not None:
-                await _abort(context, self._policy.service, status)
+                await _abort(context, self._policy.service, status, started)
 
         return call
 
@@ -187,7 +187,9 @@ class _Trailer:
         log.log(level, "call", extra={"method": self._method, "outcome": outcome, "ms": round(elapsed, 1)})
 
 
-async def _abort(context: grpc.aio.ServicerContext[Any, Any], service: str, error: DomainError) -> None:
+async def _abort(
+    context: grpc.aio.ServicerContext[Any, Any], service: str, error: DomainError, started: float
+) -> None:
     code = grpc.StatusCode[error.kind.value]
     info = ErrorInfo(reason=error.reason, domain=service, metadata=error.metadata)
     status = Status(code=getattr(Code, error.kind.value), message=error.message, details=[_packed(info)])
@@ -196,8 +198,11 @@ async def _abort(context: grpc.aio.ServicerContext[Any, Any], service: str, erro
         for violation in error.fields[:20]:
             bad.field_violations.add(field=violation.field, description=violation.problem)
         status.details.append(_packed(bad))
-    trailers = (("grpc-status-details-bin", status.SerializeToString()),)
-    await context.abort(code, error.message, trailing_metadata=trailers)
+    trailers: list[tuple[str, str | bytes]] = [("grpc-status-details-bin", status.SerializeToString())]
+    if (context.time_remaining() or 0.0) < time.perf_counter() - started:
+        # Clients try again what is unavailable. A try as long as this one would end in a time-out and hide the reason.
+        trailers.append(("grpc-retry-pushback-ms", "-1"))
+    await context.abort(code, error.message, trailing_metadata=tuple(trailers))
 
 
 def _packed(message: Message) -> AnyMessage:

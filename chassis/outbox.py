@@ -11,12 +11,13 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Protocol
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import psycopg
 
 from chassis import clock
-from chassis.db import Connection, Pool, transaction
+from chassis.db import Connection, Pool, connection, transaction
 from chassis.errors import DomainError
 from kanketsu.event.v1 import envelope_pb2
 
@@ -24,6 +25,10 @@ log = logging.getLogger(__name__)
 
 BATCH = 100
 POLL_SECONDS = 1.0
+# Access records wait this long for company.
+GATHER_SECONDS = 0.2
+ACCESS_SUBJECTS = "kanketsu.access."
+MAX_PARCEL_BYTES = 256 * 1024
 
 
 class Publisher(Protocol):
@@ -85,23 +90,20 @@ async def first_time(conn: Connection, consumer: str, event_id: str) -> bool:
 
 async def confirm(pool: Pool, consumer: str, event_ids: Sequence[str]) -> None:
     """A consumer has these events: strike it from `awaits`, and drop rows that await nobody."""
-    async with transaction(pool) as conn:
+    async with connection(pool) as conn:
         await conn.execute(
-            "UPDATE outbox SET awaits = array_remove(awaits, %s)"
-            " WHERE event_id = ANY(%s::uuid[]) AND awaits <> ARRAY[%s]::text[]",
-            (consumer, list(event_ids), consumer),
+            "WITH gone AS (DELETE FROM outbox WHERE event_id = ANY(%(ids)s::uuid[]) AND awaits <@ %(one)s::text[])"
+            " UPDATE outbox SET awaits = array_remove(awaits, %(name)s)"
+            " WHERE event_id = ANY(%(ids)s::uuid[]) AND NOT awaits <@ %(one)s::text[]",
+            {"ids": list(event_ids), "one": [consumer], "name": consumer},
         )
-        await conn.execute(
-            "DELETE FROM outbox WHERE event_id = ANY(%s::uuid[]) AND awaits = ARRAY[%s]::text[]",
-            (list(event_ids), consumer),
-        )
-        await conn.execute("DELETE FROM outbox WHERE event_id = ANY(%s::uuid[]) AND awaits = '{}'", (list(event_ids),))
 
 
 class Relay:
     """Publishes due outbox rows. Runs in every replica; rows are claimed with SKIP LOCKED.
 
-    `wake` after a commit makes it immediate; polling is the safety net.
+    `wake` after a commit makes it immediate; polling is the safety net. Access records, which nobody
+    waits for, gather for a moment (`wake_soon`) and travel many in one message.
     """
 
     def __init__(self, pool: Pool, publisher: Publisher, resend_after: float) -> None:
@@ -109,14 +111,22 @@ class Relay:
         self._publisher = publisher
         self._resend_after = resend_after
         self._wake = asyncio.Event()
+        self._soon = False
 
     def wake(self) -> None:
         """Something was committed to the outbox by this process."""
         self._wake.set()
 
+    def wake_soon(self) -> None:
+        """Something was committed that may wait for company."""
+        if not self._soon:
+            self._soon = True
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._wake.set)
+
     async def run(self) -> None:
         """Until cancelled."""
         while True:
+            self._soon = False
             try:
                 sent = await self.relay_once()
             except (DomainError, psycopg.Error, OSError, asyncio.TimeoutError) as error:
@@ -144,14 +154,20 @@ class Relay:
             rows = await cursor.fetchall()
             if not rows:
                 return 0
+            messages = _messages([_Row(*row) for row in rows])
             results = await asyncio.gather(
                 *(
-                    self._publisher.publish(subject, payload, _message_id(event_id, attempts), trace)
-                    for _, event_id, subject, payload, trace, attempts in rows
+                    self._publisher.publish(message.subject, message.payload, message.message_id, message.trace_parent)
+                    for message in messages
                 ),
                 return_exceptions=True,
             )
-            sent = [row[0] for row, result in zip(rows, results, strict=True) if not isinstance(result, BaseException)]
+            sent = [
+                outbox_id
+                for message, result in zip(messages, results, strict=True)
+                if not isinstance(result, BaseException)
+                for outbox_id in message.outbox_ids
+            ]
             if sent:
                 await conn.execute(
                     "UPDATE outbox SET attempts = attempts + 1, next_attempt_at = now() + %s * interval '1 second'"
@@ -160,12 +176,57 @@ class Relay:
                 )
         failed = [result for result in results if isinstance(result, BaseException)]
         if failed:
-            raise ConnectionError(f"{len(failed)} of {len(rows)} not published: {failed[0]!r}")
+            raise ConnectionError(f"{len(failed)} of {len(messages)} not published: {failed[0]!r}")
         return len(sent)
 
 
-def _message_id(event_id: str, attempts: int) -> str:
-    return event_id if attempts == 0 else f"{event_id}.{attempts}"
+class _Row(NamedTuple):
+    """A due outbox row."""
+
+    outbox_id: int
+    event_id: str
+    subject: str
+    payload: bytes
+    trace_parent: str
+    attempts: int
+
+
+@dataclass
+class _Message:
+    """What is published: one event, or the access records of several rows."""
+
+    outbox_ids: list[int]
+    event_ids: list[str]
+    subject: str
+    payload: bytes
+    trace_parent: str
+    attempts: int
+
+    @property
+    def message_id(self) -> str:
+        """What it carries, and which attempt it is."""
+        carried = ",".join(self.event_ids)
+        return carried if self.attempts == 0 else f"{carried}.{self.attempts}"
+
+
+def _messages(rows: Sequence[_Row]) -> list[_Message]:
+    """One message a row; first attempts of access records are joined. A repeated row travels alone, so that
+    one that cannot be read holds up no other for long."""
+    messages: list[_Message] = []
+    gathering: dict[str, _Message] = {}
+    for row in rows:
+        joins = row.subject.startswith(ACCESS_SUBJECTS) and row.attempts == 0
+        open_one = gathering.get(row.subject) if joins else None
+        if open_one is not None and len(open_one.payload) + len(row.payload) <= MAX_PARCEL_BYTES:
+            open_one.outbox_ids.append(row.outbox_id)
+            open_one.event_ids.append(row.event_id)
+            open_one.payload += row.payload
+            continue
+        message = _Message([row.outbox_id], [row.event_id], row.subject, row.payload, row.trace_parent, row.attempts)
+        messages.append(message)
+        if joins:
+            gathering[row.subject] = message
+    return messages
 
 
 async def forget_inbox(pool: Pool, older_than_days: int = 30) -> int:

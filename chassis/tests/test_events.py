@@ -326,3 +326,33 @@ async def test_a_consumer_waits_out_an_outage_of_its_own_database_without_dead_l
 def test_every_consumer_in_the_permissions_table_names_its_service():
     for service in system.NATS_PERMISSIONS:
         assert f"_INBOX_{service}.>" in system.NATS_PERMISSIONS[service].subscribe
+
+
+async def test_access_records_travel_many_in_one_message_and_again_alone(pool):
+    """A record may not cost a message; one that has to be repeated holds up no other."""
+    sent = []
+
+    class Counting:
+        async def publish(self, subject, payload, message_id, trace_parent):
+            sent.append((subject, message_id, envelope_pb2.AccessRecordParcel.FromString(payload)))
+
+    ids = [clock.new_id() for _ in range(20)]
+    async with transaction(pool) as conn:
+        for event_id in ids:
+            batch = envelope_pb2.AccessRecordBatch(batch_id=event_id, records=[envelope_pb2.AccessRecord(seq=1)])
+            await outbox.insert(
+                conn,
+                event_id=event_id,
+                subject="kanketsu.access.documents",
+                payload=envelope_pb2.AccessRecordParcel(batches=[batch]).SerializeToString(),
+                trace_parent="",
+                awaits=["audit"],
+            )
+    relay = Relay(pool, Counting(), resend_after=0)
+    assert await relay.relay_once() == 20
+    ((_, message_id, parcel),) = sent
+    assert message_id.split(",") == ids
+    assert [batch.batch_id for batch in parcel.batches] == ids
+    sent.clear()
+    assert await relay.relay_once() == 20
+    assert sorted(message_id for _, message_id, _ in sent) == sorted(f"{event_id}.1" for event_id in ids)

@@ -44,10 +44,10 @@ async def stored(pool):
         rows = await (await conn.execute("SELECT payload FROM outbox ORDER BY outbox_id")).fetchall()
     found = {}
     for (payload,) in rows:
-        batch = envelope_pb2.AccessRecordBatch.FromString(payload)
-        for record in batch.records:
-            assert (batch.epoch, record.seq) not in found
-            found[batch.epoch, record.seq] = record
+        for batch in envelope_pb2.AccessRecordParcel.FromString(payload).batches:
+            for record in batch.records:
+                assert (batch.epoch, record.seq) not in found
+                found[batch.epoch, record.seq] = record
     return found
 
 

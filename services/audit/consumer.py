@@ -20,9 +20,9 @@ from kanketsu.event.v1 import envelope_pb2
 from services.audit import commands
 from services.audit.commands import LogKeys
 from services.audit.entry import EntryError, Leaf
-from services.audit.intake import leaf_of_event, leaves_of_batch
+from services.audit.intake import leaf_of_event, leaves_of_parcel
 
-# Messages per transaction. A message of access records carries up to 256 of them, an event is one.
+# Messages per transaction. A message of access records carries many of them, an event is one.
 ACCESS_BATCH = 32
 EVENT_BATCH = 200
 
@@ -43,7 +43,7 @@ def consumers(
                     pass
 
     async def take_access(deliveries: Sequence[Delivery]) -> None:
-        await take(deliveries, lambda data: leaves_of_batch(envelope_pb2.AccessRecordBatch.FromString(data)))
+        await take(deliveries, leaves_of_parcel)
 
     async def take_events(deliveries: Sequence[Delivery]) -> None:
         await take(deliveries, lambda data: [leaf_of_event(envelope_pb2.Envelope.FromString(data))])

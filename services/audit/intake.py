@@ -22,6 +22,12 @@ def leaves_of_batch(batch: envelope_pb2.AccessRecordBatch) -> list[Leaf]:
     return [_leaf_of_record(batch, record) for record in batch.records]
 
 
+def leaves_of_parcel(data: bytes) -> list[Leaf]:
+    """The leaves of a message of access records. DecodeError, EntryError."""
+    parcel = envelope_pb2.AccessRecordParcel.FromString(data)
+    return [leaf for batch in parcel.batches for leaf in leaves_of_batch(batch)]
+
+
 def _leaf_of_record(batch: envelope_pb2.AccessRecordBatch, record: envelope_pb2.AccessRecord) -> Leaf:
     outcome = OUTCOMES.get(record.outcome)
     if outcome is None:

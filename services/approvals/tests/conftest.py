@@ -128,7 +128,7 @@ class City:
         rows = await self.rows(
             "SELECT payload FROM outbox WHERE subject = 'kanketsu.access.approvals' ORDER BY outbox_id"
         )
-        batches = [envelope_pb2.AccessRecordBatch.FromString(row[0]) for row in rows]
+        batches = [b for row in rows for b in envelope_pb2.AccessRecordParcel.FromString(row[0]).batches]
         return [record for batch in batches for record in batch.records if record.action == action]
 
     async def plan(self, drafter: Person, document_id: str, **facts: Any) -> pb.PlanRouteResponse:

@@ -89,3 +89,8 @@ def envelope(version: int = 1, document_id: str = "D-1", **more: object) -> enve
         "actor": envelope_pb2.Actor(staff_id="S0123", unit_id="U-040-03"),
     }
     return envelope_pb2.Envelope(**(values | more))
+
+
+def parcel(batch: envelope_pb2.AccessRecordBatch) -> bytes:
+    """A batch as it travels."""
+    return envelope_pb2.AccessRecordParcel(batches=[batch]).SerializeToString()

@@ -75,7 +75,7 @@ class Service:
         """What waits in the outbox, without the epoch's own records."""
         async with db.connection(self.pool) as conn:
             rows = await (await conn.execute("SELECT payload FROM outbox ORDER BY outbox_id")).fetchall()
-        batches = [envelope_pb2.AccessRecordBatch.FromString(payload) for (payload,) in rows]
+        batches = [b for (payload,) in rows for b in envelope_pb2.AccessRecordParcel.FromString(payload).batches]
         return [one for batch in batches for one in batch.records if not one.action.startswith("epoch.")]
 
     async def log(self, *leaves: Any) -> None:

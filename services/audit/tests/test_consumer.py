@@ -22,7 +22,7 @@ from chassis.settings import Secret, ServiceSettings
 from kanketsu.event.v1 import envelope_pb2
 from services.audit.consumer import consumers
 from services.audit.entry import decode
-from services.audit.tests.making import batch_of, envelope, record
+from services.audit.tests.making import batch_of, envelope, parcel, record
 
 CLERK = Identity(staff_id="S0042", tenant="minoh", posts={"P-1": "U-040-03"}, acting_post="P-1", terminal="10.40.3.17")
 
@@ -137,9 +137,7 @@ async def test_redelivered_and_resent_messages_are_leaves_once_and_receipted_aga
             for attempt in range(3):
                 # As the relay does: a resend has a new message id.
                 suffix = f".{attempt}" if attempt else ""
-                await theirs.publish(
-                    "kanketsu.access.documents", batch.SerializeToString(), batch.batch_id + suffix, ""
-                )
+                await theirs.publish("kanketsu.access.documents", parcel(batch), batch.batch_id + suffix, "")
                 await theirs.publish(
                     "kanketsu.documents.document.DocumentSubmitted",
                     event.SerializeToString(),
@@ -190,7 +188,7 @@ async def test_records_wait_while_the_log_cannot_be_written(engines, pool, keys,
         await ensure_streams(theirs.js)
         await superuser.execute("REVOKE INSERT ON entries FROM audit_app")
         async with background(*(c.run() for c in consumers(ours, pool, keys, lambda: None))):
-            await theirs.publish("kanketsu.access.documents", batch.SerializeToString(), batch.batch_id, "")
+            await theirs.publish("kanketsu.access.documents", parcel(batch), batch.batch_id, "")
 
             async def was_tried():
                 try:

@@ -29,7 +29,7 @@ from kanketsu.audit.v1 import audit_service_pb2 as pb
 from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceStub
 from services.audit import note
 from services.audit.entry import decode
-from services.audit.tests.making import batch_of, envelope, record
+from services.audit.tests.making import batch_of, envelope, parcel, record
 from services.audit.tests.test_api import GATEWAY, OFFICER, settings_of
 from services.audit.tests.test_consumer import broker_of, empty_broker, until
 
@@ -227,7 +227,7 @@ async def test_killed_again_and_again_nothing_is_lost_or_doubled(engines, replic
             batch.instance = f"documents-{source}"
             chain, seq = batch.chain, seq + size
             event_ids |= {one.event_id for one in records}
-            sent.append(("kanketsu.access.documents", batch.SerializeToString(), batch.batch_id))
+            sent.append(("kanketsu.access.documents", parcel(batch), batch.batch_id))
     for number in range(1, 200):
         event = envelope(number)
         event_ids.add(event.event_id)

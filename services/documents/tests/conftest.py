@@ -152,10 +152,10 @@ class House:
         _, epoch, seq = reference.split("/")
         rows = await self.rows("SELECT payload FROM outbox WHERE subject = 'kanketsu.access.documents'")
         for (payload,) in rows:
-            batch = envelope_pb2.AccessRecordBatch.FromString(payload)
-            for record in batch.records:
-                if batch.epoch == epoch and record.seq == int(seq):
-                    return record
+            for batch in envelope_pb2.AccessRecordParcel.FromString(payload).batches:
+                for record in batch.records:
+                    if batch.epoch == epoch and record.seq == int(seq):
+                        return record
         raise LookupError(reference)
 
     async def records(self) -> list[envelope_pb2.AccessRecord]:
@@ -163,7 +163,8 @@ class House:
         rows = await self.rows(
             "SELECT payload FROM outbox WHERE subject = 'kanketsu.access.documents' ORDER BY outbox_id"
         )
-        return [r for (payload,) in rows for r in envelope_pb2.AccessRecordBatch.FromString(payload).records]
+        parcels = [envelope_pb2.AccessRecordParcel.FromString(payload) for (payload,) in rows]
+        return [record for parcel in parcels for batch in parcel.batches for record in batch.records]
 
     async def announce(self, message: str, case: approvals_pb2.CaseSnapshot, *, event_id: str = "") -> None:
         """What approvals announces, consumed."""
