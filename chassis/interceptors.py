@@ -187,9 +187,7 @@ class _Trailer:
         log.log(level, "call", extra={"method": self._method, "outcome": outcome, "ms": round(elapsed, 1)})
 
 
-async def _abort(
-    context: grpc.aio.ServicerContext[Any, Any], service: str, error: DomainError, started: float
-) -> None:
+async def _abort(context: grpc.aio.ServicerContext[Any, Any], service: str, error: DomainError, started: float) -> None:
     code = grpc.StatusCode[error.kind.value]
     info = ErrorInfo(reason=error.reason, domain=service, metadata=error.metadata)
     status = Status(code=getattr(Code, error.kind.value), message=error.message, details=[_packed(info)])

@@ -84,6 +84,8 @@ CREATE INDEX steps_inbox ON steps (post_id, priority, waiting_since, step_id) WH
 
 CREATE TABLE decisions (
     decision_id uuid PRIMARY KEY,
+    -- The order of acts is the order of their commits, whatever the clocks of the replicas say.
+    number bigint GENERATED ALWAYS AS IDENTITY,
     case_id uuid NOT NULL REFERENCES cases,
     -- NULL for acts on the case itself (withdraw, recall by the drafter).
     step_id uuid REFERENCES steps,
@@ -108,7 +110,7 @@ CREATE TABLE decisions (
     -- The access record that proves the version was served to this person.
     access_record text NOT NULL
 );
-CREATE INDEX decisions_case ON decisions (case_id, acted_at);
+CREATE INDEX decisions_case ON decisions (case_id, number);
 -- AP-32: a step is ended by one act; once more only after a recall raised the round.
 CREATE UNIQUE INDEX decisions_once ON decisions (step_id, round)
 WHERE action IN ('approve', 'decide', 'concur', 'dissent', 'send_back', 'reject', 'pull_up', 'substitute');
