@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import httpx2
 import pytest
 import yaml
 
 from deploy.local.stack import ROOT, Stack
-from deploy.walkthrough.client import Person
+from deploy.walkthrough.client import Person, Refused
 from tests.collector import Collector, listening
 from tests.patience import until
 
@@ -33,6 +34,9 @@ class City:
     """A running stack and the people of its walkthrough, who are logged in when first asked for."""
 
     stack: Stack
+    # Of everything the people were answered: the records of what they were served, and each refusal.
+    served: list[str] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
     _people: dict[tuple[str, int], Person] = field(default_factory=dict)
     _exits: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
@@ -45,11 +49,23 @@ class City:
         if (login, replica) not in self._people:
             url = self.stack.gateway_urls[replica - 1]
             person = Person(url, role, token=self.stack.access_token(login))
-            self._people[login, replica] = self._exits.enter_context(person)
+            self._people[login, replica] = self._exits.enter_context(self.watched(person))
         return self._people[login, replica]
 
-    def draft(self, drafter: str = "clerk", **fields: Any) -> dict[str, Any]:
-        """A new draft of the sample matter, complete enough to circulate; `fields` replace or add."""
+    def watched(self, person: Person) -> Person:
+        """The person, whose answers are kept from now on."""
+        person.http.event_hooks["response"].append(self._keep)
+        return person
+
+    def _keep(self, response: httpx2.Response) -> None:
+        if response.status_code >= 400:
+            response.read()
+            self.refused.append(Refused(response))
+        elif record := response.headers.get("x-access-record"):
+            self.served.append(record)
+
+    def sample(self, **fields: Any) -> dict[str, Any]:
+        """The sample matter, complete enough to circulate; `fields` replace or add."""
         body = {
             "title": f"令和8年度箕面市合併処理浄化槽設置整備事業補助金の交付決定について（伺い）{uuid.uuid4().hex[:6]}",
             "body": "標記の件について、下記のとおり交付を決定してよろしいか伺います。\n\n記\n\n1 交付決定額　金332,000円",
@@ -62,7 +78,11 @@ class City:
             "amount": 332000,
             "enforcement": {"required": True, "planned_on": "2026-12-01", "method": "post", "addressee": "申請者"},
         }
-        return self.person(drafter).post("/documents", body | fields)
+        return body | fields
+
+    def draft(self, drafter: str = "clerk", **fields: Any) -> dict[str, Any]:
+        """A new draft of the sample matter."""
+        return self.person(drafter).post("/documents", self.sample(**fields))
 
     def attach(self, document_id: str, drafter: str = "clerk") -> dict[str, Any]:
         """The sample application, attached."""
@@ -123,13 +143,20 @@ class City:
 
 
 @pytest.fixture(scope="session")
-def new_city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., City]]:
-    """Starts a city of its own: `new_city("chaos", overrides=…)`. Stopped at the end of the session."""
+def new_city(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Callable[..., City]]:
+    """Starts a city of its own: `new_city("chaos", overrides=…)`. Stopped and removed at the end of the session;
+    after a failure it stays, for whoever looks for the reason."""
     with contextlib.ExitStack() as exits:
+
+        def remove(stack: Stack) -> None:
+            if not request.session.testsfailed:
+                stack.remove()
 
         def start(name: str, *, replicas: int = 2, **options: Any) -> City:
             state: Path = tmp_path_factory.mktemp(name) / "state"
-            stack = exits.enter_context(Stack(state, replicas=replicas, **options))
+            stack = Stack(state, replicas=replicas, **options)
+            exits.callback(remove, stack)
+            exits.enter_context(stack)
             stack.load_samples()
             city = City(stack)
             exits.callback(city.close)
