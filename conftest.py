@@ -27,12 +27,14 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """PostgreSQL, NATS and the object store."""
+def engines(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """PostgreSQL, NATS and the object store. After a failure they stay, stopped, for whoever looks for the reason."""
     stack = Stack(tmp_path_factory.mktemp("engines") / "state", services=False)
     stack.parts = tuple(part for part in stack.parts if part.kind == "engine")
     with stack:
         yield stack
+    if not request.session.testsfailed:
+        stack.remove()
 
 
 @dataclass(frozen=True)
