@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 # A message that failed this often for a reason of its own goes to the dead-letter stream.
 MAX_FAILURES = 8
 ACK_WAIT_SECONDS = 30
+# How long the first message of a batch waits for more.
+GATHER_SECONDS = 0.05
 _LOST = (nats.errors.Error, OSError, asyncio.TimeoutError)
 
 
@@ -91,7 +93,7 @@ class Consumer:
                 quiet = 0
                 while quiet < 6:
                     try:
-                        messages = await subscription.fetch(self._batch, timeout=5)
+                        messages = await self._fetch(subscription)
                         quiet = 0
                     except (nats.errors.TimeoutError, asyncio.TimeoutError):
                         # Subscriptions can go deaf when the server is lost: bind anew after half a minute.
@@ -104,6 +106,19 @@ class Consumer:
             except _LOST as error:
                 log.warning("consumer waits", extra={"consumer": self._durable, "error": repr(error)})
                 await asyncio.sleep(0.5)
+
+    async def _fetch(self, subscription: JetStreamContext.PullSubscription) -> list[Msg]:
+        """Wait for one message, then take what else is there.
+
+        Not `fetch(batch)`: after the first message it waits out its whole time for the batch to fill.
+        """
+        messages: list[Msg] = await subscription.fetch(1, timeout=5)
+        if self._batch > 1:
+            try:
+                messages += await subscription.fetch(self._batch - 1, timeout=GATHER_SECONDS)
+            except (nats.errors.TimeoutError, asyncio.TimeoutError):
+                pass
+        return messages
 
     async def _exists(self) -> bool:
         try:

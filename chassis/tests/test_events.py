@@ -154,6 +154,27 @@ async def _empty(pool):
     return not await outbox_rows(pool)
 
 
+async def test_a_lonely_message_does_not_wait_for_its_batch_to_fill(engines, pool):
+    """The consumer takes batches of a hundred; three messages, each sent after the one before was handled, are three batches."""
+    batches = []
+
+    async def handle(deliveries):
+        batches.append(len(deliveries))
+
+    async with broker_of(engines, "documents") as ours, broker_of(engines, "approvals") as theirs:
+        consumer = approvals_consumer(theirs, handle, batch=100)
+        async with background(consumer.run()):
+            for number in range(1, 4):
+                event = envelope(number)
+                await ours.publish(outbox.subject_of(event), event.SerializeToString(), event.event_id, "")
+                await until(lambda n=number: _handled(batches, n), 4)
+    assert batches == [1, 1, 1]
+
+
+async def _handled(batches, number):
+    return len(batches) == number
+
+
 async def test_a_row_stays_until_every_consumer_has_confirmed(pool):
     event = envelope(1)
     await append(pool, event, awaits=("approvals", "audit"))
