@@ -131,7 +131,7 @@ def commits_hang(town: City) -> Iterator[None]:
                     # The setting needs a moment to arrive: from the first commit that hangs on, all do.
                     for _ in range(100):
                         probe = pool.submit(conn.execute, "SELECT pg_logical_emit_message(true, 'probe', '')")
-                        until(lambda p=probe: p.done() or _hangs(town, process))  # type: ignore[misc]
+                        until(lambda p=probe: p.done() or _hangs(town, process))
                         if not probe.done():
                             break
                     assert not probe.done()
