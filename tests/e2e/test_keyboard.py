@@ -17,6 +17,8 @@ def test_the_main_job_needs_no_mouse(visit, title) -> None:
     keys.write("差出人", "髙﨑 邦夫")
     keys.pick("受領方法")
     keys.choose("分類", "環境－補助金－浄化槽")
+    # The browser is told now that choosers are ours: told while one opens, it may be too late.
+    clerk.on("filechooser", lambda chooser: None)
     keys.go("収受を登録する", "button")
     keys.go("この収受から起案する")
     keys.write("件名", title)
