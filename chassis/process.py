@@ -30,6 +30,8 @@ from chassis.settings import ServiceSettings, SettingsError, describe
 log = logging.getLogger(__name__)
 
 HOUSEKEEPING_SECONDS = 60.0
+# How often a task is told to end before the process leaves without it.
+CANCELLATIONS = 10
 
 
 @dataclass(frozen=True)
@@ -143,9 +145,14 @@ class Background:
     async def cancel(self, spare: asyncio.Task[None] | None = None) -> None:
         """Cancel all (but one) and wait for them."""
         tasks = self._tasks - {spare}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for _ in range(CANCELLATIONS):
+            pending = [task for task in tasks if not task.done()]
+            if not pending:
+                return
+            for task in pending:
+                task.cancel()
+            # A library may swallow a cancellation that meets a message; so it is said again.
+            await asyncio.wait(pending, timeout=0.5)
 
 
 async def _watch(pool: Pool, server: Server) -> None:
