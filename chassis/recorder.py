@@ -1,8 +1,8 @@
 """No access without a record: the one writer of a process's access records.
 
 A process is a source (service, instance, epoch). Records are numbered 1, 2, 3 … without a
-gap and committed in groups: while one commit runs, the next batch gathers, so many reads
-share one fsync. `record` returns only after the commit; callers answer only after that.
+gap and committed in groups, a few milliseconds apart, so that many reads share one commit and
+its fsync. `record` returns only after the commit; callers answer only after that.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import datetime as dt
 import hashlib
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -25,6 +26,8 @@ from kanketsu.event.v1 import envelope_pb2
 log = logging.getLogger(__name__)
 
 MAX_BATCH = 256
+# Two commits begin at least this far apart: a lone reader waits for nobody, many share one commit and its fsync.
+COMMIT_EVERY_SECONDS = 0.004
 # Waiting longer than this for a commit is a refusal. Shorter than any reader waits, so that it hears why.
 TIMEOUT_SECONDS = 4.0
 HEARTBEAT_SECONDS = 60.0
@@ -133,8 +136,9 @@ class Recorder:
 
     async def run(self) -> None:
         """Until cancelled: open the epoch, commit batches, beat when there was nothing to commit."""
-        opened = False
+        opened, began = False, 0.0
         while True:
+            await asyncio.sleep(max(0.0, began + COMMIT_EVERY_SECONDS - time.monotonic()))
             batch: list[tuple[envelope_pb2.AccessRecord, asyncio.Future[str]]] = []
             if not opened:
                 batch.append((self._own("epoch.open"), asyncio.get_running_loop().create_future()))
@@ -144,6 +148,7 @@ class Recorder:
                         batch.append(await self._queue.get())
                 except TimeoutError:
                     batch.append((self._own("epoch.heartbeat"), asyncio.get_running_loop().create_future()))
+            began = time.monotonic()
             while len(batch) < MAX_BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
             # Who gave up waiting got a refusal: nothing was served, so nothing is recorded.

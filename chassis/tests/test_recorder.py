@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import time
 from contextlib import asynccontextmanager
 
 import psycopg
@@ -210,3 +212,31 @@ async def test_the_application_cannot_edit_or_renumber_what_was_recorded(pool):
         with pytest.raises(DomainError):
             async with transaction(pool) as conn:
                 await conn.execute(attack.encode())
+
+
+async def test_many_readers_share_a_commit_and_a_lone_one_does_not_wait_for_company():
+    begun: list[tuple[float, int]] = []
+
+    class Memory:
+        async def write(self, batch):
+            begun.append((time.monotonic(), len(batch.records)))
+            return batch.chain
+
+    records = Recorder("documents", "documents-1", Memory())
+    task = asyncio.create_task(records.run())
+
+    async def reader():
+        for _ in range(5):
+            await records.record(VIEW)
+
+    await records.record(VIEW)
+    await records.record(VIEW)
+    assert begun[-1][1] == 1
+    await asyncio.gather(*(reader() for _ in range(20)))
+    task.cancel()
+    await asyncio.wait([task])
+    times = [moment for moment, _ in begun]
+    # The loop's clock may be a millisecond coarse.
+    assert all(b - a > recorder.COMMIT_EVERY_SECONDS - 0.002 for a, b in itertools.pairwise(times))
+    assert sum(count for _, count in begun) == 1 + 2 + 100
+    assert len(begun) < 20
