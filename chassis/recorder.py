@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 MAX_BATCH = 256
 # Two commits begin at least this far apart: a lone reader waits for nobody, many share one commit and its fsync.
-COMMIT_EVERY_SECONDS = 0.004
+COMMIT_EVERY_SECONDS = 0.002
 # Waiting longer than this for a commit is a refusal. Shorter than any reader waits, so that it hears why.
 TIMEOUT_SECONDS = 4.0
 HEARTBEAT_SECONDS = 60.0

@@ -21,6 +21,7 @@ from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
 from chassis.identity import Identity, Signer
 from chassis.interceptors import identity
 from chassis.recorder import FAILED, Access, Recorder, digest_of
+from chassis.shared_read import SharedRead
 from kanketsu.documents.v1 import documents_service_pb2 as pb
 from kanketsu.documents.v1 import documents_service_pb2_grpc
 from services.documents import (
@@ -58,6 +59,7 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
         self._recorder = recorder
         self._signer = signer
         self._upload_limit = upload_limit
+        self._views = SharedRead(self._load_views)
 
     # ------------------------------------------------------------ receipts
 
@@ -159,14 +161,17 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
     async def GetDocument(self, request: pb.GetDocumentRequest, context: Context) -> pb.GetDocumentResponse:
         """The current version with a signed read receipt for it. NOT_FOUND: absent or not for this reader (AC-03)."""
         document_id, reader = messages.known_id(request.document_id), identity()
-        async with connection(self._service.pool) as conn:
-            view = await store.view(conn, document_id, reader.principals)
+        view = await self._views.ask((document_id, reader.principals))
         if view is None:
             raise not_found()
         digest = view.document.version_digest
         record = await self._recorded("document.viewed", "document", document_id, digest)
         receipt = self._read_receipt(reader, document_id, digest, record) if digest else ""
         return pb.GetDocumentResponse(document=messages.document(view), read_receipt=receipt, access_record=record)
+
+    async def _load_views(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[store.View | None]:
+        async with connection(self._service.pool) as conn:
+            return await store.views(conn, asked)
 
     def _read_receipt(self, reader: Identity, document_id: str, digest: str, record: str) -> str:
         return self._signer.sign(

@@ -29,12 +29,21 @@ from services.documents.domain import (
 from services.documents.manifest import AnnotationEntry, AttachmentEntry
 
 LIVE = "v.valid_from <= now() AND (v.valid_to IS NULL OR v.valid_to > now())"
-# The predicate (I5, AC-01). `d` is the documents row; %(principals)s are the reader's. OFFSET 0: asked of each row by
-# index; as a join the planner might read all that a large unit sees to show one page.
-VISIBLE = (
-    "EXISTS (SELECT FROM viewers AS v WHERE v.document_id = d.document_id"
-    f" AND v.principal = ANY(%(principals)s) AND {LIVE} OFFSET 0)"
-)
+
+
+def _visible_to(principals: str) -> str:
+    """The predicate (I5, AC-01) for the reader with these principals, an SQL expression. `d` is the documents row.
+
+    OFFSET 0: asked of each row by index; as a join the planner might read all that a large unit sees to show one page.
+    """
+    return (
+        "EXISTS (SELECT FROM viewers AS v WHERE v.document_id = d.document_id"
+        f" AND v.principal = ANY({principals}) AND {LIVE} OFFSET 0)"
+    )
+
+
+# For the one reader of a statement.
+VISIBLE = _visible_to("%(principals)s")
 
 _CONTENT = [f.name for f in fields(Fields) if f.name != "receipt_ids"]
 _OWN = [f.name for f in fields(Document) if f.name != "content"]
@@ -105,27 +114,34 @@ _ANNOTATIONS_JSON = (
 )
 _LOCKED = "EXISTS (SELECT FROM content_locks AS l WHERE l.document_id = d.document_id AND l.applied_at IS NOT NULL)"
 _VIEW = (
-    f"SELECT {_D_COLUMNS}, {_RECEIPTS}, coalesce(f.name, ''),"
+    f"{_D_COLUMNS}, {_RECEIPTS}, coalesce(f.name, ''),"
     " CASE WHEN c.class_code IS NULL THEN '' ELSE c.large || '-' || c.middle || '-' || c.small END,"
     f" coalesce(c.matter, ''), {_ATTACHMENTS_JSON}, {_ANNOTATIONS_JSON}, {_LOCKED}"
-    " FROM documents AS d LEFT JOIN folders AS f ON f.folder_id = d.folder_id"
-    " LEFT JOIN classes AS c ON c.class_code = d.class_code WHERE d.document_id = %(document_id)s"
 )
-_VISIBLE_VIEW = f"{_VIEW} AND {VISIBLE}"
+_FILED = " LEFT JOIN folders AS f ON f.folder_id = d.folder_id LEFT JOIN classes AS c ON c.class_code = d.class_code"
+# A table of JSON, because its assumed size does not depend on what is asked: one plan serves every number of readers.
+_VIEWS = (
+    f"SELECT q.place, {_VIEW}"
+    " FROM jsonb_to_recordset(%(asked)s) AS q (place integer, document_id uuid, principals text[])"
+    f" JOIN documents AS d ON d.document_id = q.document_id{_FILED} WHERE {_visible_to('q.principals')}"
+)
+_OWN_VIEW = f"SELECT {_VIEW} FROM documents AS d{_FILED} WHERE d.document_id = %s"
 
 
-async def view(conn: Connection, document_id: str, principals: Sequence[str]) -> View | None:
-    """The document if these principals may see it now. One statement."""
-    cursor = await conn.execute(
-        _VISIBLE_VIEW, {"document_id": document_id, "principals": list(principals)}, binary=True
-    )
-    row = await cursor.fetchone()
-    return None if row is None else _view(row)
+async def views(conn: Connection, asked: Sequence[tuple[str, Sequence[str]]]) -> list[View | None]:
+    """For each (document, the reader's principals): the document if this reader may see it now. One statement."""
+    questions = [
+        {"place": place, "document_id": document_id, "principals": list(principals)}
+        for place, (document_id, principals) in enumerate(asked)
+    ]
+    cursor = await conn.execute(_VIEWS, {"asked": Jsonb(questions)}, binary=True)
+    found = {row[0]: _view(row[1:]) for row in await cursor.fetchall()}
+    return [found.get(place) for place in range(len(asked))]
 
 
 async def own_view(conn: Connection, document_id: str) -> View:
     """The document for the answer to the write that has just locked and checked it."""
-    cursor = await conn.execute(_VIEW, {"document_id": document_id}, binary=True)
+    cursor = await conn.execute(_OWN_VIEW, (document_id,), binary=True)
     row = await one(cursor)
     return _view(row)
 

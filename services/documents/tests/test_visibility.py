@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from chassis import clock
@@ -262,3 +264,26 @@ async def test_the_file_plan_of_other_units_is_not_shown(house: House) -> None:
     assert {c.unit_id for c in classes} == {"", "U-120-02"}
     folders = (await house.stranger.call("ListFolders")).folders
     assert {f.unit_id for f in folders} == {"U-120-02"}
+
+
+async def test_readers_who_ask_at_the_same_moment_see_each_only_their_own(house: House) -> None:
+    """Their questions go to the database in one statement (chassis.shared_read); their rights must not mix."""
+    drafts = [await house.drafter.draft() for _ in range(3)]
+    circulating = [await house.circulating() for _ in range(3)]
+    all_six, circulated = {d.document_id for d in (*drafts, *circulating)}, {d.document_id for d in circulating}
+    admin = house.person("S0001", roles=frozenset({"system_admin"}))
+    rights = [(house.drafter, all_six), (house.colleague, circulated), (house.stranger, set()), (admin, set())]
+    questions = [(person, seen, document_id) for document_id in sorted(all_six) for person, seen in rights] * 5
+    # Whoever asks first must not lend the others their rights, so everybody is first once.
+    for turn in range(len(rights)):
+        asked = questions[turn:] + questions[:turn]
+        answers = await asyncio.gather(
+            *(person.call("GetDocument", document_id=document_id) for person, _, document_id in asked),
+            return_exceptions=True,
+        )
+        for (_, seen, document_id), answer in zip(asked, answers, strict=True):
+            if document_id in seen:
+                assert answer.document.document_id == document_id
+            else:
+                assert isinstance(answer, DomainError), "somebody else's document was shown"
+                assert answer.kind is Kind.NOT_FOUND
