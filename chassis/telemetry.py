@@ -9,27 +9,21 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
+import random
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from types import TracebackType
 
 from opentelemetry import metrics, trace
-from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry.context import Context, attach, detach
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from chassis.settings import ServiceSettings
 
 _PROPAGATOR = TraceContextTextMapPropagator()
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+_is_exported = False
 tracer = trace.get_tracer("kanketsu")
 _meter = metrics.get_meter("kanketsu")
 _requests = _meter.create_histogram("kanketsu.request.duration", unit="ms", description="Time per request and outcome")
@@ -62,47 +56,57 @@ class JsonFormatter(logging.Formatter):
 
 def start(service: str, settings: ServiceSettings) -> None:
     """Logs to standard output; traces and metrics to the OTLP endpoint if there is one."""
+    global _is_exported
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter(service, settings.instance))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
     for noisy in ("nats", "urllib3", "opentelemetry"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    resource = Resource.create(
-        {
-            "service.namespace": "kanketsu",
-            "service.name": service,
-            "service.instance.id": settings.instance,
-            "kanketsu.tenant": settings.tenant,
-        }
-    )
-    ratio = settings.trace_ratio if settings.otlp_endpoint else 0.0
-    provider = TracerProvider(resource=resource, sampler=ParentBased(TraceIdRatioBased(ratio)))
-    # Without an exporter nothing is sampled, but every request still has a trace id to quote.
-    trace.set_tracer_provider(provider)
-    if not settings.otlp_endpoint:
-        return
-    endpoint = settings.otlp_endpoint.rstrip("/")
-    provider.add_span_processor(
-        BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint}/v1/traces"), schedule_delay_millis=1000)
-    )
-    reader = PeriodicExportingMetricReader(
-        OTLPMetricExporter(endpoint=f"{endpoint}/v1/metrics"), export_interval_millis=15000
-    )
-    metrics.set_meter_provider(MeterProvider(resource=resource, metric_readers=[reader]))
+    if settings.otlp_endpoint:
+        # Loaded only where it is used: the exporter's own libraries weigh more than the rest of this module.
+        from chassis import exporter
+
+        exporter.start(service, settings)
+        _is_exported = True
 
 
-@contextmanager
+class _Current:
+    """Makes a span current inside the block and ends it. An error marks it by its class alone: messages say more."""
+
+    __slots__ = ("_span", "_token")
+
+    def __init__(self, started: Span) -> None:
+        self._span = started
+
+    def __enter__(self) -> Span:
+        self._token = attach(trace.set_span_in_context(self._span))
+        return self._span
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        detach(self._token)
+        if kind is not None:
+            self._span.set_status(Status(StatusCode.ERROR, kind.__name__))
+        self._span.end()
+
+
 def span(
     name: str,
     *,
     kind: SpanKind = SpanKind.INTERNAL,
     parent: str = "",
     attributes: Mapping[str, str | int] | None = None,
-) -> Iterator[Span]:
+) -> _Current:
     """A span, current inside the block; `parent` is a W3C traceparent, else the current span."""
     context = context_of(parent) if parent else None
-    with tracer.start_as_current_span(name, context=context, kind=kind, attributes=dict(attributes or {})) as current:
-        yield current
+    if _is_exported:
+        return _Current(tracer.start_span(name, context=context, kind=kind, attributes=attributes))
+    # Nothing is sampled without an exporter, but every request still has a trace id to quote.
+    above = trace.get_current_span(context).get_span_context()
+    return _Current(
+        NonRecordingSpan(
+            SpanContext(above.trace_id or random.getrandbits(128), random.getrandbits(64), is_remote=False)
+        )
+    )
 
 
 def context_of(trace_parent: str) -> Context:
@@ -144,6 +148,7 @@ def count(name: str, amount: int = 1, **labels: str) -> None:
 
 def stop() -> None:
     """Flush what is buffered."""
-    for provider in (trace.get_tracer_provider(), metrics.get_meter_provider()):
-        if isinstance(provider, TracerProvider | MeterProvider):
-            provider.shutdown()
+    if _is_exported:
+        from chassis import exporter
+
+        exporter.stop()
