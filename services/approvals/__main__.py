@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from chassis import db, process
+from chassis import db, process, serving
 from chassis.identity import IdentityVerifier, KeyVerifier
-from chassis.process import Parts, Wiring
+from chassis.serving import Parts, Wiring
 from kanketsu.approvals.v1 import approvals_service_pb2_grpc as service_grpc
 from services.approvals import consumer, settings
 from services.approvals.api import POLICY, Api
@@ -29,7 +29,7 @@ async def serve() -> None:
             consumers=[consumer.submissions(parts.broker, parts.pool, parts.relay)],
         )
 
-    await process.serve(
+    await serving.serve(
         chosen,
         POLICY,
         database_url=chosen.database_url,

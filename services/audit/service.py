@@ -7,13 +7,13 @@ import os
 from functools import partial
 from pathlib import Path
 
-from chassis import db, process
+from chassis import db, serving
 from chassis.broker import Broker
 from chassis.epochs import DatabaseSink
 from chassis.identity import Identity, IdentityVerifier, KeyVerifier
 from chassis.outbox import Relay
-from chassis.process import Parts, Wiring
 from chassis.recorder import Access, Recorder
+from chassis.serving import Parts, Wiring
 from chassis.settings import SettingsError
 from kanketsu.audit.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
 from services.audit import settings, store
@@ -42,7 +42,7 @@ async def serve() -> None:
             tasks=[sequencer.run],
         )
 
-    await process.serve(
+    await serving.serve(
         configured,
         POLICY,
         database_url=configured.database_url,

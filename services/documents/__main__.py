@@ -8,9 +8,9 @@ import logging
 import sys
 from pathlib import Path
 
-from chassis import db, process
+from chassis import db, process, serving
 from chassis.identity import IdentityVerifier, Signer
-from chassis.process import Parts, Wiring
+from chassis.serving import Parts, Wiring
 from kanketsu.documents.v1.documents_service_pb2_grpc import add_DocumentsServiceServicer_to_server
 from services.documents import consumer, loader, policy, sweeper
 from services.documents import settings as settings_
@@ -38,7 +38,7 @@ async def serve() -> None:
             tasks=[locker.run, lambda: sweeper.run(parts.pool, blobs, settings.sweep_after)],
         )
 
-    await process.serve(
+    await serving.serve(
         settings,
         policy.CALLS,
         database_url=str(settings.database_url),
