@@ -22,6 +22,10 @@ _OPTIONS = (
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.so_reuseport", 0),
+    # A stream holds at most 1 MiB that no handler has taken yet. By default that grows with the speed of the line, and
+    # a file that comes faster than the store takes it would gather here.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 1024 * 1024),
 )
 
 

@@ -588,6 +588,8 @@ class Stack:
             "PYTHONUNBUFFERED": "1",
             # Threads that carry files would otherwise each keep an arena of their own.
             "MALLOC_ARENA_MAX": "2",
+            # Parts of files go back to the system when they are done with; the allocator would keep room for them.
+            "MALLOC_MMAP_THRESHOLD_": "1048576",
             STATE_VARIABLE: str(self.state),
         }
         if "TMPDIR" in os.environ:

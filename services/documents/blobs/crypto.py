@@ -102,32 +102,33 @@ class MountedKeys:
 
 
 class CiphertextSink:
-    """Collects ciphertext blocks until they are taken; the file object that Tink writes to."""
+    """Collects ciphertext until it is taken; the file object that Tink writes to."""
 
     def __init__(self) -> None:
-        self._blocks: list[bytes] = []
-        self.held = 0  # bytes waiting to be taken
+        self._held = bytearray()
         self.closed = False
+
+    @property
+    def held(self) -> int:
+        """Bytes waiting to be taken."""
+        return len(self._held)
 
     def writable(self) -> bool:
         """Always; Tink asks."""
         return True
 
     def write(self, block: bytes) -> int:
-        """Keep `block`, which Tink hands over and does not reuse."""
-        self._blocks.append(block)
-        self.held += len(block)
+        """Keep `block`."""
+        self._held += block
         return len(block)
 
     def close(self) -> None:
         """Tink closes its destination; what is held can still be taken."""
         self.closed = True
 
-    def take(self) -> bytes:
-        """Everything written since the last take."""
-        taken = b"".join(self._blocks)
-        self._blocks.clear()
-        self.held = 0
+    def take(self) -> bytearray:
+        """Everything written since the last take; the caller's own, not copied once more."""
+        taken, self._held = self._held, bytearray()
         return taken
 
 
@@ -156,7 +157,7 @@ class DocumentKey:
         stream = self.encrypting(sink, item_id)
         stream.write(data)
         stream.close()
-        return sink.take()
+        return bytes(sink.take())
 
     def unseal(self, item_id: str, sealed: bytes) -> bytes:
         """The plaintext of `seal`. Damaged if it was altered, cut, or belongs elsewhere."""
