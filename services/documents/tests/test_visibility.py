@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import psycopg
 import pytest
 
 from chassis import clock
 from chassis.errors import DomainError, Kind
 from kanketsu.documents.v1 import documents_service_pb2 as pb
+from services.documents import store
 from services.documents.tests.conftest import House, Person, fields, snapshot
 
 ABSENT = "0190d5a0-0000-7000-8000-000000000000"
@@ -287,3 +289,31 @@ async def test_readers_who_ask_at_the_same_moment_see_each_only_their_own(house:
             else:
                 assert isinstance(answer, DomainError), "somebody else's document was shown"
                 assert answer.kind is Kind.NOT_FOUND
+
+
+async def test_a_shared_read_walks_from_each_question_to_its_document_by_index(house: House) -> None:
+    """Whatever the size of the tables: with 3,000 documents the planner would rather read them all for a few."""
+    document = await house.circulating()
+    async with await psycopg.AsyncConnection.connect(house.where.superuser_url) as conn:
+        await conn.execute("SET LOCAL session_replication_role = replica")
+        await conn.execute("SET LOCAL search_path = documents")
+        columns = await (
+            await conn.execute(
+                "SELECT string_agg(quote_ident(column_name), ', ') FROM information_schema.columns"
+                " WHERE table_schema = 'documents' AND table_name = 'documents'"
+                " AND column_name NOT IN ('document_id', 'draft_number', 'case_id')"
+            )
+        ).fetchone()
+        assert columns is not None
+        copies = (
+            f"INSERT INTO documents (document_id, draft_number, {columns[0]})"
+            f" SELECT uuidv7(), '', {columns[0]} FROM documents, generate_series(1, 3000) WHERE document_id = %s"
+        )
+        await conn.execute(copies.encode(), (document.document_id,))
+        await conn.execute("ANALYZE documents")
+        statement = f"EXPLAIN (GENERIC_PLAN) {store._VIEWS.replace('%(asked)s', '$1::jsonb')}"
+        plan = "\n".join(line for (line,) in await (await conn.execute(statement.encode())).fetchall())
+        await conn.rollback()
+    assert "Index Scan using documents_pkey on documents" in plan, plan
+    assert "Seq Scan on documents" not in plan, plan
+    assert "Hash" not in plan, plan
