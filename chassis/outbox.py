@@ -111,7 +111,9 @@ class Relay:
         self._publisher = publisher
         self._resend_after = resend_after
         self._wake = asyncio.Event()
-        self._soon = False
+        # Access records are gathering, and have gathered long enough.
+        self._gathering = False
+        self._gathered = False
 
     def wake(self) -> None:
         """Something was committed to the outbox by this process."""
@@ -119,26 +121,32 @@ class Relay:
 
     def wake_soon(self) -> None:
         """Something was committed that may wait for company."""
-        if not self._soon:
-            self._soon = True
-            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._wake.set)
+        if not self._gathering:
+            self._gathering = True
+            asyncio.get_running_loop().call_later(GATHER_SECONDS, self._have_gathered)
+
+    def _have_gathered(self) -> None:
+        self._gathering, self._gathered = False, True
+        self._wake.set()
 
     async def run(self) -> None:
         """Until cancelled."""
+        everything = True
         while True:
-            self._soon = False
             try:
-                sent = await self.relay_once()
+                sent = await self.relay_once(everything)
             except (DomainError, psycopg.Error, OSError, asyncio.TimeoutError) as error:
                 log.warning("relay waits", extra={"error": str(error) or type(error).__name__})
                 sent = 0
             if sent == BATCH:
                 continue
             await clock.either(self._wake, POLL_SECONDS)
+            everything = self._gathered or not self._wake.is_set()
+            self._gathered = False
             self._wake.clear()
 
-    async def relay_once(self) -> int:
-        """Publish one batch; returns how many rows were sent.
+    async def relay_once(self, everything: bool = True) -> int:
+        """Publish one batch, without access records that still gather unless `everything`; returns how many rows.
 
         The rows stay locked until they are marked. Crash before the publish: the lock goes with
         the connection and another relay takes them. Crash after it: published again with the same
@@ -148,8 +156,9 @@ class Relay:
         async with transaction(self._pool) as conn:
             cursor = await conn.execute(
                 "SELECT outbox_id, event_id::text, subject, payload, trace_parent, attempts FROM outbox"
-                " WHERE next_attempt_at <= now() ORDER BY next_attempt_at, outbox_id LIMIT %s FOR UPDATE SKIP LOCKED",
-                (BATCH,),
+                " WHERE next_attempt_at <= now() AND (%s OR attempts > 0 OR NOT starts_with(subject, %s))"
+                " ORDER BY next_attempt_at, outbox_id LIMIT %s FOR UPDATE SKIP LOCKED",
+                (everything, ACCESS_SUBJECTS, BATCH),
             )
             rows = await cursor.fetchall()
             if not rows:

@@ -377,3 +377,47 @@ async def test_access_records_travel_many_in_one_message_and_again_alone(pool):
     sent.clear()
     assert await relay.relay_once() == 20
     assert sorted(message_id for _, message_id, _ in sent) == sorted(f"{event_id}.1" for event_id in ids)
+
+
+async def test_an_event_travels_at_once_and_leaves_access_records_to_gather(pool):
+    sent = []
+
+    class Counting:
+        async def publish(self, subject, payload, message_id, trace_parent):
+            sent.append(subject)
+
+    async with transaction(pool) as conn:
+        for subject in ("kanketsu.access.documents", "kanketsu.documents.document.DocumentChanged"):
+            await outbox.insert(
+                conn, event_id=clock.new_id(), subject=subject, payload=b"", trace_parent="", awaits=["audit"]
+            )
+    relay = Relay(pool, Counting(), resend_after=0)
+    assert await relay.relay_once(everything=False) == 1
+    assert sent == ["kanketsu.documents.document.DocumentChanged"]
+    # A record that was sent before and is not confirmed waits for nobody.
+    assert await relay.relay_once() == 2
+    assert await relay.relay_once(everything=False) == 2
+
+
+async def test_gathered_records_leave_without_another_event(pool, monkeypatch):
+    """Nobody waits for them, but they do not wait for the next look or event either."""
+    monkeypatch.setattr(outbox, "POLL_SECONDS", 3600.0)
+    sent: asyncio.Queue[str] = asyncio.Queue()
+
+    class Counting:
+        async def publish(self, subject, payload, message_id, trace_parent):
+            sent.put_nowait(subject)
+
+    async def commit(subject):
+        async with transaction(pool) as conn:
+            await outbox.insert(
+                conn, event_id=clock.new_id(), subject=subject, payload=b"", trace_parent="", awaits=["audit"]
+            )
+
+    relay = Relay(pool, Counting(), resend_after=30)
+    await commit("kanketsu.documents.document.DocumentChanged")
+    async with background(relay.run()), asyncio.timeout(30):
+        assert await sent.get() == "kanketsu.documents.document.DocumentChanged"
+        await commit("kanketsu.access.documents")
+        relay.wake_soon()
+        assert await sent.get() == "kanketsu.access.documents"

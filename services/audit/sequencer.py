@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 # Key of the advisory lock; one database is one municipality.
 LEADER_LOCK = 0x41554449
 RETRY_SECONDS = 1.0
+# What is appended in this time shares one step of the tree and one signature. A checkpoint may be 2 s behind its records.
+GATHER_SECONDS = 0.2
 SWEEP_SECONDS = 60.0
 
 
@@ -77,6 +79,7 @@ class Sequencer:
                 if await commands.recover_sources(self._pool, self._keys, self._silence, clock.now(), clock.new_id):
                     continue
             await clock.either(self._wake, self._interval)
+            await asyncio.sleep(GATHER_SECONDS)
 
 
 async def advance(conn: Connection, keys: LogKeys) -> None:
