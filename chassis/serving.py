@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from chassis import db, epochs, outbox, telemetry
+from chassis import db, epochs, outbox, requests, telemetry
 from chassis.broker import Broker
 from chassis.db import Pool
 from chassis.errors import DomainError
@@ -125,5 +125,6 @@ async def _housekeeping(pool: Pool, service: str, relay: Relay, recover_after: f
         try:
             await epochs.recover_epochs(pool, service, relay, recover_after)
             await outbox.forget_inbox(pool)
+            await requests.forget(pool)
         except DomainError as error:
             log.warning("housekeeping waits", extra={"error": error.message})

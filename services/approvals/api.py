@@ -14,20 +14,21 @@ import datetime as dt
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from chassis import clock, db, interceptors
+from chassis import clock, db, interceptors, requests
 from chassis.db import Pool
 from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
 from chassis.identity import Identity, KeyVerifier, unauthenticated
 from chassis.interceptors import Policy, Refusal
 from chassis.outbox import Relay
 from chassis.recorder import DENIED, Access, Recorder, actor_of, digest_of, timestamp
+from chassis.requests import Call
 from kanketsu.approvals.v1 import approvals_service_pb2 as pb
 from kanketsu.approvals.v1 import approvals_service_pb2_grpc as service_grpc
 from services.approvals import policy
@@ -41,10 +42,10 @@ from services.approvals.organisation import commands as organisation_commands
 from services.approvals.organisation import store as organisation_store
 from services.approvals.organisation.domain import DECISION_CLASSES, Absence, HeldPost, Seat, post_label
 from services.approvals.policy import Reader, Receipt
-from services.approvals.requests import Request
 from services.approvals.routes import commands as route_commands
 from services.approvals.routes.domain import MAX_STEPS, Facts, Plan, PlannedStep, StepKind
 
+A = TypeVar("A", bound=Message)
 Context: TypeAlias = grpc.aio.ServicerContext[Message, Message]
 
 POLICY = Policy(
@@ -211,34 +212,38 @@ class Api(service_grpc.ApprovalsServiceServicer):
             request.reason_code,
             caller.staff_id,
         )
-        answer = await organisation_commands.register_absence(
-            self._pool,
-            _request(request, caller),
-            absence,
-            _reader(caller),
-            caller.roles,
-            _cause(caller),
-            lambda made: pb.RegisterAbsenceResponse(absence=_absence(made)).SerializeToString(),
-            clock.now(),
+        return await self._write(
+            request,
+            pb.RegisterAbsenceResponse,
+            lambda call: organisation_commands.register_absence(
+                self._pool,
+                call,
+                absence,
+                _reader(caller),
+                caller.roles,
+                _cause(caller),
+                lambda made: pb.RegisterAbsenceResponse(absence=_absence(made)).SerializeToString(),
+                clock.now(),
+            ),
         )
-        self._relay.wake()
-        return pb.RegisterAbsenceResponse.FromString(answer)
 
     async def EndAbsence(self, request: pb.EndAbsenceRequest, context: Context) -> pb.EndAbsenceResponse:
         """The absence ends now, or is called off."""
         caller = interceptors.identity()
-        answer = await organisation_commands.end_absence(
-            self._pool,
-            _request(request, caller),
-            _uuid(request.absence_id),
-            _reader(caller),
-            caller.roles,
-            _cause(caller),
-            lambda over: pb.EndAbsenceResponse(absence=_absence(over)).SerializeToString(),
-            clock.now(),
+        return await self._write(
+            request,
+            pb.EndAbsenceResponse,
+            lambda call: organisation_commands.end_absence(
+                self._pool,
+                call,
+                _uuid(request.absence_id),
+                _reader(caller),
+                caller.roles,
+                _cause(caller),
+                lambda over: pb.EndAbsenceResponse(absence=_absence(over)).SerializeToString(),
+                clock.now(),
+            ),
         )
-        self._relay.wake()
-        return pb.EndAbsenceResponse.FromString(answer)
 
     async def ListAbsences(self, request: pb.ListAbsencesRequest, context: Context) -> pb.ListAbsencesResponse:
         """Of oneself (default), of one colleague, or of one's own unit; the reason only where it may be known."""
@@ -269,18 +274,22 @@ class Api(service_grpc.ApprovalsServiceServicer):
         facts = _facts(request.facts, caller)
         if len(request.adjusted) > MAX_STEPS:
             raise invalid(FieldViolation("adjusted", "TOO_MANY"))
-        answer = await route_commands.plan_route(
-            self._pool,
-            _request(request, caller),
-            facts,
-            [_planned(step) for step in request.adjusted],
-            lambda plan, seats: _plan(plan, seats).SerializeToString(),
-            clock.now(),
+        answer = await self._write(
+            request,
+            pb.PlanRouteResponse,
+            lambda call: route_commands.plan_route(
+                self._pool,
+                call,
+                facts,
+                [_planned(step) for step in request.adjusted],
+                lambda plan, seats: _plan(plan, seats).SerializeToString(),
+                clock.now(),
+            ),
         )
         await self._recorder.record(
             Access(actor=caller, action="route.planned", object_type="document", object_id=facts.document_id)
         )
-        return pb.PlanRouteResponse.FromString(answer)
+        return answer
 
     # --- cases ----------------------------------------------------------------------------------
 
@@ -346,55 +355,57 @@ class Api(service_grpc.ApprovalsServiceServicer):
         """One act of one person on one step; answers the new case (AP-31, AP-32)."""
         caller = interceptors.identity()
         wish = _wish(request)
-        answer = await case_commands.act_on_step(
-            self._pool,
-            _request(request, caller),
-            wish,
-            _reader(caller),
-            await self._receipt(request.read_receipt, wish.case_id),
-            self._tenant,
-            _cause(caller),
-            lambda case, hall: pb.ActOnStepResponse(case=_case(case, hall, caller.staff_id)).SerializeToString(),
-            clock.now(),
-        )
-        self._relay.wake()
-        return pb.ActOnStepResponse.FromString(answer)
+
+        async def act(call: Call) -> bytes:
+            return await case_commands.act_on_step(
+                self._pool,
+                call,
+                wish,
+                _reader(caller),
+                await self._receipt(request.read_receipt, wish.case_id),
+                self._tenant,
+                _cause(caller),
+                lambda case, hall: pb.ActOnStepResponse(case=_case(case, hall, caller.staff_id)).SerializeToString(),
+                clock.now(),
+            )
+
+        return await self._write(request, pb.ActOnStepResponse, act)
 
     async def RecallCase(self, request: pb.RecallCaseRequest, context: Context) -> pb.RecallCaseResponse:
         """引戻し. TOO_LATE once somebody after it has acted."""
-        caller = interceptors.identity()
-        answer = await case_commands.recall(
-            self._pool,
-            _request(request, caller),
-            _uuid(request.case_id),
-            request.expected_version,
-            _comment(request.comment),
-            _reader(caller),
-            _cause(caller),
-            lambda case, hall: pb.RecallCaseResponse(case=_case(case, hall, caller.staff_id)).SerializeToString(),
-            clock.now(),
-        )
-        self._relay.wake()
-        return pb.RecallCaseResponse.FromString(answer)
+        return await self._write_case(request, pb.RecallCaseResponse, case_commands.recall)
 
     async def WithdrawCase(self, request: pb.WithdrawCaseRequest, context: Context) -> pb.WithdrawCaseResponse:
         """取下げ by the drafter, not after the decision."""
-        caller = interceptors.identity()
-        answer = await case_commands.withdraw(
-            self._pool,
-            _request(request, caller),
-            _uuid(request.case_id),
-            request.expected_version,
-            _comment(request.comment),
-            _reader(caller),
-            _cause(caller),
-            lambda case, hall: pb.WithdrawCaseResponse(case=_case(case, hall, caller.staff_id)).SerializeToString(),
-            clock.now(),
-        )
-        self._relay.wake()
-        return pb.WithdrawCaseResponse.FromString(answer)
+        return await self._write_case(request, pb.WithdrawCaseResponse, case_commands.withdraw)
 
     # --- shared by the methods ------------------------------------------------------------------
+
+    async def _write(self, request: Message, answer: type[A], command: Callable[[Call], Awaitable[bytes]]) -> A:
+        """Run a command once for its request_id, and send on what it announces."""
+        _readable(request)
+        response = await requests.carry_out(self._recorder, request, answer, command)
+        self._relay.wake()
+        return response
+
+    async def _write_case(self, request: Any, answer: type[A], command: Callable[..., Awaitable[bytes]]) -> A:
+        """A write on the case itself."""
+        caller = interceptors.identity()
+        return await self._write(
+            request,
+            answer,
+            lambda call: command(
+                self._pool,
+                call,
+                _uuid(request.case_id),
+                request.expected_version,
+                _comment(request.comment),
+                _reader(caller),
+                _cause(caller),
+                lambda case, hall: answer(case=_case(case, hall, caller.staff_id)).SerializeToString(),
+                clock.now(),
+            ),
+        )
 
     async def _listed(self, action: str, object_type: str, request: Message, ids: Sequence[str]) -> str:
         """Record a list that is about to be shown; returns the record's reference."""
@@ -439,16 +450,6 @@ class Api(service_grpc.ApprovalsServiceServicer):
 
 
 # --- proto → plain ------------------------------------------------------------------------------
-
-
-def _request(request: Message, caller: Identity) -> Request:
-    _readable(request)
-    request_id = str(getattr(request, "request_id", ""))
-    if not request_id:
-        raise invalid(FieldViolation("request_id", "REQUIRED"))
-    if len(request_id) > 200:
-        raise invalid(FieldViolation("request_id", "TOO_LONG"))
-    return Request(caller.staff_id, request_id, request.DESCRIPTOR.name, _digest(request))
 
 
 def _readable(request: Message) -> None:

@@ -8,19 +8,19 @@ recorded by the event that commits with them.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
-from chassis import clock
+from chassis import clock, requests
 from chassis.db import connection
 from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
 from chassis.identity import Identity, Signer
 from chassis.interceptors import identity
 from chassis.recorder import FAILED, Access, Recorder, digest_of
+from chassis.requests import Call
 from chassis.shared_read import SharedRead
 from kanketsu.documents.v1 import documents_service_pb2 as pb
 from kanketsu.documents.v1 import documents_service_pb2_grpc
@@ -40,7 +40,6 @@ from services.documents.attachments import Announced
 from services.documents.blobs import BlobError, open_document_key
 from services.documents.commands import Service
 from services.documents.domain import Enforcement, Folder
-from services.documents.requests import Call
 from services.documents.search_store import Listing
 
 M = TypeVar("M", bound=Message)
@@ -217,10 +216,10 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
     # ------------------------------------------------------------ attachments
 
     async def UploadAttachment(
-        self, requests: AsyncIterator[pb.UploadAttachmentRequest], context: Context
+        self, parts: AsyncIterator[pb.UploadAttachmentRequest], context: Context
     ) -> pb.UploadAttachmentResponse:
         """Header, then chunks. TOO_LARGE, TRUNCATED, DIGEST_MISMATCH, PAPER_ONLY, WRONG_STATE, STORE_UNAVAILABLE."""
-        first = await anext(aiter(requests), None)
+        first = await anext(aiter(parts), None)
         if first is None or first.WhichOneof("part") != "header":
             raise invalid(FieldViolation("header", "REQUIRED"))
         header = first.header
@@ -246,7 +245,7 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
             header,
             pb.UploadAttachmentResponse,
             lambda call: attachments.add(
-                self._service, identity(), call, given, _chunks(requests, context), self._upload_limit, answer
+                self._service, identity(), call, given, _chunks(parts, context), self._upload_limit, answer
             ),
         )
 
@@ -472,16 +471,9 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
     # ------------------------------------------------------------ what they share
 
     async def _write(self, request: Any, answer: type[M], command: Callable[[Call], Any]) -> M:
-        """Run a command for a request and parse the answer it kept."""
+        """Run a command once for its request_id."""
         messages.check_text(request)
-        digest = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
-        call = Call(identity().staff_id, request.request_id, type(request).__name__, digest)
-        response = await command(call)
-        if call.answered_before:
-            await self._recorded(
-                "request.repeated", "request", digest_of(call.request_id), detail={"method": call.method}
-            )
-        return answer.FromString(response)
+        return await requests.carry_out(self._recorder, request, answer, command)
 
     async def _recorded(
         self, action: str, object_type: str, object_id: str, digest: str = "", detail: dict[str, str] | None = None
@@ -551,10 +543,10 @@ def _listing(request: pb.ListDocumentsRequest, principals: Sequence[str], limit:
     )
 
 
-async def _chunks(requests: AsyncIterator[pb.UploadAttachmentRequest], context: Context) -> AsyncIterator[bytes]:
+async def _chunks(parts: AsyncIterator[pb.UploadAttachmentRequest], context: Context) -> AsyncIterator[bytes]:
     # The sender waits for this: nothing is sent that is going to be refused anyway.
     await context.send_initial_metadata((("kanketsu-upload", "accepted"),))
-    async for message in requests:
+    async for message in parts:
         if message.WhichOneof("part") != "chunk":
             raise invalid(FieldViolation("chunk", "REQUIRED"))
         yield message.chunk

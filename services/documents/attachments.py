@@ -12,17 +12,17 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 
-from chassis import clock
+from chassis import clock, requests
 from chassis.db import Connection, connection, transaction
 from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
 from chassis.identity import Identity
+from chassis.requests import Call
 from services.documents import (
     commands,
     content_locks,
     domain,
     plan_store,
     policy,
-    requests,
     retention,
     store,
     textrules,
@@ -31,7 +31,6 @@ from services.documents.blobs import BlobError, TooLarge, Uploaded, download, op
 from services.documents.commands import Answer, Service
 from services.documents.domain import Document
 from services.documents.manifest import AttachmentEntry
-from services.documents.requests import Call
 from services.documents.store import Stored
 
 log = logging.getLogger(__name__)
@@ -172,7 +171,7 @@ async def _attach(
         await store.end_upload(conn, attachment_id)
         await commands.announce(conn, document, facts, commands.by(actor, now))
         response = answer(attachment_id)(await store.own_view(conn, given.document_id))
-        await requests.keep(conn, call, given.document_id, response)
+        await requests.keep(conn, call, response)
     service.relay.wake()
     if late:
         service.locker.wake()

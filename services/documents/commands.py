@@ -11,11 +11,12 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from chassis import clock, outbox, recorder
+from chassis import clock, outbox, recorder, requests
 from chassis.db import Connection, Pool, transaction
 from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
 from chassis.identity import Identity
 from chassis.outbox import Relay
+from chassis.requests import Call
 from services.documents import (
     content_locks,
     domain,
@@ -26,7 +27,6 @@ from services.documents import (
     policy,
     receipt_store,
     receipts,
-    requests,
     retention,
     store,
     textrules,
@@ -44,7 +44,6 @@ from services.documents.domain import CaseSnapshot, Document, Enforcement, Fact,
 from services.documents.manifest import AnnotationEntry, AttachmentEntry
 from services.documents.receipt_store import Receipt
 from services.documents.receipts import Arrival
-from services.documents.requests import Call
 from services.documents.store import View
 
 # What the API makes of the document after the write.
@@ -136,7 +135,7 @@ async def delete_draft(
         facts = domain.delete(document)
         await store.delete(conn, document_id, now)
         await announce(conn, replace(document, version=document.version + len(facts)), facts, by(actor, now))
-        await requests.keep(conn, call, document_id, answer)
+        await requests.keep(conn, call, answer)
     service.relay.wake()
     return answer
 
@@ -436,7 +435,7 @@ async def register_receipt(
             # The unit is one of the actor's posts, but not among his principals.
             raise not_found()
         response = answer(receipt)
-        await requests.keep(conn, call, receipt_id, response)
+        await requests.keep(conn, call, response)
     service.relay.wake()
     return response
 
@@ -459,7 +458,7 @@ async def create_folder(
         )
         await outbox.append(conn, envelopes, events.AUDIT)
         response = answer(folder)
-        await requests.keep(conn, call, "", response)
+        await requests.keep(conn, call, response)
     service.relay.wake()
     return response
 
@@ -522,7 +521,7 @@ async def _load(conn: Connection, document_id: str, actor: Identity, expected_ve
 
 async def _answer(conn: Connection, call: Call, document: Document, answer: Answer) -> bytes:
     response = answer(await store.own_view(conn, document.document_id))
-    await requests.keep(conn, call, document.document_id, response)
+    await requests.keep(conn, call, response)
     return response
 
 

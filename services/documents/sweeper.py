@@ -1,4 +1,4 @@
-"""Removes what crashes left: objects no row names, uploads that died, discarded objects, old stored answers.
+"""Removes what crashes left: objects no row names, uploads that died, discarded objects.
 
 Only what is older than any upload may take is touched, and only when no row names it; a locked
 object refuses by itself. Safe to run in every replica and as a command.
@@ -16,7 +16,7 @@ import psycopg
 from chassis import clock
 from chassis.db import Pool, connection, transaction
 from chassis.errors import DomainError
-from services.documents import content_locks, requests, store
+from services.documents import content_locks, store
 from services.documents.blobs import BlobError, NotFound, ObjectStore, StoreRefused
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,6 @@ class Swept:
     orphans: int = 0
     incomplete: int = 0
     uploads: int = 0
-    answers: int = 0
     # Locks of what never expires, moved on by a year.
     renewed: int = 0
 
@@ -57,7 +56,6 @@ async def sweep(pool: Pool, blobs: ObjectStore, older_than: dt.datetime) -> Swep
     async with transaction(pool) as conn:
         cursor = await conn.execute("DELETE FROM uploads WHERE started_at < %s", (older_than,))
         swept.uploads = cursor.rowcount
-        swept.answers = await requests.forget(conn)
         swept.renewed = await content_locks.renew(conn, clock.now())
     return swept
 

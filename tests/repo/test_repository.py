@@ -54,6 +54,9 @@ REASONS_OF_CHASSIS = {
     "NOT_RECORDED",
     "UNAUTHENTICATED",
 }
+# Refused in the chassis on behalf of every service that answers writes; their own protos know it.
+REASONS_OF_WRITES = {"REQUEST_ID_REUSED"}
+WRITING_SERVICES = ("documents", "approvals")
 # RPCs whose refusals cannot name their object: the first message of a stream says what it is about.
 NAMELESS = {("documents", "UploadAttachment")}
 # The catch-alls: the interceptor, the consumer loop, the ASGI edge.
@@ -167,8 +170,9 @@ def test_services_refuse_with_reasons_of_their_proto():
     for path in modules("chassis"):
         for call in calls(path, "DomainError"):
             reason = literal(argument(call, 1, "reason"))
-            if reason is not None and reason not in REASONS_OF_CHASSIS:
+            if reason is not None and reason not in REASONS_OF_CHASSIS | REASONS_OF_WRITES:
                 wrong.append(f"{where(path, call)} {reason}")
+    wrong += [f"{name} {reason}" for name in WRITING_SERVICES for reason in REASONS_OF_WRITES - reasons(name)]
     none(wrong)
 
 

@@ -10,15 +10,15 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from chassis import clock, db, outbox
+from chassis import clock, db, outbox, requests
 from chassis.db import Connection, Pool
 from chassis.errors import DomainError, Kind
-from services.approvals import policy, requests
+from chassis.requests import Call
+from services.approvals import policy
 from services.approvals.cases import domain, store
 from services.approvals.cases.domain import Act, Action, Case, Hall, Outcome, Signature, Step, StepState
 from services.approvals.cases.envelopes import AWAITS, Cause, envelopes
 from services.approvals.policy import Reader, Receipt
-from services.approvals.requests import Request
 from services.approvals.routes import store as routes
 from services.approvals.routes.domain import Facts, Plan, StepKind
 
@@ -71,7 +71,7 @@ async def open_case(conn: Connection, submission: Submission, cause: Cause, now:
 
 async def act_on_step(
     pool: Pool,
-    request: Request,
+    call: Call,
     wish: Wish,
     reader: Reader,
     receipt: Receipt,
@@ -86,11 +86,10 @@ async def act_on_step(
     then what the step does not admit. Two at once on one step: the lock lets one win, the other is stale (AP-32).
     """
     async with db.transaction(pool) as conn, conn.pipeline():
+        if (stored := await requests.claim(conn, call)) is not None:
+            return stored
         await store.lock(conn, wish.case_id)
         found = await store.load(conn, wish.case_id, now.date(), now)
-        answered = await _answered(conn, request, found, wish.expected_version)
-        if answered is not None:
-            return answered
         shown = found is not None and policy.opens(receipt, found[0].document_id, reader.staff_id, tenant, now)
         case = policy.require_visible(found[0] if found else None, reader, shown)
         hall = found[1] if found else Hall({})
@@ -105,13 +104,13 @@ async def act_on_step(
         response = encode(after, hall)
         await store.save(conn, case, after)
         await outbox.append(conn, envelopes(after, events, cause.acting_as(after.decisions[-1].by)), AWAITS)
-        await requests.save(conn, request, response, now)
+        await requests.keep(conn, call, response)
     return response
 
 
 async def recall(
     pool: Pool,
-    request: Request,
+    call: Call,
     case_id: str,
     expected_version: int,
     comment: str,
@@ -130,12 +129,12 @@ async def recall(
             by = policy.signature_of(case, hall, reader.staff_id)
         return domain.recall(case, _act(Action.RECALL, by, comment, case, now))
 
-    return await _on_case(pool, request, case_id, expected_version, reader, cause, encode, now, change)
+    return await _on_case(pool, call, case_id, expected_version, reader, cause, encode, now, change)
 
 
 async def withdraw(
     pool: Pool,
-    request: Request,
+    call: Call,
     case_id: str,
     expected_version: int,
     comment: str,
@@ -151,12 +150,12 @@ async def withdraw(
         by = policy.signature_of(case, hall, reader.staff_id)
         return domain.withdraw(case, _act(Action.WITHDRAW, by, comment, case, now))
 
-    return await _on_case(pool, request, case_id, expected_version, reader, cause, encode, now, change)
+    return await _on_case(pool, call, case_id, expected_version, reader, cause, encode, now, change)
 
 
 async def _on_case(
     pool: Pool,
-    request: Request,
+    call: Call,
     case_id: str,
     expected_version: int,
     reader: Reader,
@@ -167,11 +166,10 @@ async def _on_case(
 ) -> bytes:
     """A write on the case itself, which needs no receipt: nothing is approved by it."""
     async with db.transaction(pool) as conn, conn.pipeline():
+        if (stored := await requests.claim(conn, call)) is not None:
+            return stored
         await store.lock(conn, case_id)
         found = await store.load(conn, case_id, now.date(), now)
-        answered = await _answered(conn, request, found, expected_version)
-        if answered is not None:
-            return answered
         case = policy.require_visible(found[0] if found else None, reader, shown=False)
         hall = found[1] if found else Hall({})
         _require_version(case, expected_version, None)
@@ -179,18 +177,8 @@ async def _on_case(
         response = encode(after, hall)
         await store.save(conn, case, after)
         await outbox.append(conn, envelopes(after, events, cause.acting_as(after.decisions[-1].by)), AWAITS)
-        await requests.save(conn, request, response, now)
+        await requests.keep(conn, call, response)
     return response
-
-
-async def _answered(conn: Connection, request: Request, found: tuple[Case, Hall] | None, expected: int) -> bytes | None:
-    """The stored answer of a repeated request.
-
-    A request that was carried out has raised the version, so at the expected version there is none to look for.
-    """
-    if found is not None and found[0].version == expected:
-        return None
-    return await requests.find(conn, request)
 
 
 def _require_version(case: Case, expected: int, step: Step | None) -> None:

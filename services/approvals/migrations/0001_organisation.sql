@@ -134,17 +134,6 @@ CREATE TABLE directory (
 );
 INSERT INTO directory (version) VALUES (0);
 
--- Answers already given, so that a repeated request changes nothing.
-CREATE TABLE requests (
-    staff_id text NOT NULL,
-    request_id text NOT NULL,
-    method text NOT NULL,
-    digest text NOT NULL,
-    response bytea NOT NULL,
-    created_at timestamptz NOT NULL,
-    PRIMARY KEY (staff_id, request_id)
-);
-
 -- Nothing of the organisation is ever deleted, and what a row is about cannot be changed: only corrected
 -- attributes and the end of its validity.
 GRANT SELECT, INSERT ON units, posts, staff, appointments, roles, substitutes, absences, decision_rules TO ${app};
@@ -161,4 +150,3 @@ GRANT UPDATE (
 ) ON decision_rules TO ${app};
 GRANT SELECT ON directory TO ${app};
 GRANT UPDATE (version) ON directory TO ${app};
-GRANT SELECT, INSERT ON requests TO ${app};

@@ -8,16 +8,16 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Collection, Sequence
 
-from chassis import clock, db, outbox
+from chassis import clock, db, outbox, requests
 from chassis.db import Connection, Pool
 from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
-from services.approvals import policy, requests
+from chassis.requests import Call
+from services.approvals import policy
 from services.approvals.cases.envelopes import Cause
 from services.approvals.organisation import store
 from services.approvals.organisation.domain import Absence, AbsenceReason, ended
 from services.approvals.organisation.envelopes import directory_changed
 from services.approvals.policy import Reader
-from services.approvals.requests import Request
 
 # Longer ones are a mistake in the year.
 MAX_ABSENCE = dt.timedelta(days=731)
@@ -27,7 +27,7 @@ Encode = Callable[[Absence], bytes]
 
 async def register_absence(
     pool: Pool,
-    request: Request,
+    call: Call,
     absence: Absence,
     reader: Reader,
     roles: Collection[str],
@@ -41,9 +41,8 @@ async def register_absence(
     """
     _require_span(absence, now)
     async with db.transaction(pool) as conn:
-        answered = await requests.find(conn, request)
-        if answered is not None:
-            return answered
+        if (stored := await requests.claim(conn, call)) is not None:
+            return stored
         if not await store.staff_names(conn, [absence.staff_id]):
             raise not_found()
         held = await store.held_posts(conn, absence.staff_id, now.date())
@@ -55,13 +54,13 @@ async def register_absence(
         response = encode(absence)
         await store.insert_absence(conn, absence, now)
         await announce(conn, "absence.registered", [absence.staff_id], version, cause, absence.absence_id)
-        await requests.save(conn, request, response, now)
+        await requests.keep(conn, call, response)
     return response
 
 
 async def end_absence(
     pool: Pool,
-    request: Request,
+    call: Call,
     absence_id: str,
     reader: Reader,
     roles: Collection[str],
@@ -71,9 +70,8 @@ async def end_absence(
 ) -> bytes:
     """The absence ends now; one that has not begun is called off. NOT_FOUND also for one that is over, NOT_PERMITTED."""
     async with db.transaction(pool) as conn:
-        answered = await requests.find(conn, request)
-        if answered is not None:
-            return answered
+        if (stored := await requests.claim(conn, call)) is not None:
+            return stored
         absence = await store.lock_absence(conn, absence_id)
         if absence is None or absence.to_at <= now:
             raise not_found()
@@ -84,7 +82,7 @@ async def end_absence(
         await store.set_absence_end(conn, absence_id, over.to_at)
         version = await store.next_directory_version(conn)
         await announce(conn, "absence.ended", [absence.staff_id], version, cause, absence_id)
-        await requests.save(conn, request, response, now)
+        await requests.keep(conn, call, response)
     return response
 
 

@@ -6,13 +6,13 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from chassis import clock, db
+from chassis import clock, db, requests
 from chassis.db import Pool
 from chassis.errors import DomainError, FieldViolation, Kind
-from services.approvals import policy, requests
+from chassis.requests import Call
+from services.approvals import policy
 from services.approvals.organisation import store as organisation
 from services.approvals.organisation.domain import Seat
-from services.approvals.requests import Request
 from services.approvals.routes import store
 from services.approvals.routes.domain import Facts, Line, Plan, PlannedStep, adjust, build
 
@@ -21,7 +21,7 @@ Encode = Callable[[Plan, Mapping[str, Seat]], bytes]
 
 async def plan_route(
     pool: Pool,
-    request: Request,
+    call: Call,
     facts: Facts,
     adjusted: Sequence[PlannedStep],
     encode: Encode,
@@ -34,9 +34,8 @@ async def plan_route(
     """
     today = now.date()
     async with db.transaction(pool) as conn:
-        answered = await requests.find(conn, request)
-        if answered is not None:
-            return answered
+        if (stored := await requests.claim(conn, call)) is not None:
+            return stored
         units, seats = await organisation.line_of(conn, facts.unit_id, today, now)
         if not units:
             raise DomainError(
@@ -56,5 +55,5 @@ async def plan_route(
         plan = Plan(clock.new_id(), facts, route)
         response = encode(plan, known)
         await store.insert_plan(conn, plan, now)
-        await requests.save(conn, request, response, now)
+        await requests.keep(conn, call, response)
     return response

@@ -111,6 +111,9 @@ async def test_the_same_request_is_one_act_and_one_answer(city):
     )
     assert one == two == three
     assert [decision.action for decision in one.decisions] == ["approve"]
+    # An answer that is given again is shown again (I1).
+    repeated = [r.actor.staff_id for r in await city.records("request.repeated") if r.actor.staff_id == chief.staff_id]
+    assert repeated == [chief.staff_id] * 2
     error = await refused(chief.act(case, "approve", "別の内容", request_id="same-act", read_receipt=receipt))
     assert (error.kind.value, error.reason) == ("INVALID_ARGUMENT", "REQUEST_ID_REUSED")
 

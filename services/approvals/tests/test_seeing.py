@@ -306,7 +306,6 @@ async def test_a_post_view_lease_begins_with_the_decision(city):
         "UPDATE appointments SET staff_id = 'S0001'",
         "DELETE FROM absences",
         "DELETE FROM staff",
-        "UPDATE requests SET response = ''",
         "TRUNCATE decisions",
         "DROP TABLE decisions",
         "ALTER TABLE steps DISABLE TRIGGER ALL",

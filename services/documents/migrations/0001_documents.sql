@@ -304,19 +304,6 @@ CREATE TABLE object_discards (
     PRIMARY KEY (object_key, version_id)
 );
 
--- The same request_id gives the same answer. Kept for two days.
-CREATE TABLE requests (
-    staff_id text NOT NULL,
-    request_id text NOT NULL,
-    method text NOT NULL,
-    digest bytea NOT NULL,
-    object_id uuid,
-    response bytea,
-    created_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (staff_id, request_id)
-);
-CREATE INDEX requests_created ON requests (created_at);
-
 -- ---------------------------------------------------------------- guards
 
 CREATE FUNCTION guard_document() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -464,5 +451,3 @@ GRANT UPDATE (case_version, state, reason, decisions) ON cases TO ${app};
 GRANT SELECT, INSERT ON content_locks, object_locks TO ${app};
 GRANT UPDATE (applied_at) ON content_locks TO ${app};
 GRANT UPDATE (applied_until, attempts, next_attempt_at) ON object_locks TO ${app};
-GRANT SELECT, INSERT, DELETE ON requests TO ${app};
-GRANT UPDATE (object_id, response) ON requests TO ${app};

@@ -91,16 +91,3 @@ async def test_removed_attachments_leave_the_store(house: House) -> None:
     assert await sweeper.delete_discarded(house.pool, house.service.blobs) >= 1
     assert key not in await versions(house)
     assert await house.rows("SELECT 1 FROM object_discards") == []
-
-
-async def test_old_answers_are_forgotten(house: House) -> None:
-    await house.drafter.draft()
-    async with db.transaction(house.pool) as conn:
-        await conn.execute(
-            "INSERT INTO requests (staff_id, request_id, method, digest, created_at)"
-            " VALUES ('S0001', 'old', 'm', '', now() - interval '3 days')"
-        )
-    swept = await sweeper.sweep(house.pool, house.service.blobs, clock.now() - SOON)
-    assert swept.answers == 1
-    assert await house.rows("SELECT 1 FROM requests WHERE request_id = 'old'") == []
-    assert await house.rows("SELECT 1 FROM requests") != []

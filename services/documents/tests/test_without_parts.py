@@ -14,11 +14,11 @@ import pytest_asyncio
 
 from chassis import clock
 from chassis.errors import DomainError, Kind
+from chassis.requests import Call
 from services.documents import attachments, commands
 from services.documents.attachments import Announced
 from services.documents.blobs import ObjectStore, StoreConfig
 from services.documents.commands import Service
-from services.documents.requests import Call
 from services.documents.tests.conftest import SAMPLES, House
 
 
