@@ -154,15 +154,7 @@ class SignIn:
         person = await self._people.find(login)
         known = _Token(login, expires, clock.new_id())
         caller = self._caller(person, known.session_id, _held(person, ""), terminal, None)
-        await self._recorder.record(
-            Access(
-                actor=caller.identity,
-                action="session.login",
-                object_type="session",
-                object_id=known.session_id,
-                detail={"method": "bearer"},
-            )
-        )
+        await self._record(caller.identity, "session.login", method="bearer")
         self._tokens[digest] = known
         while len(self._tokens) > REMEMBER:
             self._tokens.popitem(last=False)
@@ -236,15 +228,7 @@ class SignIn:
         cookie, session = await self._sessions.create(person.login, login.id_token)
         caller = self._caller(person, session.id, _held(person, ""), terminal, session)
         try:
-            await self._recorder.record(
-                Access(
-                    actor=caller.identity,
-                    action="session.login",
-                    object_type="session",
-                    object_id=session.id,
-                    detail={"method": "oidc"},
-                )
-            )
+            await self._record(caller.identity, "session.login", method="oidc")
         except DomainError:
             await self._sessions.end(session)
             raise
@@ -285,14 +269,7 @@ class SignIn:
             await self._sessions.end(caller.session)
             target = await self._provider.logout_url(caller.session.id_token) or "/"
         try:
-            await self._recorder.record(
-                Access(
-                    actor=caller.identity,
-                    action="session.logout",
-                    object_type="session",
-                    object_id=caller.identity.session_id,
-                )
-            )
+            await self._record(caller.identity, "session.logout")
         except DomainError:
             telemetry.count("logouts.unrecorded")
             log.error("a logout could not be recorded", extra={"session": caller.identity.session_id})
@@ -300,7 +277,12 @@ class SignIn:
         self._drop_cookie(response, self.cookie)
         return response
 
-    # --- recording refusals ----------------------------------------------------------------------
+    # --- recording -------------------------------------------------------------------------------
+
+    async def _record(self, actor: Identity, action: str, **detail: str) -> None:
+        await self._recorder.record(
+            Access(actor=actor, action=action, object_type="session", object_id=actor.session_id, detail=detail)
+        )
 
     async def _refused(self, actor: Identity, action: str, reason: str) -> None:
         """Record a refusal (SC-01). An address that is refused too often waits, so that it cannot fill the log."""
