@@ -15,7 +15,7 @@ from chassis.settings import SettingsError
 
 log = logging.getLogger(__name__)
 
-# New objects between two collections. A request makes some hundred that need none; 700, the default, is every other one.
+# New objects between two collections. After 700, the default, there was one at every other request, for nothing.
 COLLECT_AFTER = 20_000
 # How often a task is told to end before the process leaves without it.
 CANCELLATIONS = 10
