@@ -18,7 +18,10 @@ def call(staff_id="S0042", request_id="r-1", method="ActOnStepRequest", text="�
     return Call(staff_id, request_id, method, hashlib.sha256(text.encode()).digest())
 
 
-async def carried_out(pool, one, answer="新しい案件".encode()):
+NEW_CASE = "新しい案件".encode()
+
+
+async def carried_out(pool, one, answer=NEW_CASE):
     """What a command does; the answer, and whether it did the work."""
     async with transaction(pool) as conn:
         if (stored := await requests.claim(conn, one)) is not None:
@@ -28,9 +31,9 @@ async def carried_out(pool, one, answer="新しい案件".encode()):
 
 
 async def test_the_second_time_gives_the_first_answer(pool):
-    assert await carried_out(pool, call()) == ("新しい案件".encode(), True)
+    assert await carried_out(pool, call()) == (NEW_CASE, True)
     again = call()
-    assert await carried_out(pool, again, b"other") == ("新しい案件".encode(), False)
+    assert await carried_out(pool, again, b"other") == (NEW_CASE, False)
     assert again.answered_before
 
 
@@ -58,7 +61,7 @@ async def test_who_fails_leaves_the_work_to_the_next(pool):
         async with transaction(pool) as conn:
             assert await requests.claim(conn, call()) is None
             raise RuntimeError
-    assert await carried_out(pool, call()) == ("新しい案件".encode(), True)
+    assert await carried_out(pool, call()) == (NEW_CASE, True)
 
 
 async def test_a_kept_answer_cannot_be_changed_with_the_applications_role(pool):
@@ -77,7 +80,7 @@ async def test_old_answers_are_forgotten_and_young_ones_kept(pool):
             " VALUES ('S0042', 'old', 'm', '', '', now() - interval '3 days')"
         )
     assert await requests.forget(pool) == 1
-    assert await carried_out(pool, call(), b"other") == ("新しい案件".encode(), False)
+    assert await carried_out(pool, call(), b"other") == (NEW_CASE, False)
 
 
 @pytest.mark.parametrize(("request_id", "problem"), [("", "REQUIRED"), ("r" * 201, "INVALID"), ("r\x00", "INVALID")])
