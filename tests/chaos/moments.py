@@ -80,13 +80,19 @@ def assert_refused(answer: httpx2.Response | None) -> None:
 
 
 @contextlib.contextmanager
-def paused(town: City, name: str) -> Iterator[Callable[[], None]]:
-    """The process stands still, its connections stay; yields what lets it go on before the end of the block."""
-    town.stack.send(name, signal.SIGSTOP)
+def broker_paused(town: City) -> Iterator[Callable[[], None]]:
+    """The broker stands still, its connections stay; yields what lets it go on before the end of the block.
+
+    Not before all that was committed has been sent: a relay that stands with something else in its hands would not
+    come to what the test is about.
+    """
+    unsent = "SELECT count(*) FROM outbox WHERE attempts = 0"
+    until(lambda: all(one(town, service, unsent) == 0 for service in SERVICES))
+    town.stack.send("nats", signal.SIGSTOP)
     try:
-        yield lambda: town.stack.send(name, signal.SIGCONT)
+        yield lambda: town.stack.send("nats", signal.SIGCONT)
     finally:
-        town.stack.send(name, signal.SIGCONT)
+        town.stack.send("nats", signal.SIGCONT)
 
 
 # --- locks ----------------------------------------------------------------------------------------------------------

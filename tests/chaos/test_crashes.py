@@ -22,6 +22,7 @@ from tests.chaos.moments import (
     SERVICES,
     answer_of,
     assert_refused,
+    broker_paused,
     commits_hang,
     committing,
     eventually,
@@ -29,7 +30,6 @@ from tests.chaos.moments import (
     is_gone,
     locked,
     one,
-    paused,
     rows,
     waits_for,
 )
@@ -87,7 +87,7 @@ def test_killed_after_the_publish_and_before_the_mark(town, make):
     """The event has arrived, and its outbox does not know so: it may be sent again, and is applied once."""
     work = make(town)
     with contextlib.ExitStack() as held:
-        resume = held.enter_context(paused(town, "nats"))
+        resume = held.enter_context(broker_paused(town))
         assert is_done(work.send())
         held.enter_context(locked(town, f"{work.service}.outbox"))
         resume()
@@ -115,7 +115,7 @@ def test_killed_after_the_effect_and_before_the_acknowledgement(town, make, cons
     work = make(town)
     leaves = one(town, "audit", "SELECT count(*) FROM entries")
     with contextlib.ExitStack() as held:
-        resume = held.enter_context(paused(town, "nats"))
+        resume = held.enter_context(broker_paused(town))
         assert is_done(work.send())
         held.enter_context(commits_hang(town))
         resume()

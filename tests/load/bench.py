@@ -68,6 +68,11 @@ class Bench:
         text = Path(f"/proc/{self.stack.pid(name)}/statm").read_text("utf-8")
         return int(text.split()[1]) * 4096 / 2**20
 
+    def proportional(self, name: str) -> float:
+        """Resident memory of a process, MiB, with its share of what several processes have in common."""
+        text = Path(f"/proc/{self.stack.pid(name)}/smaps_rollup").read_text("utf-8")
+        return next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")) / 1024
+
     def start_floor(self) -> str:
         """The floor application on the same database; returns its address."""
         with psycopg.connect(self.stack.database_url("postgres"), autocommit=True) as conn:

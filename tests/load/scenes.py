@@ -54,6 +54,7 @@ async def idle(bench: Bench) -> list[Row]:
             least=False,
             note=", ".join(f"{name} {size:.0f}" for name, size in resident.items()),
         ),
+        Row("idle: the same, shared libraries once", sum(bench.proportional(f"{name}-1") for name in SERVICES), "MiB"),
         budget("stack: start to ready, first start", bench.started_in["stack"], "s", 10, least=False),
     ]
     for name in SERVICES:
