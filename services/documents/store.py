@@ -1,7 +1,7 @@
 # ruff: noqa: S608 - statements are put together from constants of this module
 """All SQL of documents, their parts and viewers; one function per statement.
 
-Who may see a document is said once, in VISIBLE: "viewers ∩ my principals ≠ ∅ now". Every read,
+Who may see a document is said once, in visible_to: "viewers ∩ my principals ≠ ∅ now". Every read,
 list and search of this service contains it.
 """
 
@@ -31,7 +31,7 @@ from services.documents.manifest import AnnotationEntry, AttachmentEntry
 LIVE = "v.valid_from <= now() AND (v.valid_to IS NULL OR v.valid_to > now())"
 
 
-def _visible_to(principals: str) -> str:
+def visible_to(principals: str) -> str:
     """The predicate (I5, AC-01) for the reader with these principals, an SQL expression. `d` is the documents row.
 
     OFFSET 0: asked of each row by index; as a join the planner might read all that a large unit sees to show one page.
@@ -43,7 +43,7 @@ def _visible_to(principals: str) -> str:
 
 
 # For the one reader of a statement.
-VISIBLE = _visible_to("%(principals)s")
+VISIBLE = visible_to("%(principals)s")
 
 _CONTENT = [f.name for f in fields(Fields) if f.name != "receipt_ids"]
 _OWN = [f.name for f in fields(Document) if f.name != "content"]
@@ -124,7 +124,7 @@ _FILED = " LEFT JOIN folders AS f ON f.folder_id = d.folder_id LEFT JOIN classes
 _VIEWS = (
     f"SELECT q.place, one.* FROM jsonb_to_recordset(%(asked)s) AS q (place integer, document_id uuid, principals text[])"
     f" CROSS JOIN LATERAL (SELECT {_VIEW} FROM documents AS d{_FILED}"
-    f" WHERE d.document_id = q.document_id AND {_visible_to('q.principals')} OFFSET 0) AS one"
+    f" WHERE d.document_id = q.document_id AND {visible_to('q.principals')} OFFSET 0) AS one"
 )
 _OWN_VIEW = f"SELECT {_VIEW} FROM documents AS d{_FILED} WHERE d.document_id = %s"
 
