@@ -25,6 +25,7 @@ from chassis.shared_read import SharedRead
 from kanketsu.documents.v1 import documents_service_pb2 as pb
 from kanketsu.documents.v1 import documents_service_pb2_grpc
 from services.documents import (
+    attachment_store,
     attachments,
     commands,
     domain,
@@ -275,7 +276,7 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
         document_id = messages.known_id(request.document_id)
         attachment_id = messages.known_id(request.attachment_id)
         async with connection(self._service.pool) as conn:
-            stored = await store.stored_attachment(conn, document_id, attachment_id, identity().principals)
+            stored = await attachment_store.get(conn, document_id, attachment_id, identity().principals)
         if stored is None:
             raise not_found()
         part = attachments.range_of(stored.attachment.size, request.offset, request.length)

@@ -18,6 +18,7 @@ from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
 from chassis.identity import Identity
 from chassis.requests import Call
 from services.documents import (
+    attachment_store,
     commands,
     content_locks,
     domain,
@@ -27,11 +28,11 @@ from services.documents import (
     store,
     textrules,
 )
+from services.documents.attachment_store import Stored
 from services.documents.blobs import BlobError, TooLarge, Uploaded, download, open_document_key, upload
 from services.documents.commands import Answer, Service
 from services.documents.domain import Document
 from services.documents.manifest import AttachmentEntry
-from services.documents.store import Stored
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,7 @@ async def add(
         if document is None:
             raise not_found()
         await _may_attach(conn, actor, document)
-        await store.begin_upload(conn, attachment_id, given.document_id, actor.staff_id, clock.now())
+        await attachment_store.begin_upload(conn, attachment_id, given.document_id, actor.staff_id, clock.now())
         wrapped = await store.wrapped_key(conn, given.document_id)
     try:
         key = await open_document_key(service.keys, wrapped, given.document_id)
@@ -156,7 +157,7 @@ async def _attach(
             added_after_decision=late,
             added_by=actor.staff_id,
         )
-        await store.insert_attachment(
+        await attachment_store.insert(
             conn, document, entry, object_key=uploaded.object_key, version_id=uploaded.version_id, added_at=now
         )
         await store.save(conn, document, before)
@@ -168,7 +169,7 @@ async def _attach(
             await content_locks.want(
                 conn, document.document_id, document.version_digest, until, now, only=uploaded.object_key
             )
-        await store.end_upload(conn, attachment_id)
+        await attachment_store.end_upload(conn, attachment_id)
         await commands.announce(conn, document, facts, commands.by(actor, now))
         response = answer(attachment_id)(await store.own_view(conn, given.document_id))
         await requests.keep(conn, call, response)
@@ -181,7 +182,7 @@ async def _attach(
 async def _may_attach(conn: Connection, actor: Identity, document: Document) -> tuple[int, bool]:
     class_ = await plan_store.class_of(conn, document.content.class_code)
     paper = class_ is not None and class_.paper_only
-    count = await store.attachment_count(conn, document.document_id)
+    count = await attachment_store.count(conn, document.document_id)
     if domain.check_attachable(document, paper=paper, count=count):
         policy.may_process(actor, document)
     else:
@@ -203,14 +204,14 @@ async def _counted(chunks: AsyncIterator[bytes], given: Announced) -> AsyncItera
 
 async def _forget(service: Service, attachment_id: str) -> None:
     async with transaction(service.pool) as conn:
-        await store.end_upload(conn, attachment_id)
+        await attachment_store.end_upload(conn, attachment_id)
 
 
 async def _discard(service: Service, attachment_id: str, uploaded: Uploaded) -> None:
     """Delete an object unless a row names it after all: a commit whose answer was lost did happen."""
     try:
         async with connection(service.pool) as conn:
-            named = await store.names_object(conn, uploaded.object_key, uploaded.version_id)
+            named = await attachment_store.names_object(conn, uploaded.object_key, uploaded.version_id)
         if not named:
             await service.blobs.delete_version(uploaded.object_key, uploaded.version_id)
             await _forget(service, attachment_id)

@@ -18,6 +18,7 @@ from chassis.identity import Identity
 from chassis.outbox import Relay
 from chassis.requests import Call
 from services.documents import (
+    attachment_store,
     content_locks,
     domain,
     events,
@@ -157,7 +158,7 @@ async def remove_attachment(
         before = await _load(conn, document_id, actor, expected_version)
         policy.may_edit(actor, before)
         document, facts = domain.detach(before, attachment_id, now)
-        if not await store.remove_attachment(conn, document, attachment_id, now):
+        if not await attachment_store.remove(conn, document, attachment_id, now):
             raise not_found()
         await store.save(conn, document, before)
         await store.index_text(conn, document)
@@ -535,7 +536,7 @@ async def _filed(conn: Connection, content: Fields, unit_id: str) -> Fields:
 async def _check_paper(conn: Connection, content: Fields, document_id: str) -> None:
     """A draft with files cannot move to a class that takes none."""
     class_ = await plan_store.class_of(conn, content.class_code)
-    if class_ is not None and class_.paper_only and await store.attachment_count(conn, document_id):
+    if class_ is not None and class_.paper_only and await attachment_store.count(conn, document_id):
         raise domain.paper_only()
 
 

@@ -16,7 +16,7 @@ import psycopg
 from chassis import clock
 from chassis.db import Pool, connection, transaction
 from chassis.errors import DomainError
-from services.documents import content_locks, store
+from services.documents import attachment_store, content_locks
 from services.documents.blobs import BlobError, NotFound, ObjectStore, StoreRefused
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ async def sweep(pool: Pool, blobs: ObjectStore, older_than: dt.datetime) -> Swep
     for prefix in PREFIXES:
         async for version in blobs.list_versions(prefix, older_than):
             async with connection(pool) as conn:
-                named = await store.names_object(conn, version.object_key, version.version_id)
+                named = await attachment_store.names_object(conn, version.object_key, version.version_id)
             if not named and await _deleted(blobs, version.object_key, version.version_id):
                 swept.orphans += 1
         async for upload in blobs.list_incomplete(prefix, older_than):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from chassis import clock, db
-from services.documents import store, sweeper
+from services.documents import attachment_store, sweeper
 from services.documents.blobs import new_document_key, open_document_key, upload
 from services.documents.tests.conftest import House
 
@@ -66,7 +66,9 @@ async def test_unfinished_multiparts_and_dead_uploads_go(house: House) -> None:
     upload_id = await house.service.blobs.run(s3.create_multipart, house.engines.bucket, "content/" + "a" * 40)
     assert upload_id
     async with db.transaction(house.pool) as conn:
-        await store.begin_upload(conn, clock.new_id(), draft.document_id, "S0072", clock.now() - dt.timedelta(hours=3))
+        await attachment_store.begin_upload(
+            conn, clock.new_id(), draft.document_id, "S0072", clock.now() - dt.timedelta(hours=3)
+        )
     swept = await sweeper.sweep(house.pool, house.service.blobs, clock.now() + SOON)
     assert swept.incomplete >= 1
     assert swept.uploads >= 1
