@@ -1,8 +1,8 @@
 # ruff: noqa: S608 - statements are put together from constants of this module
 """All SQL about cases: one statement loads a case whole, a few save what changed.
 
-A case is loaded together with the posts it concerns as they are held now, so that an act needs
-two trips to the database however long the route is.
+A case is loaded together with the posts it concerns as they are held now, so that an act needs the
+same few trips to the database however long the route is.
 """
 
 from __future__ import annotations
