@@ -4,6 +4,7 @@ Attachments, cover sheets and manifests are encrypted with a key of their own pe
 in one versioned bucket with object lock. Nothing here knows which server answers, and nothing outside names one.
 """
 
+from chassis.s3 import StoreConfig
 from services.documents.blobs.crypto import (
     DocumentKey,
     KeyWrapper,
@@ -22,7 +23,6 @@ from services.documents.blobs.errors import (
     StoreUnavailable,
     TooLarge,
 )
-from services.documents.blobs.s3 import StoreConfig
 from services.documents.blobs.store import (
     Incomplete,
     ObjectStore,

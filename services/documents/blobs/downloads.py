@@ -11,9 +11,9 @@ from typing import BinaryIO, cast
 import tink
 import urllib3
 
+from chassis.s3 import CALL_ERRORS
 from services.documents.blobs.crypto import DocumentKey
 from services.documents.blobs.errors import Damaged
-from services.documents.blobs.s3 import CALL_ERRORS
 from services.documents.blobs.store import ObjectStore
 
 CHUNK = 256 * 1024  # bytes handed out at once: the size of our gRPC messages

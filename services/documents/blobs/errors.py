@@ -1,6 +1,6 @@
 """What can go wrong with content, as plain exceptions.
 
-    BlobError
+    BlobError (what the store can answer: chassis.s3)
     ├── StoreUnavailable   no usable answer: down, slow, wrong credentials, no such bucket   try again later
     ├── StoreRefused       the store said no: lock, legal hold, policy                       do not try again
     ├── NotFound           that object version is not there
@@ -11,25 +11,11 @@
 No message carries a key, a credential or a name chosen by a person.
 """
 
+from chassis.s3 import NotFound, StoreError, StoreRefused, StoreUnavailable
 
-class BlobError(Exception):
-    """Base of all errors of this package. `code` is the store's own word or ours: for logs, not for decisions."""
+BlobError = StoreError
 
-    def __init__(self, message: str, code: str = "") -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class StoreUnavailable(BlobError):
-    """The object store gave no usable answer. What was asked may or may not have happened."""
-
-
-class StoreRefused(BlobError):
-    """The object store understood and refused. Nothing has changed."""
-
-
-class NotFound(BlobError):
-    """There is no such object version."""
+__all__ = ["BlobError", "Damaged", "KeyRefused", "NotFound", "StoreRefused", "StoreUnavailable", "TooLarge"]
 
 
 class TooLarge(BlobError):

@@ -18,9 +18,9 @@ from minio import retention as s3_retention
 from minio.commonconfig import COMPLIANCE, ENABLED
 from minio.datatypes import Object
 
+from chassis.s3 import CALL_ERRORS, S3, StoreConfig, translate
 from services.documents.blobs.crypto import SMALL_LIMIT
 from services.documents.blobs.errors import StoreRefused, StoreUnavailable
-from services.documents.blobs.s3 import CALL_ERRORS, S3, StoreConfig, translate
 
 Kind = Literal["content", "manifest", "canary"]
 T = TypeVar("T")

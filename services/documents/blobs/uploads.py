@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from chassis.s3 import SentPart
 from services.documents.blobs.crypto import CiphertextSink, DocumentKey
 from services.documents.blobs.errors import BlobError, TooLarge
-from services.documents.blobs.s3 import SentPart
 from services.documents.blobs.store import ObjectStore, new_object_key, versioned
 
 PART_SIZE = 5 * 1024 * 1024  # bytes; the least S3 allows

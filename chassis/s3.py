@@ -1,7 +1,16 @@
-"""The S3 calls, blocking, exactly one request each; run by store.py on its threads.
+"""The S3 calls, blocking, exactly one request each, and what can go wrong with them; callers bring the threads.
 
-The minio client is used as it is except for multipart: its `put_object` would hold a thread as long as the sender takes
-and read the whole part before it knows there is one. Its own building blocks are used instead, in this class only.
+The minio client is used as it is except for PUT and multipart: it has no conditional PUT, and its `put_object` would
+hold a thread as long as the sender takes and read a whole part before it knows there is one. Its own building blocks
+are used instead, in this class only.
+
+    StoreError
+    ├── StoreUnavailable   no usable answer: down, slow, wrong credentials, no such bucket   try again later
+    ├── StoreRefused       the store said no: lock, legal hold, policy                       do not try again
+    ├── StoreConflict      the condition of a conditional PUT did not hold                   look, then decide
+    └── NotFound           that object version is not there
+
+No message carries a key or a credential.
 """
 
 import base64
@@ -16,13 +25,38 @@ from xml.etree import ElementTree
 
 import urllib3
 from minio import Minio
+from minio.commonconfig import COMPLIANCE
 from minio.credentials.credentials import Credentials
 from minio.datatypes import CompleteMultipartUploadResult, Upload
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 from minio.helpers import DictType
 from minio.retention import Retention
+from minio.time import to_iso8601utc
 
-from services.documents.blobs.errors import BlobError, NotFound, StoreRefused, StoreUnavailable
+
+class StoreError(Exception):
+    """Base of what can go wrong with the store. `code` is the store's own word or ours: for logs, not for decisions."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class StoreUnavailable(StoreError):
+    """The object store gave no usable answer. What was asked may or may not have happened."""
+
+
+class StoreRefused(StoreError):
+    """The object store understood and refused. Nothing has changed."""
+
+
+class StoreConflict(StoreError):
+    """The object is there already, or is not the one that was named. Nothing has changed."""
+
+
+class NotFound(StoreError):
+    """There is no such object version."""
+
 
 # The store answers, but this deployment cannot use it: nothing a user does would help, so it counts as not available.
 _MISCONFIGURED = frozenset(
@@ -40,6 +74,8 @@ _MISCONFIGURED = frozenset(
 # An existing version without a lock: servers do not agree on the word.
 _NO_LOCK = frozenset({"NoSuchObjectLockConfiguration", "NoSuchObjectLegalHold", "ObjectLockConfigurationNotFoundError"})
 _CHECKSUM = "x-amz-checksum-sha256"
+# Two conditional PUTs at the same moment: one server says the one, another the other.
+_CONDITION_FAILED = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
 _NOT_THERE = frozenset({"NoSuchKey", "NoSuchUpload", "NoSuchVersion"})
 
 
@@ -100,8 +136,32 @@ class S3(Minio):
 
     def put(self, bucket: str, name: str, data: bytes) -> str | None:
         """PUT one object; its new version id, None in an unversioned bucket."""
-        headers: DictType = {"Content-Type": "application/octet-stream", _CHECKSUM: _sha256(data)}
-        return self._put_object(bucket, name, data, headers).version_id
+        return self._put_object(bucket, name, data, _headers_of(data)).version_id
+
+    def put_if(
+        self, bucket: str, name: str, data: bytes, etag: str | None, locked_until: datetime | None = None
+    ) -> str:
+        """PUT if the object now there has this etag, or, with None, if there is none; the new etag.
+
+        The store compares and writes in one step: of several callers one wins, the others get StoreConflict's answer.
+        With `locked_until` (aware) the new version is under COMPLIANCE retention from the start.
+        """
+        headers = _headers_of(data) | ({"If-None-Match": "*"} if etag is None else {"If-Match": f'"{etag}"'})
+        if locked_until is not None:
+            headers["x-amz-object-lock-mode"] = COMPLIANCE
+            headers["x-amz-object-lock-retain-until-date"] = str(to_iso8601utc(locked_until))
+        return str(self._put_object(bucket, name, data, headers).etag)
+
+    def read(self, bucket: str, name: str, limit: int) -> tuple[bytes, str]:
+        """An object's bytes and etag. StoreRefused(code="too_large") if it is over `limit` bytes."""
+        response = self.get_object(bucket, name)
+        try:
+            data = response.read(limit + 1)
+        finally:
+            response.close()
+        if len(data) > limit:
+            raise StoreRefused(f"{name} is over {limit} bytes", "too_large")
+        return data, str(response.headers.get("etag", "")).strip('"')
 
     def create_multipart(self, bucket: str, name: str) -> str:
         """Begin; the upload id. Nothing is visible before `complete_multipart`."""
@@ -189,16 +249,22 @@ class S3(Minio):
         return self._execute(method, bucket, name, body=body, headers=chosen, query_params=dict(query or {}))
 
 
+def _headers_of(data: bytes) -> DictType:
+    return {"Content-Type": "application/octet-stream", _CHECKSUM: _sha256(data)}
+
+
 def _sha256(data: bytes) -> str:
     return base64.b64encode(hashlib.sha256(data).digest()).decode()
 
 
-def translate(error: Exception) -> BlobError:
+def translate(error: Exception) -> StoreError:
     """What a failed call means to us. The only map from the client's exceptions to ours."""
     if isinstance(error, S3Error):
         code, status = error.code or "", error.response.status
         if code in _MISCONFIGURED or status >= 500 or status == 429:
             return StoreUnavailable(f"the object store cannot be used ({status} {code})", code)
+        if status in (409, 412) and code in _CONDITION_FAILED:
+            return StoreConflict("the object is not the one that was expected", code)
         # 405 is the answer to reading a delete marker by its version id.
         if code in _NOT_THERE or status in (404, 405):
             return NotFound("no such object version", code)
