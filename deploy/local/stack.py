@@ -36,6 +36,7 @@ from minio import Minio
 from deploy.local import broker, database, objects, ports, system
 from deploy.local.authority import Authority, Certificate, Keys, write_private
 from deploy.local.database import Installation
+from deploy.local.objects import Buckets
 from deploy.local.processes import STATE_VARIABLE, Process, Spawner, leftovers, wait_until
 from deploy.local.system import PARTS, Part
 
@@ -92,7 +93,7 @@ class Stack:
         self.state = state.resolve()
         self.replicas = replicas
         self.tenant = tenant
-        self.bucket = f"kanketsu-{tenant}"
+        self.buckets = Buckets.of(tenant)
         self.samples = samples or ROOT / "samples" / tenant
         self.overrides = {name: dict(values) for name, values in (overrides or {}).items()}
         self.parts = tuple(part for part in PARTS if services or part.kind != "service")
@@ -299,6 +300,11 @@ class Stack:
         return f"http://localhost:{self._ports['oidc']}"
 
     @property
+    def bucket(self) -> str:
+        """Where content lies."""
+        return self.buckets.content
+
+    @property
     def nats_url(self) -> str:
         """Broker address."""
         return f"tls://127.0.0.1:{self._ports['nats']}"
@@ -333,7 +339,7 @@ class Stack:
         return self.authority.certificate(name)
 
     def s3(self, identity: str = "app") -> Minio:
-        """A client with the application's key, or with `admin`'s."""
+        """A client with the key of `documents` (app), of `audit`, or of the administrator (admin)."""
         return objects.client(self._ports["s3"], self.keys, identity)
 
     def nats_options(self, user: str = system.ADMIN) -> dict[str, object]:
@@ -420,6 +426,8 @@ class Stack:
             "tenant": self.tenant,
             "tenant_name": system.TENANT_NAMES.get(self.tenant, self.tenant),
             "bucket": self.bucket,
+            "kept_bucket": self.buckets.kept,
+            "live_bucket": self.buckets.live,
             "service": part.name,
             "process": name,
             "nats_url": self.nats_url,
@@ -536,7 +544,7 @@ class Stack:
             self.keys,
             # A CA of its own: a service's certificate must not open the store's inner ports.
             Authority(self.state / "tls" / "store", self.tenant, f"Kanketsu {self.tenant} store-internal CA"),
-            objects.identities(self.bucket, self.keys),
+            objects.identities(self.buckets, self.keys),
         )
 
     def _write_nats(self) -> None:
@@ -776,7 +784,7 @@ class Stack:
             master = f"127.0.0.1:{self._ports['store_master']}"
             filer = f"127.0.0.1:{self._ports['store_filer']}"
             shell = (weed, "shell", f"-master={master}", f"-filer={filer}")
-            objects.make_bucket(self._ports["s3"], self.keys, self.bucket, shell, self.state / "store")
+            objects.make_buckets(self._ports["s3"], self.keys, self.buckets.all, shell, self.state / "store")
 
     def _superuser_url(self) -> str:
         password = self.keys.read("postgres-password")

@@ -1,4 +1,4 @@
-"""python -m services.audit serve | migrate | verify | export. Wiring only.
+"""python -m services.audit serve | migrate | verify | export | restore. Wiring only.
 
 `verify` needs nothing but this checkout: no settings, no database, no service.
 """
@@ -23,6 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     verify.add_argument("--since", type=Path, metavar="CHECKPOINT", help="an older checkpoint it must continue")
     export = commands.add_parser("export", help="write the log as a folder; the export itself is recorded")
     export.add_argument("--out", required=True, type=Path, metavar="FOLDER")
+    commands.add_parser("restore", help="after a database backup was put back: bring back what was signed since")
     chosen = parser.parse_args(arguments)
 
     # Each command imports what it needs, so that `verify` runs on a machine with nothing else.
@@ -34,12 +35,18 @@ def main(arguments: list[str] | None = None) -> int:
         return _migrate()
     from chassis import process
     from services.audit import service
+    from services.audit.continuity import NotRestored
     from services.audit.export import ExportError
 
     try:
-        process.run(service.serve() if chosen.command == "serve" else service.export(chosen.out))
-    except ExportError as error:
-        sys.stderr.write(f"not exported: {error}\n")
+        if chosen.command == "serve":
+            process.run(service.serve())
+        elif chosen.command == "restore":
+            process.run(service.restore())
+        else:
+            process.run(service.export(chosen.out))
+    except (ExportError, NotRestored) as error:
+        sys.stderr.write(f"{chosen.command} failed: {error}\n")
         return 2
     return 0
 

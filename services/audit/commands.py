@@ -1,39 +1,55 @@
 """Everything that writes to the log, one transaction each.
 
 Appending gives numbers (any replica, one at a time, through the coordinator row). Integrating makes the tree of what
-was appended, publishing signs it (the one replica that leads). Each step killed anywhere and run again gives the same
-bytes: numbers are given once, tiles and roots follow from them, and Ed25519 is deterministic.
+was appended, publishing signs it, closing ends a year (the one replica that leads). Each step killed anywhere and run
+again gives the same bytes: numbers are given once, tiles and roots follow from them, and Ed25519 is deterministic.
+
+Nothing is signed that does not continue the head in the object store, which no restore of the database brings back.
 """
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 
 from chassis import telemetry
 from chassis.db import Connection, Pool, transaction
 from chassis.errors import DomainError, FieldViolation, Kind
+from chassis.s3 import StoreConflict, StoreError
 from services.audit import domain, store, tlog
 from services.audit.entry import EntryError, Leaf, encode
-from services.audit.note import SigningKey, open_checkpoint, sign_checkpoint
+from services.audit.note import (
+    Checkpoint,
+    SigningKey,
+    open_checkpoint,
+    parse_checkpoint,
+    parse_note,
+    sign_checkpoint,
+)
 from services.audit.store import Coordinator, Log, NewEntry
+from services.audit.tlog import ENTRIES, Tile
+from services.audit.vault import FINAL, Altered, Vault
 
 # Leaves integrated in one transaction.
 INTEGRATION_STEP = 8192
+# Tiles and bundles on their way to the object store at one time.
+KEEP_STEP = 32
 
 
 class LogKeys:
     """The log's signing key under the name of each year's log."""
 
     def __init__(self, prefix: str, pem: bytes) -> None:
-        self._prefix = prefix
+        self.prefix = prefix
         self._pem = pem
         self.of = lru_cache(maxsize=4)(self._of)
 
     def _of(self, log_year: int) -> SigningKey:
-        return SigningKey.from_pem(domain.origin(self._prefix, log_year), self._pem)
+        return SigningKey.from_pem(domain.origin(self.prefix, log_year), self._pem)
 
 
 # --- appending --------------------------------------------------------------------------------------------------
@@ -140,16 +156,30 @@ def _prepare(leaves: Sequence[Leaf]) -> list[NewEntry]:
 
 
 async def _lock_head(conn: Connection, keys: LogKeys, now: dt.datetime) -> Coordinator:
-    """The coordinator, locked; with the first leaf of a fiscal year a new log begins."""
+    """The coordinator, locked; the very first leaf opens the first log. Later years are opened by `turn_year`.
+
+    UNAVAILABLE NOT_RECORDED until the database, since it was started, has been compared with the head in the object
+    store: a number might be given that an older life of this database has given already.
+    """
     head = await store.lock_coordinator(conn)
-    # A clock that was set back must not reopen the log of an earlier year.
-    log_year = max(head.log_year, domain.fiscal_year(now.date()))
-    if log_year == head.log_year:
-        return head
+    if not head.compared:
+        raise DomainError(
+            Kind.UNAVAILABLE, "NOT_RECORDED", "the log has not been compared with its head in the object store yet"
+        )
+    return head if head.log_year else await open_log(conn, keys, domain.fiscal_year(now.date()), now)
+
+
+async def open_log(conn: Connection, keys: LogKeys, log_year: int, now: dt.datetime) -> Coordinator:
+    """An empty log, from now on the one that is written. The coordinator is locked by this transaction."""
     verifier = keys.of(log_year).verifier
     await store.insert_log(conn, log_year, verifier.name, verifier.vkey, tlog.EMPTY_ROOT, now)
     await store.move_coordinator(conn, log_year, 0)
-    return Coordinator(log_year, 0)
+    return Coordinator(log_year, 0, True)
+
+
+async def add(conn: Connection, head: Coordinator, leaves: Sequence[Leaf]) -> None:
+    """Leaves of the log's own, within a transaction that has locked the coordinator."""
+    await _sequence(conn, head, _prepare(leaves))
 
 
 async def _sequence(conn: Connection, head: Coordinator, entries: Sequence[NewEntry]) -> list[Leaf]:
@@ -178,7 +208,15 @@ def _broken(message: str) -> DomainError:
 
 
 class LogDamaged(Exception):
-    """The database does not hold what it held before. Nothing more is signed until somebody has looked."""
+    """Database or object store do not hold what they held before. Nothing more is signed until somebody has looked."""
+
+
+class LogBehind(LogDamaged):
+    """The database is older than the head in the object store: it was restored. `restore` brings it up to the head."""
+
+
+class Fenced(Exception):
+    """Another process signs. This one stops and looks again."""
 
 
 async def integrate(conn: Connection, log_year: int) -> int:
@@ -209,12 +247,17 @@ def _tree(log: Log) -> tlog.Edge:
     return edge
 
 
-async def publish(conn: Connection, keys: LogKeys, log_year: int, now: dt.datetime) -> int | None:
+async def publish(conn: Connection, keys: LogKeys, vault: Vault, log_year: int, now: dt.datetime) -> int | None:
     """Sign a checkpoint over the integrated tree; returns its size, None when the last one covers it already.
 
-    Crash before the commit: nobody saw the signature, and the next one over the same tree is the same bytes.
-    LogDamaged if the tree does not continue the last checkpoint's, or the key is not the log's.
+    First everything full goes to the object store under lock, then the head there moves by compare and swap, then the
+    database follows. Crash in between: the head is ahead by a checkpoint over leaves that the database has; the next
+    run signs the same bytes or more.
+
+    LogDamaged if the tree does not continue the last checkpoint or the head, or the key is not the log's. Fenced if
+    another process moved the head. StoreError: nothing is signed without its outside memory.
     """
+    await keep_full(conn, vault, log_year)
     async with conn.transaction():
         log = await store.lock_log(conn, log_year)
         if log.checkpoint_size == log.size:
@@ -224,10 +267,164 @@ async def publish(conn: Connection, keys: LogKeys, log_year: int, now: dt.dateti
             raise LogDamaged(f"the signing key is not that of {log.origin}")
         _tree(log)
         if log.checkpoint_size:
-            last = open_checkpoint(log.checkpoint, key.verifier)
-            tiles = await store.read_tiles(conn, log, tlog.tiles_for([(0, last.size)], log.size))
-            if tlog.root_at(last.size, tiles) != last.root:
-                raise LogDamaged(f"the tree of {log.origin} does not continue its checkpoint of {last.size}")
+            await require_continuation(conn, log, open_checkpoint(log.checkpoint, key.verifier))
+        head = await vault.head()
+        if head is None:
+            if log.checkpoint_size or await store.last_closed(conn) is not None:
+                raise LogDamaged("the object store has lost the head of the log")
+        else:
+            await require_head(conn, keys, log, head.note)
         note = sign_checkpoint(log.origin, log.size, log.root, key)
-        await store.save_checkpoint(conn, log_year, log.size, note, now)
+        for path, content in await _partials(conn, log):
+            await vault.show(log_year, path, content)
+        if await store.archive_checkpoint(conn, log_year, log.size, note, now):
+            await vault.keep(log_year, f"checkpoints/{log.size}", note)
+        if head is None or head.note != note:
+            try:
+                await vault.move_head(head, note)
+            except StoreConflict as conflict:
+                raise Fenced(f"another process moved the head of {log.origin}") from conflict
+        await store.save_checkpoint(conn, log_year, log.size, note)
     return log.size
+
+
+async def require_head(conn: Connection, keys: LogKeys, log: Log, head: bytes) -> None:
+    """The head is a checkpoint of this log that its tree continues, or, before its first, the final one of the log
+    before it. LogBehind if this database is older than the head, LogDamaged for everything else."""
+    log_year = head_year(head)
+    checkpoint = open_checkpoint(head, keys.of(log_year).verifier)
+    if log_year == log.log_year:
+        if checkpoint.size < log.checkpoint_size:
+            raise LogDamaged(f"the head in the object store is of {checkpoint.size} leaves, older than the database's")
+        await require_continuation(conn, log, checkpoint)
+        return
+    if log_year > log.log_year:
+        raise LogBehind(f"the head in the object store is of {checkpoint.origin}, the database's log of {log.origin}")
+    before = await store.last_closed(conn)
+    if log.checkpoint_size or before is None or before.checkpoint != head:
+        raise LogDamaged(
+            f"the head in the object store is of {checkpoint.origin}, which is not the log before this one"
+        )
+
+
+def head_year(head: bytes) -> int:
+    """The fiscal year of a checkpoint, not believed yet. NoteError if it is none."""
+    return domain.year_of(parse_checkpoint(parse_note(head).text).origin)
+
+
+async def require_continuation(conn: Connection, log: Log, older: Checkpoint) -> None:
+    """The tree has the older one's leaves as its first. LogBehind if it is shorter, LogDamaged if they are others."""
+    if older.size > log.size:
+        raise LogBehind(f"{log.origin} has {log.size} leaves here; {older.size} were signed")
+    tiles = await store.read_tiles(conn, log, tlog.tiles_for([(0, older.size)], log.size))
+    if tlog.root_at(older.size, tiles) != older.root:
+        raise LogDamaged(f"the tree of {log.origin} does not continue its checkpoint of {older.size}")
+
+
+async def keep_full(conn: Connection, vault: Vault, log_year: int) -> None:
+    """Put every full tile and bundle that is not there yet into the object store, under lock.
+
+    Crash in between: what was written is written again, with the same bytes. LogDamaged if others lie there.
+    """
+    log = await store.log_of(conn, log_year)
+    if log is None:
+        raise LookupError(f"there is no log of {log_year}")
+    paths = [
+        Tile(level, index)
+        for level in (ENTRIES, *range(tlog.levels_at(log.size)))
+        for index in range(tlog.full_tiles(log.kept_size, level), tlog.full_tiles(log.size, level))
+    ]
+    for first in range(0, len(paths), KEEP_STEP):
+        step = paths[first : first + KEEP_STEP]
+        hashes = await store.read_tiles(conn, log, [tile for tile in step if tile.level != ENTRIES])
+        try:
+            async with asyncio.TaskGroup() as group:
+                for tile in step:
+                    content = (
+                        tlog.encode_bundle(await store.bundle_entries(conn, log_year, tile))
+                        if tile.level == ENTRIES
+                        else hashes[tile.level, tile.index]
+                    )
+                    group.create_task(vault.keep(log_year, tile.path, content))
+        except* Altered as altered:
+            raise LogDamaged(str(altered.exceptions[0])) from altered
+        except* StoreError as failed:
+            raise failed.exceptions[0] from failed
+    if paths:
+        await store.note_kept(conn, log_year, log.size)
+
+
+async def _partials(conn: Connection, log: Log) -> list[tuple[str, bytes]]:
+    """Path and bytes of the partial bundle and tiles of a tree."""
+    found = []
+    for tile, content in tlog.Edge.restore(log.size, log.edge).partials():
+        if tile.level == 0:
+            bundle = Tile(ENTRIES, tile.index, tile.width)
+            found.append((bundle.path, tlog.encode_bundle(await store.bundle_entries(conn, log.log_year, bundle))))
+        found.append((tile.path, content))
+    return found
+
+
+async def tidy(conn: Connection, vault: Vault) -> None:
+    """Withdraw the partial tiles of earlier checkpoints from the object store; whoever read there has had its time."""
+    log = await store.current_log(conn)
+    if log is not None:
+        await vault.withdraw_all_but(log.log_year, {path for path, _ in await _partials(conn, log)})
+
+
+# --- the year's change ------------------------------------------------------------------------------------------
+
+
+async def turn_year(
+    conn: Connection, keys: LogKeys, vault: Vault, now: dt.datetime, new_id: Callable[[], str]
+) -> int | None:
+    """When the fiscal year has changed: sign the old log's final checkpoint, close it, and open the new log with a
+    leaf that names that checkpoint. Returns the new year, None while the old one lasts.
+
+    Nobody appends meanwhile, so no leaf is between the two. Crash before the commit: the old log goes on, the head is
+    at most one checkpoint ahead. A clock that was set back does not bring an old year back.
+    """
+    log_year = domain.fiscal_year(now.date())
+    async with conn.transaction():
+        head = await store.lock_coordinator(conn)
+        if not 0 < head.log_year < log_year or not head.compared:
+            return None
+        while await integrate(conn, head.log_year) == INTEGRATION_STEP:
+            pass
+        await publish(conn, keys, vault, head.log_year, now)
+        await store.close_log(conn, head.log_year)
+        old = await store.lock_log(conn, head.log_year)
+        opening = Leaf(
+            event_id=new_id(),
+            time=now,
+            action="log.opened",
+            service="audit",
+            staff_id="service:audit",
+            object_type="log",
+            object_id=domain.origin(keys.prefix, log_year),
+            detail={
+                "previous": old.origin,
+                "previous_size": str(old.checkpoint_size),
+                "previous_root": old.root.hex(),
+                "previous_checkpoint": sha256(old.checkpoint).hexdigest(),
+            },
+        )
+        await add(conn, await open_log(conn, keys, log_year, now), [opening])
+    return log_year
+
+
+async def keep_final(conn: Connection, vault: Vault, log_year: int) -> None:
+    """A closed log's final checkpoint, and what is partial under it, into the object store under lock.
+
+    Crash in between: done again with the same bytes. LogDamaged if others lie there.
+    """
+    log = await store.log_of(conn, log_year)
+    if log is None or not log.closed:
+        raise LookupError(f"the log of {log_year} is not closed")
+    try:
+        for path, content in await _partials(conn, log):
+            await vault.keep(log_year, path, content)
+        await vault.keep(log_year, FINAL, log.checkpoint)
+    except Altered as altered:
+        raise LogDamaged(str(altered)) from altered
+    await store.note_final_kept(conn, log_year)

@@ -60,3 +60,8 @@ def fiscal_year(day: dt.date) -> int:
 def origin(prefix: str, year: int) -> str:
     """Name of a year's log, of its key and of its checkpoints: `<prefix>/<fiscal year>`."""
     return f"{prefix}/{year}"
+
+
+def year_of(log_origin: str) -> int:
+    """The fiscal year in the name of a log; ValueError if it is not one of ours."""
+    return int(log_origin.rsplit("/", 1)[1])

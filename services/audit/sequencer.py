@@ -1,7 +1,8 @@
 """The one replica that makes the tree and signs it.
 
 Leadership is a session's advisory lock, and all work is done on that same connection: whoever loses it can no longer
-commit. A second leader, should there ever be one, waits at the log's row and then finds nothing left to do.
+commit. A second leader, should there ever be one, waits at the log's row and then finds nothing left to do; one on
+another copy of the database loses the race for the head in the object store.
 """
 
 from __future__ import annotations
@@ -10,22 +11,27 @@ import asyncio
 import datetime as dt
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 
 from chassis import clock, db, telemetry
 from chassis.db import Connection, Pool
 from chassis.errors import DomainError
-from services.audit import commands, store
-from services.audit.commands import LogDamaged, LogKeys
+from chassis.s3 import StoreError
+from services.audit import commands, continuity, domain, store
+from services.audit.commands import Fenced, LogDamaged, LogKeys
 from services.audit.note import NoteError
 from services.audit.tlog import TreeError
+from services.audit.vault import Vault
 
 log = logging.getLogger(__name__)
 
 # Key of the advisory lock; one database is one municipality.
 LEADER_LOCK = 0x41554449
 RETRY_SECONDS = 1.0
+DAMAGED_SECONDS = 10.0
 # What is appended in this time shares one step of the tree and one signature. A checkpoint may be 2 s behind its records.
 GATHER_SECONDS = 0.2
 SWEEP_SECONDS = 60.0
@@ -34,9 +40,10 @@ SWEEP_SECONDS = 60.0
 class Sequencer:
     """Runs in every replica; one leads."""
 
-    def __init__(self, pool: Pool, keys: LogKeys, interval: float, recover_after: float) -> None:
+    def __init__(self, pool: Pool, keys: LogKeys, vault: Vault, interval: float, recover_after: float) -> None:
         self._pool = pool
         self._keys = keys
+        self._vault = vault
         self._interval = interval
         # A direct source that was silent this long has crashed; the same as the recorders' own rule.
         self._silence = dt.timedelta(seconds=recover_after)
@@ -58,37 +65,61 @@ class Sequencer:
                         finally:
                             # The lock lives as long as the connection: it must not go back to the pool.
                             await conn.close()
-            except DomainError as error:
-                log.warning("sequencer waits", extra={"error": error.message})
+            except (DomainError, StoreError, Fenced) as error:
+                # Records are still taken; without the head in the object store nothing is signed.
+                log.warning("sequencer waits", extra={"error": str(error)})
+                telemetry.count("log.waits", reason=type(error).__name__)
             except LogDamaged as error:
-                # Records are still taken, nothing more is signed until somebody has put the database right.
+                # Nothing more is signed until somebody has put things right; what to do is in the message.
                 log.error("nothing is signed: the log is damaged", extra={"error": str(error)})
                 telemetry.count("log.damaged")
-                await asyncio.sleep(30)
+                await asyncio.sleep(DAMAGED_SECONDS)
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _lead(self, conn: Connection) -> None:
+        with _damage():
+            await continuity.compare(conn, self._keys, self._vault)
+        turned = 0
         # While nobody led, perhaps nobody could write: sources get their time anew.
         next_sweep = time.monotonic() + self._silence.total_seconds()
         while True:
             # Cleared before the look, so that what is appended during it brings another one.
             self._wake.clear()
-            await advance(conn, self._keys)
+            await advance(conn, self._keys, self._vault)
+            if turned != (year := domain.fiscal_year(clock.today())):
+                await self._turn_year(conn)
+                turned = year
             if time.monotonic() >= next_sweep:
                 next_sweep = time.monotonic() + min(SWEEP_SECONDS, self._silence.total_seconds() / 3)
+                await commands.tidy(conn, self._vault)
                 if await commands.recover_sources(self._pool, self._keys, self._silence, clock.now(), clock.new_id):
                     continue
             await clock.either(self._wake, self._interval)
             await asyncio.sleep(GATHER_SECONDS)
 
+    async def _turn_year(self, conn: Connection) -> None:
+        with _damage():
+            year = await commands.turn_year(conn, self._keys, self._vault, clock.now(), clock.new_id)
+            if year is not None:
+                log.info("a new fiscal year's log was opened", extra={"log_year": year})
+            for closed in await store.closed_logs_to_keep(conn):
+                await commands.keep_final(conn, self._vault, closed)
 
-async def advance(conn: Connection, keys: LogKeys) -> None:
-    """Integrate all that was appended and sign it. LogDamaged if the database does not hold what it held before."""
-    try:
+
+async def advance(conn: Connection, keys: LogKeys, vault: Vault) -> None:
+    """Integrate all that was appended and sign it. LogDamaged if database or store do not hold what they held before."""
+    with _damage():
         for log_year in await store.pending_logs(conn):
             while await commands.integrate(conn, log_year) == commands.INTEGRATION_STEP:
                 pass
-            await commands.publish(conn, keys, log_year, clock.now())
+            await commands.publish(conn, keys, vault, log_year, clock.now())
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
+    """What can only come from a database or a store that was tampered with, as LogDamaged."""
+    try:
+        yield
     except (TreeError, NoteError, psycopg.IntegrityError) as error:
         raise LogDamaged(f"{type(error).__name__}: {error}") from error
 

@@ -7,7 +7,7 @@ import os
 from functools import partial
 from pathlib import Path
 
-from chassis import db, serving
+from chassis import clock, db, serving
 from chassis.broker import Broker
 from chassis.epochs import DatabaseSink
 from chassis.identity import Identity, IdentityVerifier, KeyVerifier
@@ -16,7 +16,7 @@ from chassis.recorder import Access, Recorder
 from chassis.serving import Parts, Wiring
 from chassis.settings import SettingsError
 from kanketsu.audit.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
-from services.audit import settings, store
+from services.audit import continuity, settings, store
 from services.audit.api import Api
 from services.audit.commands import LogKeys
 from services.audit.consumer import consumers
@@ -33,7 +33,9 @@ async def serve() -> None:
     keys = _keys(configured)
 
     async def build(parts: Parts) -> Wiring:
-        sequencer = Sequencer(parts.pool, keys, configured.checkpoint_interval, configured.recover_after)
+        sequencer = Sequencer(
+            parts.pool, keys, configured.vault(), configured.checkpoint_interval, configured.recover_after
+        )
         receipts = KeyVerifier(configured.receipt_jwks_file)
         api = Api(parts.pool, keys, parts.recorder, receipts, sequencer.wake)
         return Wiring(
@@ -84,6 +86,19 @@ async def export(folder: Path) -> None:
         print(f"{log.checkpoint_size} leaves of {log.origin} in {folder}")
     finally:
         await pool.close()
+
+
+async def restore() -> None:
+    """Bring the database up to the head in the object store after a backup was put back. NotRestored."""
+    configured = settings.read()
+    pool = db.open_pool(configured.database_url, POLICY.service, size=1)
+    await pool.open(wait=True)
+    try:
+        async with db.connection(pool) as conn:
+            restored = await continuity.restore(conn, _keys(configured), configured.vault(), clock.now(), clock.new_id)
+    finally:
+        await pool.close()
+    print(f"{restored.leaves} leaves brought back; the head was {'put back' if restored.head else 'in place'}")
 
 
 def _as_signed(checkpoint: bytes, _size: int, _root: bytes) -> bytes:

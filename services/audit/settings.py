@@ -6,12 +6,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from chassis.s3 import StoreConfig
 from chassis.settings import PREFIX, Secret, ServiceSettings, load
+from services.audit.vault import Vault
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(ServiceSettings):
-    """What `serve` and `export` need."""
+    """What `serve`, `export` and `restore` need."""
 
     # Of the role audit_app: may add to the log and read it, never change it.
     database_url: Secret
@@ -23,8 +25,32 @@ class Settings(ServiceSettings):
     log_origin: str
     # Ed25519 private key, unencrypted PKCS #8 PEM; signs checkpoints and nothing else.
     log_signing_key_file: Path
+    # https://host:port of an S3 service with object lock; the scheme decides TLS.
+    s3_url: str
+    s3_access_key: Secret
+    s3_secret_key: Secret
+    # Versioned, with object lock: what is kept. And one without: what changes with every checkpoint.
+    s3_kept_bucket: str
+    s3_live_bucket: str
+    s3_region: str = "us-east-1"
+    # Certificate authority of the store, when it is not a public one.
+    s3_ca_file: Path | None = None
+    # Whole years after its fiscal year for which a log's copies are locked (SC-03).
+    log_retention_years: int = 5
     # Seconds between looks for leaves that other replicas appended.
     checkpoint_interval: float = 0.5
+
+    def vault(self) -> Vault:
+        """The log's copies in the object store."""
+        config = StoreConfig(
+            endpoint=self.s3_url,
+            bucket=self.s3_kept_bucket,
+            access_key=str(self.s3_access_key),
+            secret_key=str(self.s3_secret_key),
+            region=self.s3_region,
+            ca_file=self.s3_ca_file,
+        )
+        return Vault(config, self.s3_live_bucket, self.log_retention_years)
 
 
 @dataclass(frozen=True, kw_only=True)

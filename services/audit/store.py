@@ -32,12 +32,16 @@ class Coordinator:
 
     log_year: int
     next_index: int
+    # Whether the database, as it runs now, was compared with the head in the object store.
+    compared: bool
 
 
 async def lock_coordinator(conn: Connection) -> Coordinator:
     """Whoever holds this row appends; all others wait until the transaction ends."""
     async with conn.cursor(row_factory=class_row(Coordinator)) as cursor:
-        await cursor.execute("SELECT log_year, next_index FROM coordinator FOR UPDATE")
+        await cursor.execute(
+            "SELECT log_year, next_index, compared_in = this_life() AS compared FROM coordinator FOR UPDATE"
+        )
         head = await cursor.fetchone()
     if head is None:
         raise LookupError("the coordinator row is gone")
@@ -47,6 +51,11 @@ async def lock_coordinator(conn: Connection) -> Coordinator:
 async def move_coordinator(conn: Connection, log_year: int, next_index: int) -> None:
     """Give the next number."""
     await conn.execute("UPDATE coordinator SET log_year = %s, next_index = %s", (log_year, next_index))
+
+
+async def mark_compared(conn: Connection) -> None:
+    """From now on, until the database is started anew, numbers may be given."""
+    await conn.execute("UPDATE coordinator SET compared_in = this_life()")
 
 
 async def insert_log(
@@ -185,9 +194,15 @@ class Log:
     edge: list[bytes]
     checkpoint: bytes
     checkpoint_size: int
+    kept_size: int
+    closed: bool
+    final_kept: bool
 
 
-_LOG = "SELECT log_year, origin, verifier_key, size, root, edge, checkpoint, checkpoint_size FROM logs"
+_LOG = (
+    "SELECT log_year, origin, verifier_key, size, root, edge, checkpoint, checkpoint_size, kept_size, closed,"
+    " final_kept FROM logs"
+)
 
 
 async def current_log(conn: Connection) -> Log | None:
@@ -205,6 +220,13 @@ async def lock_log(conn: Connection, log_year: int) -> Log:
     if log is None:
         raise LookupError(f"there is no log of {log_year}")
     return log
+
+
+async def log_of(conn: Connection, log_year: int) -> Log | None:
+    """The log of a year."""
+    async with conn.cursor(row_factory=class_row(Log)) as cursor:
+        await cursor.execute(f"{_LOG} WHERE log_year = %s", (log_year,))
+        return await cursor.fetchone()
 
 
 async def pending_logs(conn: Connection) -> list[int]:
@@ -244,16 +266,49 @@ async def save_tree(conn: Connection, log_year: int, edge: Edge, old_size: int) 
     return cursor.rowcount == 1
 
 
-async def save_checkpoint(conn: Connection, log_year: int, size: int, note: bytes, now: dt.datetime) -> None:
-    """The checkpoint now in force; the first of an hour is kept for good."""
+async def save_checkpoint(conn: Connection, log_year: int, size: int, note: bytes) -> None:
+    """The checkpoint now in force."""
     await conn.execute(
         "UPDATE logs SET checkpoint = %s, checkpoint_size = %s WHERE log_year = %s", (note, size, log_year)
     )
-    await conn.execute(
+
+
+async def archive_checkpoint(conn: Connection, log_year: int, size: int, note: bytes, now: dt.datetime) -> bool:
+    """Keep this checkpoint for good if it is the first of its hour; whether it is."""
+    cursor = await conn.execute(
         "INSERT INTO checkpoints (log_year, size, note, signed_at) SELECT %s, %s, %s, %s WHERE NOT EXISTS"
         " (SELECT 1 FROM checkpoints WHERE log_year = %s AND signed_at >= date_trunc('hour', %s::timestamptz))",
         (log_year, size, note, now, log_year, now),
     )
+    return cursor.rowcount == 1
+
+
+async def note_kept(conn: Connection, log_year: int, size: int) -> None:
+    """Full tiles and bundles of this many leaves lie in the object store."""
+    await conn.execute("UPDATE logs SET kept_size = %s WHERE log_year = %s AND kept_size < %s", (size, log_year, size))
+
+
+async def close_log(conn: Connection, log_year: int) -> None:
+    """No more leaves."""
+    await conn.execute("UPDATE logs SET closed = true WHERE log_year = %s", (log_year,))
+
+
+async def last_closed(conn: Connection) -> Log | None:
+    """The newest closed log."""
+    async with conn.cursor(row_factory=class_row(Log)) as cursor:
+        await cursor.execute(f"{_LOG} WHERE closed ORDER BY log_year DESC LIMIT 1")
+        return await cursor.fetchone()
+
+
+async def note_final_kept(conn: Connection, log_year: int) -> None:
+    """The final checkpoint lies in the object store."""
+    await conn.execute("UPDATE logs SET final_kept = true WHERE log_year = %s", (log_year,))
+
+
+async def closed_logs_to_keep(conn: Connection) -> list[int]:
+    """Years whose log is closed and whose final checkpoint is not in the object store yet."""
+    cursor = await conn.execute("SELECT log_year FROM logs WHERE closed AND NOT final_kept ORDER BY log_year")
+    return [log_year for (log_year,) in await cursor.fetchall()]
 
 
 async def read_tiles(conn: Connection, log: Log, tiles: Sequence[Tile]) -> dict[tuple[int, int], bytes]:

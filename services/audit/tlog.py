@@ -112,6 +112,11 @@ def width_at(size: int, level: int, index: int) -> int:
     return min(TILE_WIDTH, max(0, available - index * TILE_WIDTH))
 
 
+def full_tiles(size: int, level: int) -> int:
+    """How many tiles of this level (ENTRIES: bundles) a tree of `size` leaves has full."""
+    return size >> (8 * (max(level, 0) + 1))
+
+
 def levels_at(size: int) -> int:
     """Number of tile levels of a tree of `size` leaves: 0 for the empty tree, 1 up to 255 leaves, 2 from 256."""
     return (size.bit_length() + 7) // 8

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import warnings
 from collections.abc import AsyncIterator, Iterator
@@ -61,10 +60,7 @@ def minio_server(tmp_path_factory: pytest.TempPathFactory, engines: Stack) -> It
         warnings.warn(notice, stacklevel=1)
         pytest.skip(notice)
     folder: Path = tmp_path_factory.mktemp("minio")
-    policies = objects.identities(minio.BUCKET, engines.keys)["policies"]
-    assert isinstance(policies, list)
-    policy = json.loads(policies[0]["content"])
-    with minio.running(binary, folder, policy) as server:
+    with minio.running(binary, folder, objects.content_policy(minio.BUCKET)) as server:
         access, secret = server.admin_keys
         as_admin = dataclasses.replace(server.config, access_key=access, secret_key=secret)
         yield Server("minio", server.config, server.admin, as_admin)

@@ -246,6 +246,25 @@ def test_writes_are_synced(engines: Stack) -> None:
         timeout=30,
         check=True,
     ).stdout
-    [location] = json.loads(shown[shown.index("{") : shown.rindex("}") + 1])["locations"]
-    assert location["locationPrefix"] == f"/buckets/{engines.bucket}/"
-    assert location["fsync"] is True
+    locations = json.loads(shown[shown.index("{") : shown.rindex("}") + 1])["locations"]
+    synced = {location["locationPrefix"] for location in locations if location["fsync"] is True}
+    assert synced == {f"/buckets/{bucket}/" for bucket in engines.buckets.all}
+
+
+def test_the_log_s_key_cannot_delete_what_is_kept_and_sees_no_content(engines: Stack) -> None:
+    """Least power: audit writes its copies once; documents does not reach them, nor audit the content (I2)."""
+    audit, buckets = engines.s3("audit"), engines.buckets
+    version = _put(audit, buckets.kept, "2026/控え")
+    for refused in (
+        lambda: audit.remove_object(buckets.kept, "2026/控え", version),
+        lambda: audit.remove_object(buckets.kept, "2026/控え"),
+        lambda: _put(audit, buckets.content, "侵入"),
+        lambda: _put(engines.s3(), buckets.kept, "侵入"),
+        lambda: _put(engines.s3(), buckets.live, "head"),
+        lambda: engines.s3().get_object(buckets.kept, "2026/控え"),
+    ):
+        with pytest.raises(S3Error) as error:
+            refused()
+        assert error.value.code == "AccessDenied"
+    audit.put_object(buckets.live, "2026/tile/0/000.p/1", io.BytesIO(b"x"), 1)
+    audit.remove_object(buckets.live, "2026/tile/0/000.p/1")

@@ -14,16 +14,36 @@ CREATE TABLE logs (
     edge bytea [] NOT NULL DEFAULT '{}',
     -- The last signed checkpoint (a signed note) and its size; never smaller again.
     checkpoint bytea NOT NULL DEFAULT '',
-    checkpoint_size bigint NOT NULL DEFAULT 0 CHECK (checkpoint_size BETWEEN 0 AND size)
+    checkpoint_size bigint NOT NULL DEFAULT 0,
+    -- Leaves whose full tiles and bundles lie in the object store; what is partial is not counted.
+    kept_size bigint NOT NULL DEFAULT 0,
+    -- A closed log has its final checkpoint and takes no more leaves. `final_kept`: that checkpoint and what is partial
+    -- under it lie in the object store too.
+    closed boolean NOT NULL DEFAULT false,
+    final_kept boolean NOT NULL DEFAULT false,
+    CONSTRAINT logs_within_size CHECK (checkpoint_size BETWEEN 0 AND size AND kept_size BETWEEN 0 AND size)
 );
 
 -- The one place where numbers of leaves are given: locked FOR UPDATE by whoever appends, in whichever replica.
 CREATE TABLE coordinator (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     log_year integer NOT NULL,
-    next_index bigint NOT NULL CHECK (next_index >= 0)
+    next_index bigint NOT NULL CHECK (next_index >= 0),
+    -- The life of this database in which the log was last compared with the head in the object store (this_life).
+    compared_in text NOT NULL DEFAULT ''
 );
 INSERT INTO coordinator (log_year, next_index) VALUES (0, 0);
+
+-- Another start of the server (a backup put back, a standby promoted), another database or another table (a dump put back)
+-- is another life: compare anew, before any number is given that may have been given already.
+CREATE FUNCTION this_life() RETURNS text STABLE LANGUAGE sql AS $$
+    SELECT concat_ws(
+        '/',
+        extract(EPOCH FROM pg_postmaster_start_time()),
+        (SELECT oid FROM pg_database WHERE datname = current_database()),
+        'coordinator'::regclass::oid
+    )
+$$;
 
 -- The leaves. Everything but leaf and leaf_hash only repeats what the leaf says, to find it. No foreign key to logs:
 -- its row locks would make appending wait for integration, and the coordinator guards the year.
@@ -126,7 +146,8 @@ CREATE FUNCTION refuse_shrinking() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_TABLE_NAME = 'logs' THEN
         IF NEW.size < OLD.size OR (NEW.size = OLD.size AND NEW.root <> OLD.root)
-            OR NEW.checkpoint_size < OLD.checkpoint_size
+            OR NEW.checkpoint_size < OLD.checkpoint_size OR NEW.kept_size < OLD.kept_size
+            OR (OLD.closed AND (NEW.size <> OLD.size OR NOT NEW.closed)) OR (OLD.final_kept AND NOT NEW.final_kept)
             OR (NEW.checkpoint_size = OLD.checkpoint_size AND NEW.checkpoint <> OLD.checkpoint
                 AND OLD.checkpoint <> '') THEN
             RAISE EXCEPTION 'a log only grows' USING ERRCODE = 'insufficient_privilege';
@@ -140,9 +161,9 @@ CREATE TRIGGER logs_only_grow BEFORE UPDATE ON logs FOR EACH ROW EXECUTE FUNCTIO
 CREATE TRIGGER numbers_only_grow BEFORE UPDATE ON coordinator FOR EACH ROW EXECUTE FUNCTION refuse_shrinking();
 
 GRANT SELECT, INSERT ON logs, entries, tiles, checkpoints TO ${app};
-GRANT UPDATE (size, root, edge, checkpoint, checkpoint_size) ON logs TO ${app};
+GRANT UPDATE (size, root, edge, checkpoint, checkpoint_size, kept_size, closed, final_kept) ON logs TO ${app};
 GRANT SELECT ON coordinator TO ${app};
-GRANT UPDATE (log_year, next_index) ON coordinator TO ${app};
+GRANT UPDATE (log_year, next_index, compared_in) ON coordinator TO ${app};
 GRANT SELECT, INSERT ON sources, aggregates TO ${app};
 GRANT UPDATE (last_seq, seen, opened_at, last_seen_at, state, chain) ON sources TO ${app};
 GRANT UPDATE (last_version, seen) ON aggregates TO ${app};

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import psycopg
 import pytest
@@ -10,9 +11,15 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from chassis import db
+from chassis.s3 import StoreConfig
 from conftest import Database
+from deploy.local.stack import Stack
+from services.audit import store
 from services.audit.commands import LogKeys
 from services.audit.tests.test_verify import KEY
+from services.audit.vault import Vault
+
+_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +30,40 @@ def keys() -> LogKeys:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def place(migrated_database: Callable[[str], Awaitable[Database]]) -> Database:
-    """A fresh audit database."""
-    return await migrated_database("audit")
+    """A fresh audit database, its empty log compared with an empty object store."""
+    place = await migrated_database("audit")
+    await compared(place)
+    return place
+
+
+async def compared(place: Database) -> None:
+    """As after the comparison that a leader makes first."""
+    async with await psycopg.AsyncConnection.connect(place.superuser_url, autocommit=True) as conn:
+        await conn.execute("SET search_path = audit")
+        await store.mark_compared(conn)
+
+
+@pytest.fixture
+def buckets(engines: Stack) -> str:
+    """Two fresh buckets: with object lock, and without under the same name and `-live`."""
+    admin, name = engines.s3("admin"), f"log-{next(_numbers)}"
+    admin.make_bucket(name, object_lock=True)
+    admin.make_bucket(f"{name}-live")
+    return name
+
+
+@pytest.fixture
+def vault(engines: Stack, buckets: str) -> Iterator[Vault]:
+    """The log's copies in them, with the administrator's key."""
+    vault = open_vault(engines, buckets)
+    yield vault
+    vault.close()
+
+
+def open_vault(engines: Stack, bucket: str) -> Vault:
+    """Another process's view of the same buckets."""
+    access, secret = (engines.keys.read(f"s3-admin-{part}-key") for part in ("access", "secret"))
+    return Vault(StoreConfig(engines.s3_url, bucket, access, secret), f"{bucket}-live", retention_years=5)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

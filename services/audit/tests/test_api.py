@@ -35,6 +35,7 @@ from services.audit.policy import AUDIT_OFFICER, POLICY, RECORDS_MANAGER
 from services.audit.sequencer import advance
 from services.audit.tests.making import NOW, batch_of, event_leaf, record, view_leaf
 from services.audit.tests.test_verify import KEY
+from services.audit.vault import Vault
 
 OFFICER = Identity(
     staff_id="S0900",
@@ -62,6 +63,7 @@ class Service:
 
     pool: Pool
     keys: commands.LogKeys
+    vault: Vault
     address: str
     stub: AuditServiceStub
     identities: Signer
@@ -81,7 +83,7 @@ class Service:
     async def log(self, *leaves: Any) -> None:
         await commands.append(self.pool, self.keys, leaves, clock.now())
         async with db.connection(self.pool) as conn:
-            await advance(conn, self.keys)
+            await advance(conn, self.keys, self.vault)
 
     def receipt(self, document_id: str, staff_id: str, **other: object) -> str:
         claims = {"doc": document_id, "ver": "ab" * 32, "sub": staff_id, "ten": "minoh", "rec": "documents.d/e/1"}
@@ -103,7 +105,7 @@ def settings_of(engines, service: str, listen: str = "127.0.0.1:0") -> ServiceSe
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def service(engines, pool, keys) -> AsyncIterator[Service]:
+async def service(engines, pool, keys, vault) -> AsyncIterator[Service]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -121,6 +123,7 @@ async def service(engines, pool, keys) -> AsyncIterator[Service]:
         yield Service(
             pool,
             keys,
+            vault,
             address,
             AuditServiceStub(connection),
             Signer(folder / "identity-signing-key.pem"),

@@ -46,7 +46,7 @@ def free_port() -> int:
 class Replica:
     """One `python -m services.audit serve`."""
 
-    def __init__(self, engines: Any, place: Database, number: int, logs: Path) -> None:
+    def __init__(self, engines: Any, place: Database, bucket: str, number: int, logs: Path) -> None:
         self.grpc, self.health = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
         self._log = logs / f"audit-{number}.log"
         self._engines = engines
@@ -67,6 +67,11 @@ class Replica:
             "KANKETSU_DATABASE_URL": place.app_url,
             "KANKETSU_IDENTITY_JWKS_FILE": str(keys / "identity-jwks.json"),
             "KANKETSU_RECEIPT_JWKS_FILE": str(keys / "receipt-jwks.json"),
+            "KANKETSU_S3_URL": engines.s3_url,
+            "KANKETSU_S3_ACCESS_KEY_FILE": str(keys / "s3-admin-access-key"),
+            "KANKETSU_S3_SECRET_KEY_FILE": str(keys / "s3-admin-secret-key"),
+            "KANKETSU_S3_KEPT_BUCKET": bucket,
+            "KANKETSU_S3_LIVE_BUCKET": f"{bucket}-live",
             "KANKETSU_LOG_ORIGIN": "audit.minoh.example",
             "KANKETSU_LOG_SIGNING_KEY_FILE": str(keys / "log-signing-key.pem"),
         }
@@ -125,8 +130,8 @@ async def run(replica: Replica, *arguments: str, **environment: str) -> tuple[in
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def replicas(engines, place, tmp_path) -> AsyncIterator[list[Replica]]:
-    pair = [Replica(engines, place, number, tmp_path) for number in (1, 2)]
+async def replicas(engines, place, buckets, tmp_path) -> AsyncIterator[list[Replica]]:
+    pair = [Replica(engines, place, buckets, number, tmp_path) for number in (1, 2)]
     await asyncio.gather(*(replica.start() for replica in pair))
     yield pair
     for replica in pair:
@@ -141,9 +146,9 @@ async def checkpoint_of(replica: Replica) -> note.Checkpoint | None:
     return note.open_checkpoint(answer.checkpoint, note.VerifierKey.parse(answer.verifier_key))
 
 
-async def test_migrate_takes_only_its_own_settings_and_runs_once(engines, empty_database, tmp_path):
+async def test_migrate_takes_only_its_own_settings_and_runs_once(engines, empty_database, buckets, tmp_path):
     place = empty_database("audit")
-    replica = Replica(engines, place, 1, tmp_path)
+    replica = Replica(engines, place, buckets, 1, tmp_path)
     code, output = await run(replica, "migrate", KANKETSU_MIGRATE_DATABASE_URL=place.owner_url)
     assert (code, output.splitlines()[-1]) == (0, "applied audit/0002_refusals.sql")
     assert await run(replica, "migrate", KANKETSU_MIGRATE_DATABASE_URL=place.owner_url) == (0, "")
@@ -152,8 +157,8 @@ async def test_migrate_takes_only_its_own_settings_and_runs_once(engines, empty_
 
 
 @pytest.mark.parametrize("wrong", [{"KANKETSU_LOG_SIGNING_KEY_FILE": "/dev/null"}, {"KANKETSU_LOGORIGIN": "x"}])
-async def test_a_wrong_configuration_is_a_short_report(engines, place, tmp_path, wrong):
-    code, output = await run(Replica(engines, place, 1, tmp_path), "serve", **wrong)
+async def test_a_wrong_configuration_is_a_short_report(engines, place, buckets, tmp_path, wrong):
+    code, output = await run(Replica(engines, place, buckets, 1, tmp_path), "serve", **wrong)
     assert code == 2
     assert output.startswith("configuration refused:")
     assert "Traceback" not in output

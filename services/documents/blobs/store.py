@@ -18,7 +18,7 @@ from minio import retention as s3_retention
 from minio.commonconfig import COMPLIANCE, ENABLED
 from minio.datatypes import Object
 
-from chassis.s3 import CALL_ERRORS, S3, StoreConfig, translate
+from chassis.s3 import S3, StoreConfig, attempt
 from services.documents.blobs.crypto import SMALL_LIMIT
 from services.documents.blobs.errors import StoreRefused, StoreUnavailable
 
@@ -214,7 +214,7 @@ class ObjectStore:
 
         The thread cannot be stopped: who cancels the future loses the result, so shield it where the result matters.
         """
-        return asyncio.get_running_loop().run_in_executor(self._threads, _translated, call, *args)
+        return asyncio.get_running_loop().run_in_executor(self._threads, attempt, call, *args)
 
     async def run(self, call: Callable[..., T], *args: object) -> T:
         """`start` and wait."""
@@ -232,13 +232,6 @@ def versioned(version_id: str | None) -> str:
     if not version_id or version_id == "null":
         raise StoreUnavailable("the store returned no version id: is the bucket versioned?", "unversioned")
     return version_id
-
-
-def _translated(call: Callable[..., T], *args: object) -> T:
-    try:
-        return call(*args)
-    except CALL_ERRORS as error:
-        raise translate(error) from error
 
 
 def _whole_seconds(moment: datetime) -> datetime:

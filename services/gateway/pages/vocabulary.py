@@ -213,6 +213,8 @@ RECORDED_ACTIONS: Final[dict[str, str]] = {
     "epoch.close": "送信元の終了",
     "epoch.heartbeat": "送信元の確認",
     "epoch.recovered": "送信元の再開",
+    "log.opened": "年度のログの開始",
+    "backup.restored": "バックアップからの復旧",
 }
 
 # Kinds of things that are recorded.
