@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from services.documents.blobs.s3 import S3
+from chassis.s3 import S3
 from services.documents.blobs.store import StoreConfig
 from tests.chaos.moments import (
     SERVICES,
