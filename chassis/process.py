@@ -8,6 +8,7 @@ import logging
 import signal
 import sys
 from collections.abc import Coroutine
+from typing import TypeVar
 
 import uvloop
 
@@ -15,19 +16,22 @@ from chassis.settings import SettingsError
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 # New objects between two collections. After 700, the default, there was one at every other request, for nothing.
 COLLECT_AFTER = 20_000
 # How often a task is told to end before the process leaves without it.
 CANCELLATIONS = 10
 
 
-def run(main: Coroutine[None, None, None]) -> None:
-    """Run a coroutine to its end on uvloop; a bad configuration is a short report and exit code 2."""
+def run(main: Coroutine[None, None, T]) -> T:
+    """Run a coroutine to its end on uvloop and return what it does; a bad configuration is a short report and exit
+    code 2."""
     # Modules live as long as the process: the collector need not walk through them while people wait.
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)
     try:
-        uvloop.run(main)
+        return uvloop.run(main)
     except SettingsError as error:
         sys.stderr.write("configuration refused:\n" + "".join(f"  {line}\n" for line in error.problems))
         sys.exit(2)

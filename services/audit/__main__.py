@@ -1,4 +1,4 @@
-"""python -m services.audit serve | migrate | verify | export | restore. Wiring only.
+"""python -m services.audit serve | migrate | verify | export | restore | check. Wiring only.
 
 `verify` needs nothing but this checkout: no settings, no database, no service.
 """
@@ -24,6 +24,8 @@ def main(arguments: list[str] | None = None) -> int:
     export = commands.add_parser("export", help="write the log as a folder; the export itself is recorded")
     export.add_argument("--out", required=True, type=Path, metavar="FOLDER")
     commands.add_parser("restore", help="after a database backup was put back: bring back what was signed since")
+    check = commands.add_parser("check", help="compare database, copies and checkpoint with each other; 1 on findings")
+    check.add_argument("--year", type=int, help="fiscal year of the log; the current one without")
     chosen = parser.parse_args(arguments)
 
     # Each command imports what it needs, so that `verify` runs on a machine with nothing else.
@@ -41,6 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if chosen.command == "serve":
             process.run(service.serve())
+        elif chosen.command == "check":
+            return 1 if process.run(service.check(chosen.year)) else 0
         elif chosen.command == "restore":
             process.run(service.restore())
         else:

@@ -16,7 +16,7 @@ from chassis.recorder import Access, Recorder
 from chassis.serving import Parts, Wiring
 from chassis.settings import SettingsError
 from kanketsu.audit.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
-from services.audit import continuity, settings, store
+from services.audit import continuity, self_check, settings, store
 from services.audit.api import Api
 from services.audit.commands import LogKeys
 from services.audit.consumer import consumers
@@ -99,6 +99,30 @@ async def restore() -> None:
     finally:
         await pool.close()
     print(f"{restored.leaves} leaves brought back; the head was {'put back' if restored.head else 'in place'}")
+
+
+async def check(log_year: int | None) -> int:
+    """Compare what the service holds with itself and with what was signed; prints findings, returns how many.
+
+    The current log, or the one of a year. ExportError if there is none.
+    """
+    configured = settings.read()
+    pool = db.open_pool(configured.database_url, POLICY.service, size=1)
+    await pool.open(wait=True)
+    try:
+        async with db.connection(pool) as conn:
+            log = await (store.current_log(conn) if log_year is None else store.log_of(conn, log_year))
+            if log is None or not log.checkpoint:
+                raise ExportError("there is no checkpoint yet")
+            done = await self_check.check(conn, configured.vault(), log.log_year, _print_finding)
+    finally:
+        await pool.close()
+    print(f"{done.leaves} leaves of {done.origin}: {done.findings} finding(s)")
+    return done.findings
+
+
+def _print_finding(place: str, problem: str) -> None:
+    print(f"{place}: {problem}", flush=True)
 
 
 def _as_signed(checkpoint: bytes, _size: int, _root: bytes) -> bytes:

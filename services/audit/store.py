@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - statements are put together from constants of this module
 """All SQL of the audit service. Entries, tiles and checkpoints are only ever inserted."""
 
 from __future__ import annotations
@@ -76,43 +77,69 @@ async def known_events(conn: Connection, event_ids: Sequence[str]) -> set[str]:
     return {event_id for (event_id,) in await cursor.fetchall()}
 
 
-_ENTRY_TYPES = (
-    *("int4", "int8", "uuid", "bytea", "bytea", "timestamptz", "uuid", "int8"),
-    *("text", "text", "text", "text", "text", "text", "int8", "text"),
+# What repeats the leaf, to find it.
+LEAF_COLUMNS = (
+    *("event_id", "occurred_at", "epoch", "seq", "staff_id", "unit_id"),
+    *("action", "outcome", "object_type", "object_id", "object_version", "document_id"),
 )
+_LEAF_COLUMN_LIST = ", ".join(LEAF_COLUMNS)
+_LEAF_TYPES = (
+    *("uuid", "timestamptz", "uuid", "int8", "text", "text"),
+    *("text", "text", "text", "text", "int8", "text"),
+)
+
+
+def columns_of(leaf: Leaf) -> tuple[object, ...]:
+    """The values of LEAF_COLUMNS for a leaf."""
+    return (
+        UUID(leaf.event_id),
+        leaf.time,
+        UUID(leaf.epoch) if leaf.epoch else None,
+        leaf.seq or None,
+        leaf.staff_id,
+        leaf.unit_id,
+        leaf.action,
+        leaf.outcome,
+        leaf.object_type,
+        leaf.object_id,
+        leaf.object_version or None,
+        leaf.document_id or None,
+    )
 
 
 async def insert_entries(conn: Connection, log_year: int, first_index: int, entries: Iterable[NewEntry]) -> None:
     """Leaves at contiguous indexes."""
+    columns = f"log_year, leaf_index, leaf, leaf_hash, {_LEAF_COLUMN_LIST}"
     async with (
         conn.cursor() as cursor,
-        cursor.copy(
-            "COPY entries (log_year, leaf_index, event_id, leaf, leaf_hash, occurred_at, epoch, seq, staff_id, unit_id,"
-            " action, outcome, object_type, object_id, object_version, document_id) FROM STDIN (FORMAT binary)"
-        ) as copy,
+        cursor.copy(f"COPY entries ({columns}) FROM STDIN (FORMAT binary)") as copy,
     ):
-        copy.set_types(_ENTRY_TYPES)
+        copy.set_types(("int4", "int8", "bytea", "bytea", *_LEAF_TYPES))
         for index, (leaf, entry, leaf_hash) in enumerate(entries, start=first_index):
-            await copy.write_row(
-                (
-                    log_year,
-                    index,
-                    UUID(leaf.event_id),
-                    entry,
-                    leaf_hash,
-                    leaf.time,
-                    UUID(leaf.epoch) if leaf.epoch else None,
-                    leaf.seq or None,
-                    leaf.staff_id,
-                    leaf.unit_id,
-                    leaf.action,
-                    leaf.outcome,
-                    leaf.object_type,
-                    leaf.object_id,
-                    leaf.object_version or None,
-                    leaf.document_id or None,
-                )
-            )
+            await copy.write_row((log_year, index, entry, leaf_hash, *columns_of(leaf)))
+
+
+class StoredEntry(NamedTuple):
+    """A row of entries; `columns` are the values of LEAF_COLUMNS."""
+
+    leaf_index: int
+    leaf: bytes
+    leaf_hash: bytes
+    columns: Sequence[object]
+
+
+_STORED = f"SELECT leaf_index, leaf, leaf_hash, {_LEAF_COLUMN_LIST} FROM entries"
+
+
+async def stored_entries(conn: Connection, log_year: int, first: int, count: int) -> list[StoredEntry]:
+    """The rows that are there of `count` indexes from `first` on."""
+    cursor = await conn.execute(
+        f"{_STORED} WHERE log_year = %s AND leaf_index >= %s AND leaf_index < %s ORDER BY leaf_index",
+        (log_year, first, first + count),
+    )
+    return [
+        StoredEntry(index, leaf, leaf_hash, columns) for index, leaf, leaf_hash, *columns in await cursor.fetchall()
+    ]
 
 
 _ENDS = {"epoch.close": "closed", "epoch.recovered": "recovered"}

@@ -1,0 +1,133 @@
+"""Does the service still hold what it signed? Every leaf, column, tile and copy, against each other and the checkpoint.
+
+What an administrator of the database or of the object store changed after it was signed is found here, and named. An
+outsider needs none of this: `verify` asks for the key alone. This is for the city that wants to know first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chassis.db import Connection
+from services.audit import store, tlog
+from services.audit.entry import EntryError, decode
+from services.audit.note import NoteError, VerifierKey, open_checkpoint
+from services.audit.store import Log
+from services.audit.tlog import ENTRIES, TILE_WIDTH, Edge, Tile
+from services.audit.vault import FINAL, Vault
+
+Report = Callable[[str, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was looked at, and how many findings were reported."""
+
+    origin: str
+    leaves: int
+    findings: int
+
+
+async def check(conn: Connection, vault: Vault, log_year: int, report: Report) -> Checked:
+    """One year's log up to its last checkpoint, a bundle at a time; memory does not grow with it.
+
+    `report(place, problem)` hears every finding. StoreUnavailable if the object store does not answer. The log may grow
+    meanwhile: what is not under the checkpoint read at the beginning is left out.
+    """
+    log = await store.log_of(conn, log_year)
+    if log is None:
+        raise LookupError(f"there is no log of {log_year}")
+    run = _Run(conn, vault, log, report)
+    await run.checkpoint()
+    for index in range((log.checkpoint_size + TILE_WIDTH - 1) // TILE_WIDTH):
+        await run.bundle(index)
+    run.root()
+    return Checked(log.origin, log.checkpoint_size, run.findings)
+
+
+class _Run:
+    def __init__(self, conn: Connection, vault: Vault, log: Log, report: Report) -> None:
+        self._conn = conn
+        self._vault = vault
+        self._log = log
+        self._report = report
+        self._edge = Edge()
+        self._root = b""
+        self.findings = 0
+
+    def _find(self, place: str, problem: str) -> None:
+        self.findings += 1
+        self._report(place, problem)
+
+    async def checkpoint(self) -> None:
+        """The database's checkpoint is signed; of a closed log the same one is kept."""
+        log = self._log
+        try:
+            opened = open_checkpoint(log.checkpoint, VerifierKey.parse(log.verifier_key))
+        except NoteError as error:
+            self._find("checkpoint in the database", str(error))
+            return
+        self._root = opened.root
+        if opened.size != log.checkpoint_size:
+            self._find("checkpoint in the database", f"is of {opened.size} leaves, not of {log.checkpoint_size}")
+        if log.final_kept:
+            self._compare(FINAL, await self._vault.kept(log.log_year, FINAL), log.checkpoint)
+
+    async def bundle(self, index: int) -> None:
+        """A bundle's leaves and what repeats them, the tile over them, the tiles that they fill, and the copies."""
+        year, first = self._log.log_year, index * TILE_WIDTH
+        width = tlog.width_at(self._log.checkpoint_size, ENTRIES, index)
+        rows = await store.stored_entries(self._conn, year, first, width)
+        if [row.leaf_index for row in rows] != list(range(first, first + width)):
+            there = {row.leaf_index for row in rows}
+            for gone in (leaf for leaf in range(first, first + width) if leaf not in there):
+                self._find(f"leaf {gone}", "is gone from the database")
+        for row in rows:
+            self._columns(row)
+        hashes = [tlog.leaf_hash(row.leaf) for row in rows]
+        tile = Tile(0, index, width)
+        stored = (await store.read_tiles(self._conn, self._log, [tile])).get((0, index), b"")
+        for row, found in zip(rows, hashes, strict=True):
+            at = (row.leaf_index - first) * tlog.HASH_SIZE
+            if stored[at : at + tlog.HASH_SIZE] != found:
+                self._find(f"leaf {row.leaf_index}", f"is not what {tile.path} in the database was made from")
+        if width == TILE_WIDTH:
+            bundle = Tile(ENTRIES, index)
+            encoded = tlog.encode_bundle(row.leaf for row in rows)
+            self._compare(bundle.path, await self._vault.kept(year, bundle.path), encoded)
+            self._compare(tile.path, await self._vault.kept(year, tile.path), b"".join(hashes))
+        # Gaps are filled with zeros, so that what follows is still checked in its place.
+        by_index = {row.leaf_index: found for row, found in zip(rows, hashes, strict=True)}
+        for full, content in self._edge.extend(by_index.get(first + n, bytes(tlog.HASH_SIZE)) for n in range(width)):
+            if full.level > 0:
+                held = (await store.read_tiles(self._conn, self._log, [full])).get((full.level, full.index))
+                if held != content:
+                    self._find(f"{full.path} in the database", "is not the roots of the tiles below it")
+                self._compare(full.path, await self._vault.kept(year, full.path), content)
+
+    def root(self) -> None:
+        """All leaves together lead to the signed root."""
+        if self._root and self._edge.root() != self._root:
+            self._find("checkpoint in the database", f"its root is not that of the {self._edge.size} leaves")
+
+    def _columns(self, row: store.StoredEntry) -> None:
+        """What repeats the leaf, to find it, says the same; or a search would pass over it."""
+        if tlog.leaf_hash(row.leaf) != row.leaf_hash:
+            self._find(f"leaf {row.leaf_index}", "leaf_hash in the database is not its hash")
+        try:
+            expected = store.columns_of(decode(row.leaf))
+        except EntryError as error:
+            self._find(f"leaf {row.leaf_index}", str(error))
+            return
+        wrong = [
+            name for name, value, there in zip(store.LEAF_COLUMNS, expected, row.columns, strict=True) if value != there
+        ]
+        if wrong:
+            self._find(f"leaf {row.leaf_index}", f"columns that repeat it say something else: {', '.join(wrong)}")
+
+    def _compare(self, path: str, kept: bytes | None, expected: bytes) -> None:
+        if kept is None:
+            self._find(f"{path} in the object store", "is missing")
+        elif kept != expected:
+            self._find(f"{path} in the object store", "is not what the database holds")
