@@ -64,14 +64,15 @@ class DatabaseSink:
                         "trace_parent": telemetry.current_trace_parent(),
                     },
                 )
+                chain = batch.chain
                 if cursor.rowcount != 1:
-                    return await self._already_written(conn, batch.epoch, last)
+                    chain = await self._already_written(conn, batch.epoch, last)
         except psycopg.Error as error:
             # A table or grant that is not as it should be: nothing is served, the process goes on.
             log.exception("access records not written")
             raise not_recorded() from error
-        self._relay.wake_soon()
-        return batch.chain
+        self._relay.wake_soon(batch.batch_id)
+        return chain
 
     async def _already_written(self, conn: Connection, epoch: str, last: int) -> str:
         """The counter is not where this process left it: a commit of ours whose answer was lost, or a recovery."""
@@ -94,6 +95,7 @@ async def recover_epochs(pool: Pool, service: str, relay: Relay, after: float) -
             (after,),
         )
         rows = await cursor.fetchall()
+        recovered = []
         for epoch, instance, last_seq, chain in rows:
             record = envelope_pb2.AccessRecord(
                 seq=last_seq + 1,
@@ -119,9 +121,10 @@ async def recover_epochs(pool: Pool, service: str, relay: Relay, after: float) -
                 (record.seq, batch.chain, epoch),
             )
             await _append_batch(conn, service, batch)
-    if rows:
-        relay.wake()
-    return len(rows)
+            recovered.append(batch.batch_id)
+    for batch_id in recovered:
+        relay.wake_soon(batch_id)
+    return len(recovered)
 
 
 def _parcel(batch: envelope_pb2.AccessRecordBatch) -> bytes:

@@ -73,6 +73,8 @@ class Consumer:
         batch: int = 1,
         receipt_as: str = "",
         max_failures: int = MAX_FAILURES,
+        ack_wait: float = ACK_WAIT_SECONDS,
+        turn: asyncio.Event | None = None,
     ) -> None:
         self._broker = broker
         self._stream = stream
@@ -83,15 +85,21 @@ class Consumer:
         # Name in receipts; "" for streams whose messages are not outbox rows.
         self._receipt_as = receipt_as
         self._max_failures = max_failures
+        # Seconds after which a message that somebody took and did not settle comes to somebody else.
+        self._ack_wait = ack_wait
+        # Where order matters one replica at a time consumes: while this is set.
+        self._turn = turn
 
     async def run(self) -> None:
         """Until cancelled."""
         await self._broker.ready()
         while True:
             try:
+                if self._turn is not None:
+                    await self._turn.wait()
                 subscription = await self._bind()
                 quiet = 0
-                while quiet < 6:
+                while quiet < 6 and (self._turn is None or self._turn.is_set()):
                     try:
                         messages = await self._fetch(subscription)
                         quiet = 0
@@ -135,7 +143,7 @@ class Consumer:
                 durable_name=self._durable,
                 filter_subjects=self._subjects,
                 ack_policy=api.AckPolicy.EXPLICIT,
-                ack_wait=ACK_WAIT_SECONDS,
+                ack_wait=self._ack_wait,
                 max_ack_pending=2000,
                 deliver_policy=api.DeliverPolicy.ALL,
             ),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ BATCH = 100
 POLL_SECONDS = 1.0
 # Access records wait this long for company.
 GATHER_SECONDS = 0.2
+# A process carries its own access records, so that they stay in their order. One that has not done so by then is dead or
+# stuck, and any other does.
+ORPHANED_SECONDS = 3.0
 ACCESS_SUBJECTS = "kanketsu.access."
 MAX_PARCEL_BYTES = 256 * 1024
 
@@ -103,7 +107,8 @@ class Relay:
     """Publishes due outbox rows. Runs in every replica; rows are claimed with SKIP LOCKED.
 
     `wake` after a commit makes it immediate; polling is the safety net. Access records, which nobody
-    waits for, gather for a moment (`wake_soon`) and travel many in one message.
+    waits for, gather for a moment (`wake_soon`) and travel many in one message, each process's own in
+    the order of their numbers.
     """
 
     def __init__(self, pool: Pool, publisher: Publisher, resend_after: float) -> None:
@@ -114,13 +119,16 @@ class Relay:
         # Access records are gathering, and have gathered long enough.
         self._gathering = False
         self._gathered = False
+        # Rows of access records that this process wrote and has not sent, and when it wrote them.
+        self._own: dict[str, float] = {}
 
     def wake(self) -> None:
         """Something was committed to the outbox by this process."""
         self._wake.set()
 
-    def wake_soon(self) -> None:
-        """Something was committed that may wait for company."""
+    def wake_soon(self, event_id: str) -> None:
+        """A row of access records was committed by this process; it may wait for company."""
+        self._own[event_id] = time.monotonic()
         if not self._gathering:
             self._gathering = True
             asyncio.get_running_loop().call_later(GATHER_SECONDS, self._have_gathered)
@@ -153,12 +161,17 @@ class Relay:
         message id, and the inbox refuses the second. A resend gets a new message id, because the
         broker would swallow a known one although the consumer never confirmed it.
         """
+        # Later than that another process may have sent them, and in its own order.
+        orphaned = time.monotonic() - ORPHANED_SECONDS
+        self._own = {event_id: written for event_id, written in self._own.items() if written > orphaned}
+        own = self._own if everything else {}
         async with transaction(self._pool) as conn:
             cursor = await conn.execute(
                 "SELECT outbox_id, event_id::text, subject, payload, trace_parent, attempts FROM outbox"
-                " WHERE next_attempt_at <= now() AND (%s OR attempts > 0 OR NOT starts_with(subject, %s))"
+                " WHERE next_attempt_at <= now() AND (NOT starts_with(subject, %s) OR attempts > 0"
+                " OR event_id = ANY(%s::uuid[]) OR created_at < now() - %s * interval '1 second')"
                 " ORDER BY next_attempt_at, outbox_id LIMIT %s FOR UPDATE SKIP LOCKED",
-                (everything, ACCESS_SUBJECTS, BATCH),
+                (ACCESS_SUBJECTS, list(own), ORPHANED_SECONDS, BATCH),
             )
             rows = await cursor.fetchall()
             if not rows:
@@ -183,6 +196,8 @@ class Relay:
                     " WHERE outbox_id = ANY(%s)",
                     (self._resend_after, sent),
                 )
+        for row in rows:
+            self._own.pop(row[1], None)
         failed = [result for result in results if isinstance(result, BaseException)]
         if failed:
             raise ConnectionError(f"{len(failed)} of {len(messages)} not published: {failed[0]!r}")

@@ -370,6 +370,8 @@ async def test_access_records_travel_many_in_one_message_and_again_alone(pool):
                 awaits=["audit"],
             )
     relay = Relay(pool, Counting(), resend_after=0)
+    for event_id in ids:
+        relay.wake_soon(event_id)
     assert await relay.relay_once() == 20
     ((_, message_id, parcel),) = sent
     assert message_id.split(",") == ids
@@ -386,12 +388,17 @@ async def test_an_event_travels_at_once_and_leaves_access_records_to_gather(pool
         async def publish(self, subject, payload, message_id, trace_parent):
             sent.append(subject)
 
-    async with transaction(pool) as conn:
-        for subject in ("kanketsu.access.documents", "kanketsu.documents.document.DocumentChanged"):
-            await outbox.insert(
-                conn, event_id=clock.new_id(), subject=subject, payload=b"", trace_parent="", awaits=["audit"]
-            )
     relay = Relay(pool, Counting(), resend_after=0)
+    record = clock.new_id()
+    async with transaction(pool) as conn:
+        for event_id, subject in (
+            (record, "kanketsu.access.documents"),
+            (clock.new_id(), "kanketsu.documents.document.DocumentChanged"),
+        ):
+            await outbox.insert(
+                conn, event_id=event_id, subject=subject, payload=b"", trace_parent="", awaits=["audit"]
+            )
+    relay.wake_soon(record)
     assert await relay.relay_once(everything=False) == 1
     assert sent == ["kanketsu.documents.document.DocumentChanged"]
     # A record that was sent before and is not confirmed waits for nobody.
@@ -409,15 +416,43 @@ async def test_gathered_records_leave_without_another_event(pool, monkeypatch):
             sent.put_nowait(subject)
 
     async def commit(subject):
+        event_id = clock.new_id()
         async with transaction(pool) as conn:
             await outbox.insert(
-                conn, event_id=clock.new_id(), subject=subject, payload=b"", trace_parent="", awaits=["audit"]
+                conn, event_id=event_id, subject=subject, payload=b"", trace_parent="", awaits=["audit"]
             )
+        return event_id
 
     relay = Relay(pool, Counting(), resend_after=30)
     await commit("kanketsu.documents.document.DocumentChanged")
     async with background(relay.run()), asyncio.timeout(30):
         assert await sent.get() == "kanketsu.documents.document.DocumentChanged"
-        await commit("kanketsu.access.documents")
-        relay.wake_soon()
+        relay.wake_soon(await commit("kanketsu.access.documents"))
         assert await sent.get() == "kanketsu.access.documents"
+
+
+async def test_a_process_carries_its_own_access_records_and_those_of_the_dead(pool, owner):
+    """So the numbers of a source stay in their order; another's records go only when it has not sent them itself."""
+    sent = []
+
+    class Counting:
+        async def publish(self, subject, payload, message_id, trace_parent):
+            sent.extend(message_id.split(","))
+
+    ours, theirs, orphaned = (clock.new_id() for _ in range(3))
+    async with transaction(pool) as conn:
+        for event_id in (theirs, ours, orphaned):
+            await outbox.insert(
+                conn,
+                event_id=event_id,
+                subject="kanketsu.access.documents",
+                payload=b"",
+                trace_parent="",
+                awaits=["audit"],
+            )
+    await owner.execute("UPDATE outbox SET created_at = now() - interval '4 seconds' WHERE event_id = %s", (orphaned,))
+    relay = Relay(pool, Counting(), resend_after=30)
+    relay.wake_soon(ours)
+    assert await relay.relay_once() == 2
+    assert sorted(sent) == sorted([ours, orphaned])
+    assert await relay.relay_once() == 0

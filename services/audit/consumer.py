@@ -6,6 +6,7 @@ the dead letters, while its outbox row stays, unconfirmed. Receipts go out after
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from google.protobuf.message import DecodeError
@@ -25,12 +26,23 @@ from services.audit.intake import leaf_of_event, leaves_of_parcel
 # Messages per transaction. A message of access records carries many of them, an event is one.
 ACCESS_BATCH = 32
 EVENT_BATCH = 200
+# What a replica took before it died comes again after this; until then its numbers are missing.
+ACK_WAIT_SECONDS = 5.0
 
 
 def consumers(
-    broker: Broker, pool: Pool, keys: LogKeys, appended: Callable[[], None], max_failures: int = MAX_FAILURES
+    broker: Broker,
+    pool: Pool,
+    keys: LogKeys,
+    appended: Callable[[], None],
+    turn: asyncio.Event | None = None,
+    max_failures: int = MAX_FAILURES,
 ) -> list[Consumer]:
-    """The two consumers of this service; `appended` is called after each commit."""
+    """The two consumers of this service; `appended` is called after each commit.
+
+    They consume while `turn` is set: one replica at a time, so that the numbers of a source and the versions of an
+    object come into the log in their order. (Two at a time would still lose and double nothing.)
+    """
 
     async def take(deliveries: Sequence[Delivery], read: Callable[[bytes], list[Leaf]]) -> None:
         leaves = [leaf for delivery in deliveries for leaf in _read(delivery, read)]
@@ -58,6 +70,8 @@ def consumers(
             batch=ACCESS_BATCH,
             receipt_as="audit",
             max_failures=max_failures,
+            ack_wait=ACK_WAIT_SECONDS,
+            turn=turn,
         ),
         Consumer(
             broker,
@@ -68,6 +82,8 @@ def consumers(
             batch=EVENT_BATCH,
             receipt_as="audit",
             max_failures=max_failures,
+            ack_wait=ACK_WAIT_SECONDS,
+            turn=turn,
         ),
     ]
 

@@ -48,6 +48,8 @@ class Sequencer:
         # A direct source that was silent this long has crashed; the same as the recorders' own rule.
         self._silence = dt.timedelta(seconds=recover_after)
         self._wake = asyncio.Event()
+        # While this process leads and the database may give numbers.
+        self.leads = asyncio.Event()
 
     def wake(self) -> None:
         """This process appended something: no need to wait for the next look."""
@@ -63,6 +65,7 @@ class Sequencer:
                         try:
                             await self._lead(conn)
                         finally:
+                            self.leads.clear()
                             # The lock lives as long as the connection: it must not go back to the pool.
                             await conn.close()
             except (DomainError, StoreError, Fenced) as error:
@@ -79,6 +82,7 @@ class Sequencer:
     async def _lead(self, conn: Connection) -> None:
         with _damage():
             await continuity.compare(conn, self._keys, self._vault)
+        self.leads.set()
         turned = 0
         # While nobody led, perhaps nobody could write: sources get their time anew.
         next_sweep = time.monotonic() + self._silence.total_seconds()

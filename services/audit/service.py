@@ -40,7 +40,7 @@ async def serve() -> None:
         api = Api(parts.pool, keys, parts.recorder, receipts, sequencer.wake)
         return Wiring(
             servicers=[lambda server: add_AuditServiceServicer_to_server(api, server)],
-            consumers=consumers(parts.broker, parts.pool, keys, sequencer.wake),
+            consumers=consumers(parts.broker, parts.pool, keys, sequencer.wake, sequencer.leads),
             tasks=[sequencer.run],
         )
 

@@ -162,7 +162,9 @@ async def audit(place: Place, name: str) -> None:
     vault = Vault(StoreConfig(place.s3_url, place.bucket, access, secret), f"{place.bucket}-live", retention_years=1)
     sequencer = Sequencer(pool, keys, vault, 0.2, RECOVER_AFTER)
     await asyncio.gather(
-        broker.run(), sequencer.run(), *(one.run() for one in consumers(broker, pool, keys, sequencer.wake))
+        broker.run(),
+        sequencer.run(),
+        *(one.run() for one in consumers(broker, pool, keys, sequencer.wake, sequencer.leads)),
     )
 
 
