@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chassis.s3 import StoreConfig
-from chassis.settings import PREFIX, Secret, ServiceSettings, load
+from chassis.settings import PREFIX, Secret, ServiceSettings, SettingsError, load
 from services.audit.vault import Vault
 
 
@@ -39,6 +39,16 @@ class Settings(ServiceSettings):
     log_retention_years: int = 5
     # Seconds between looks for leaves that other replicas appended.
     checkpoint_interval: float = 0.5
+
+    def __post_init__(self) -> None:
+        # What would stop the log half-way is refused before it starts.
+        problems = []
+        if self.pool_size < 3:
+            problems.append(f"{PREFIX}POOL_SIZE: at least 3: the leader keeps one connection, records need others")
+        if self.log_retention_years < 1:
+            problems.append(f"{PREFIX}LOG_RETENTION_YEARS: at least 1")
+        if problems:
+            raise SettingsError(problems)
 
     def vault(self) -> Vault:
         """The log's copies in the object store."""
