@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import sha256
+
+import psycopg
 
 from chassis import telemetry
 from chassis.db import Connection, Pool, transaction
@@ -34,6 +36,9 @@ from services.audit.store import Coordinator, Log, NewEntry
 from services.audit.tlog import ENTRIES, Tile
 from services.audit.vault import FINAL, Altered, Vault
 
+# Why a leaf has no number of its source: another record has the one it claimed.
+TAKEN = "NUMBER_TAKEN"
+EPOCH_ENDS = ("epoch.close", "epoch.recovered")
 # Leaves integrated in one transaction.
 INTEGRATION_STEP = 8192
 # Tiles and bundles on their way to the object store at one time.
@@ -60,14 +65,42 @@ async def append(pool: Pool, keys: LogKeys, leaves: Sequence[Leaf], now: dt.date
 
     INVALID_FIELDS if one cannot be a leaf: then none is appended. Crash before the commit: none is in the log and no
     number was given. After it: all are, and appending them again is a no-op.
+
+    A number of a source that another record has (its database was restored, or somebody forges) is not given twice, and
+    the record is not lost: it comes in without a number, and says which one it claimed.
     """
+    try:
+        return await _append(pool, keys, leaves, now)
+    except psycopg.errors.UniqueViolation:
+        telemetry.count("numbers.taken")
+    async with transaction(pool) as conn:
+        taken = await store.taken_numbers(conn, leaves)
+    return await _append(pool, keys, list(_without_taken(leaves, taken)), now)
+
+
+async def _append(pool: Pool, keys: LogKeys, leaves: Sequence[Leaf], now: dt.datetime) -> int:
     entries = _prepare(leaves)
     async with transaction(pool) as conn:
         head = await _lock_head(conn, keys, now)
         fresh = await _sequence(conn, head, entries)
         await store.count_sources(conn, fresh, now)
+        # The claim that an epoch is over counts, whatever number it came with.
+        ended = [leaf.object_id for leaf in fresh if leaf.reason == TAKEN and leaf.action in EPOCH_ENDS]
+        await store.end_sources(conn, ended)
     telemetry.count("leaves", len(fresh))
     return len(fresh)
+
+
+def _without_taken(leaves: Sequence[Leaf], taken: Mapping[tuple[str, int], str]) -> Iterator[Leaf]:
+    """The leaves; those whose number another event has, in the log or before them in the list, without it."""
+    owners = dict(taken)
+    for leaf in leaves:
+        number = (leaf.epoch, leaf.seq)
+        if not leaf.epoch or owners.setdefault(number, leaf.event_id) == leaf.event_id:
+            yield leaf
+            continue
+        claimed = f"{leaf.service}.{leaf.instance}/{leaf.epoch}/{leaf.seq}"
+        yield replace(leaf, epoch="", instance="", seq=0, reason=TAKEN, detail={**leaf.detail, "claimed": claimed})
 
 
 @dataclass(frozen=True, slots=True)

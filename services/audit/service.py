@@ -91,7 +91,7 @@ async def export(folder: Path) -> None:
 async def restore() -> None:
     """Bring the database up to the head in the object store after a backup was put back. NotRestored."""
     configured = settings.read()
-    pool = db.open_pool(configured.database_url, POLICY.service, size=1)
+    pool = db.open_pool(configured.database_url, POLICY.service, size=2)
     await pool.open(wait=True)
     try:
         async with db.connection(pool) as conn:
@@ -107,7 +107,7 @@ async def check(log_year: int | None) -> int:
     The current log, or the one of a year. ExportError if there is none.
     """
     configured = settings.read()
-    pool = db.open_pool(configured.database_url, POLICY.service, size=1)
+    pool = db.open_pool(configured.database_url, POLICY.service, size=2)
     await pool.open(wait=True)
     try:
         async with db.connection(pool) as conn:

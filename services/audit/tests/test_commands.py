@@ -15,7 +15,7 @@ from chassis import clock, db
 from chassis.errors import DomainError, Kind
 from services.audit import commands, note, store, tlog
 from services.audit.commands import DirectBatch, LogDamaged
-from services.audit.entry import encode
+from services.audit.entry import decode, encode
 from services.audit.export import LogWriter, write_log
 from services.audit.intake import chain_after, leaves_of_batch
 from services.audit.sequencer import Sequencer, advance
@@ -107,12 +107,30 @@ async def _waiting_backend(superuser):
     return row[0] if row else None
 
 
-async def test_a_number_of_a_source_is_taken_once(pool, keys):
+async def test_a_number_of_a_source_is_taken_once_and_the_other_record_is_not_lost(pool, keys):
+    """The source's database was restored, or somebody with its role writes a second history."""
     epoch = clock.new_id()
-    await commands.append(pool, keys, [view_leaf(epoch, 1)], NOW)
-    with pytest.raises(psycopg.errors.UniqueViolation):
-        await commands.append(pool, keys, [view_leaf(epoch, 2), view_leaf(epoch, 1)], NOW)
-    assert len(await leaves_in(pool)) == 1
+    first, second, forged = view_leaf(epoch, 1), view_leaf(epoch, 2), view_leaf(epoch, 1, staff_id="S9999")
+    twice = view_leaf(epoch, 2, staff_id="S8888", detail={"purpose": "照会"})
+    await commands.append(pool, keys, [first], NOW)
+    for added in (3, 0):
+        assert await commands.append(pool, keys, [second, forged, twice], NOW) == added
+    async with db.connection(pool) as conn:
+        found = [decode((await store.entry_at(conn, 2026, index)).leaf) for index in range(4)]
+        [source] = await store.list_sources(conn, 10)
+    assert [leaf.event_id for leaf in found] == [one.event_id for one in (first, second, forged, twice)]
+    assert [leaf.seq for leaf in found] == [1, 2, 0, 0]
+    assert found[2].detail == {"claimed": f"documents.documents-0/{epoch}/1"}
+    assert found[3].detail == {"purpose": "照会", "claimed": f"documents.documents-0/{epoch}/2"}
+    assert {leaf.reason for leaf in found[2:]} == {"NUMBER_TAKEN"}
+    assert found[2].staff_id == "S9999"
+    assert (source.seen, source.last_seq, source.state) == (2, 2, "open")
+    # That an epoch is over counts, whatever number the claim came with.
+    ending = view_leaf(epoch, 1, action="epoch.recovered", object_type="epoch", object_id=epoch)
+    assert await commands.append(pool, keys, [ending], NOW) == 1
+    async with db.connection(pool) as conn:
+        [source] = await store.list_sources(conn, 10)
+    assert (source.seen, source.last_seq, source.state) == (2, 2, "recovered")
 
 
 # --- completeness -----------------------------------------------------------------------------------------------

@@ -213,6 +213,35 @@ async def test_an_export_is_recorded_and_verifies_without_the_service(replicas, 
     await until(is_recorded, 10)
 
 
+async def test_check_and_restore_say_what_they_found(replicas, engines, buckets):
+    replica = replicas[0]
+    await replica.ask(
+        "AppendRecords", pb.AppendRecordsRequest(batch=batch_of([record(n) for n in range(1, 301)], clock.new_id()))
+    )
+
+    async def is_covered() -> bool:
+        checkpoint = await checkpoint_of(replica)
+        return checkpoint is not None and checkpoint.size >= 300
+
+    await until(is_covered, 10)
+    code, output = await run(replica, "check")
+    assert (code, output.endswith(": 0 finding(s)\n")) == (0, True), output
+    year = output.split("/")[1].split(":")[0]
+    engines.s3("admin").remove_object(buckets, f"{year}/tile/entries/000")
+    code, output = await run(replica, "check", "--year", year)
+    assert (code, output.splitlines()[0]) == (1, "tile/entries/000 in the object store: is missing")
+    code, output = await run(replica, "check", "--year", "1999")
+    assert (code, output) == (2, "check failed: there is no checkpoint yet\n")
+
+    code, output = await run(replica, "restore")
+    assert (code, output) == (0, "0 leaves brought back; the head was in place\n")
+    for one in replicas:
+        await one.end()
+    engines.s3("admin").remove_object(f"{buckets}-live", "head")
+    code, output = await run(replica, "restore")
+    assert (code, output) == (0, "0 leaves brought back; the head was put back\n")
+
+
 async def test_a_replica_told_to_stop_closes_its_epoch(replicas, place):
     assert await replicas[0].end(signal.SIGTERM) == 0
     async with await psycopg.AsyncConnection.connect(place.owner_url) as conn:
