@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 # A message that failed this often for a reason of its own goes to the dead-letter stream.
 MAX_FAILURES = 8
 ACK_WAIT_SECONDS = 30
+# What a handler gave back comes again after this long.
+HOLD_SECONDS = 0.2
+# An ordered consumer that cannot work waits this long before it looks again.
+RETRY_SECONDS = 0.5
 # How long the first message of a batch waits for more.
 GATHER_SECONDS = 0.05
 _LOST = (nats.errors.Error, OSError, asyncio.TimeoutError)
@@ -51,14 +55,15 @@ class Delivery:
         return self.event_ids[0]
 
 
-Handler = Callable[[Sequence[Delivery]], Awaitable[None]]
+# Gives back what it did not take yet: that is delivered again soon.
+Handler = Callable[[Sequence[Delivery]], Awaitable[Sequence[Delivery] | None]]
 
 
 class Consumer:
     """A durable pull consumer shared by the replicas of a service.
 
     `handle` gets up to `batch` deliveries and returns after its commit; then they are
-    acknowledged and receipted. Crash before the acknowledgement: delivered again, and the
+    acknowledged and receipted, but for those it gives back. Crash before the acknowledgement: delivered again, and the
     handler's inbox makes it a no-op that is receipted again.
     """
 
@@ -154,8 +159,15 @@ class Consumer:
         """Handle a batch; when it fails, handle each alone so that one bad message stops no other."""
         deliveries = [_delivery(message) for message in messages]
         try:
-            await self._guarded(deliveries)
+            held = await self._guarded(deliveries)
         except _Failed as failure:
+            if failure.transient and self._turn is not None:
+                # Back to the broker in their order, which gives them out again before anything newer.
+                log.warning("will try again", extra={"consumer": self._durable, "error": repr(failure.cause)})
+                for message in messages:
+                    await message.nak()
+                await asyncio.sleep(RETRY_SECONDS)
+                return
             if len(messages) == 1:
                 await self._failed(messages[0], deliveries[0], failure)
                 return
@@ -164,18 +176,21 @@ class Consumer:
             return
         receipts: dict[str, list[str]] = {}
         for message, delivery in zip(messages, deliveries, strict=True):
+            if any(delivery is one for one in held):
+                await message.nak(delay=HOLD_SECONDS)
+                continue
             await message.ack()
             if self._receipt_as and delivery.producer:
                 receipts.setdefault(delivery.producer, []).extend(delivery.event_ids)
         for producer, event_ids in receipts.items():
             await self._broker.receipt(self._receipt_as, producer, event_ids)
 
-    async def _guarded(self, deliveries: Sequence[Delivery]) -> None:
+    async def _guarded(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         parent = deliveries[0].trace_parent if len(deliveries) == 1 else ""
         started = time.perf_counter()
         with telemetry.span(f"consume {self._durable}", kind=SpanKind.CONSUMER, parent=parent):
             try:
-                await self._handle(deliveries)
+                held = await self._handle(deliveries)
             except (psycopg.OperationalError, *_LOST) as error:
                 raise _Failed(error, transient=True) from error
             except DomainError as error:
@@ -186,6 +201,7 @@ class Consumer:
                 log.exception("handler failed", extra={"consumer": self._durable})
                 raise _Failed(error, transient=False) from error
         telemetry.observe_request(self._durable, "ok", (time.perf_counter() - started) * 1000)
+        return held or ()
 
     async def _failed(self, message: Msg, delivery: Delivery, failure: _Failed) -> None:
         extra = {"consumer": self._durable, "event_id": delivery.event_id, "attempt": delivery.attempt}

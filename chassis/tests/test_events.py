@@ -53,9 +53,12 @@ async def background(*coroutines):
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        running = set(tasks)
+        while running:
+            for task in running:
+                task.cancel()
+            # The broker's client swallows a cancellation that meets it while it flushes: then once more.
+            _, running = await asyncio.wait(running, timeout=1)
 
 
 async def until(condition, seconds=20.0):

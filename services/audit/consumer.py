@@ -22,6 +22,7 @@ from services.audit import commands
 from services.audit.commands import LogKeys
 from services.audit.entry import EntryError, Leaf
 from services.audit.intake import leaf_of_event, leaves_of_parcel
+from services.audit.turns import Turns
 
 # Messages per transaction. A message of access records carries many of them, an event is one.
 ACCESS_BATCH = 32
@@ -54,8 +55,10 @@ def consumers(
                 with telemetry.span("audit.logged", kind=SpanKind.CONSUMER, parent=delivery.trace_parent):
                     pass
 
-    async def take_access(deliveries: Sequence[Delivery]) -> None:
-        await take(deliveries, leaves_of_parcel)
+    turns = Turns(pool)
+
+    async def take_access(deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        return await turns.in_turn(deliveries, lambda some: take(some, leaves_of_parcel))
 
     async def take_events(deliveries: Sequence[Delivery]) -> None:
         await take(deliveries, lambda data: [leaf_of_event(envelope_pb2.Envelope.FromString(data))])

@@ -5,6 +5,7 @@ Which numbers of a source are there, which year's log is written, how it is name
 
 import datetime as dt
 from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 
 
 class Numbers:
@@ -50,6 +51,43 @@ class Numbers:
                 gaps.append((next_expected, first - 1))
             next_expected = last + 1
         return gaps
+
+
+# First and last number of each epoch that a message carries.
+Spans = Mapping[str, tuple[int, int]]
+
+
+def spans_of(numbers: Iterable[tuple[str, int]]) -> dict[str, tuple[int, int]]:
+    """Per epoch the first and last of these (epoch, number) pairs."""
+    spans: dict[str, tuple[int, int]] = {}
+    for epoch, number in numbers:
+        first, last = spans.get(epoch, (number, number))
+        spans[epoch] = (min(first, number), max(last, number))
+    return spans
+
+
+def in_order(messages: Sequence[Spans], known: Mapping[str, int]) -> tuple[list[int], list[int]]:
+    """Places of the messages that can be appended now, in an order without a gap, and of those that are early.
+
+    `known` is the highest number in the log per epoch, 0 when it is missing. A message is early while a number before
+    its first one is neither there nor among the messages that go before it.
+    """
+    reached = dict(known)
+    ready: list[int] = []
+    waiting = list(range(len(messages)))
+    while True:
+        early = []
+        for place in waiting:
+            spans = messages[place]
+            if any(first > reached.get(epoch, 0) + 1 for epoch, (first, _) in spans.items()):
+                early.append(place)
+                continue
+            for epoch, (_, last) in spans.items():
+                reached[epoch] = max(reached.get(epoch, 0), last)
+            ready.append(place)
+        if len(early) == len(waiting):
+            return ready, early
+        waiting = early
 
 
 def fiscal_year(day: dt.date) -> int:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -140,6 +140,25 @@ async def stored_entries(conn: Connection, log_year: int, first: int, count: int
     return [
         StoredEntry(index, leaf, leaf_hash, columns) for index, leaf, leaf_hash, *columns in await cursor.fetchall()
     ]
+
+
+async def taken_numbers(conn: Connection, leaves: Iterable[Leaf]) -> dict[tuple[str, int], str]:
+    """Of these leaves' numbers (epoch, seq) those that are in the log, with the id of the event that has each."""
+    numbered = [(leaf.epoch, leaf.seq) for leaf in leaves if leaf.epoch]
+    cursor = await conn.execute(
+        "SELECT epoch::text, seq, event_id::text FROM entries"
+        " JOIN unnest(%s::uuid[], %s::int8[]) AS asked (epoch, seq) USING (epoch, seq)",
+        ([epoch for epoch, _ in numbered], [seq for _, seq in numbered]),
+    )
+    return {(epoch, seq): event_id for epoch, seq, event_id in await cursor.fetchall()}
+
+
+async def end_sources(conn: Connection, epochs: Sequence[str]) -> None:
+    """These epochs are over, although the record that says so has no number among theirs."""
+    if epochs:
+        await conn.execute(
+            "UPDATE sources SET state = 'recovered' WHERE epoch = ANY(%s::uuid[]) AND state = 'open'", (list(epochs),)
+        )
 
 
 _ENDS = {"epoch.close": "closed", "epoch.recovered": "recovered"}
@@ -500,6 +519,14 @@ async def source(conn: Connection, epoch: str) -> Source | None:
     async with conn.cursor(row_factory=class_row(Source)) as cursor:
         await cursor.execute(f"{_SOURCE} WHERE epoch = %s", (epoch,))
         return await cursor.fetchone()
+
+
+async def last_numbers(conn: Connection, epochs: Collection[str]) -> dict[str, int]:
+    """The highest number in the log of each of these epochs that has any."""
+    cursor = await conn.execute(
+        "SELECT epoch::text, last_seq FROM sources WHERE epoch = ANY(%s::uuid[])", (list(epochs),)
+    )
+    return dict(await cursor.fetchall())
 
 
 async def silent_sources(conn: Connection, before: dt.datetime) -> list[Source]:

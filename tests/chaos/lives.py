@@ -150,16 +150,21 @@ async def _change(pool: Pool, relay: Relay, acknowledged: int) -> None:
         await asyncio.sleep(0.02)
 
 
+def vault_of(place: Place) -> Vault:
+    """The log's copies, with audit's own key."""
+    access, secret = (
+        (Path(place.keys) / f"s3-audit-{part}-key").read_text("utf-8").strip() for part in ("access", "secret")
+    )
+    return Vault(StoreConfig(place.s3_url, place.bucket, access, secret), f"{place.bucket}-live", retention_years=1)
+
+
 async def audit(place: Place, name: str) -> None:
     """A replica of audit without its port: consumers and sequencer."""
     pool = db.open_pool(place.audit_url, "audit", size=6)
     await pool.open(wait=False)
     broker = Broker(_settings(place, "audit", name), "audit")
     keys = LogKeys("audit.minoh.example", (Path(place.keys) / "log-signing-key.pem").read_bytes())
-    access, secret = (
-        (Path(place.keys) / f"s3-audit-{part}-key").read_text("utf-8").strip() for part in ("access", "secret")
-    )
-    vault = Vault(StoreConfig(place.s3_url, place.bucket, access, secret), f"{place.bucket}-live", retention_years=1)
+    vault = vault_of(place)
     sequencer = Sequencer(pool, keys, vault, 0.2, RECOVER_AFTER)
     await asyncio.gather(
         broker.run(),
