@@ -66,10 +66,12 @@ def calm(lives: Lives, books: Books, *sources: str) -> None:
     for name in sources:
         lives.kill(name)
     lives.start("carrier-1")
-    epochs_over = "SELECT count(*) FROM record_epochs WHERE state = 'open' AND instance <> 'carrier-1'"
-    eventually(lambda: books.one("documents", epochs_over) == 0)
-    eventually(lambda: books.one("documents", "SELECT count(*) FROM outbox") == 0)
-    eventually(lambda: books.one("audit", SIGNED))
+    for service, condition in (
+        ("documents", "SELECT count(*) = 0 FROM record_epochs WHERE state = 'open'"),
+        ("documents", "SELECT count(*) = 0 FROM outbox"),
+        ("audit", SIGNED),
+    ):
+        eventually(lambda s=service, c=condition: books.one(s, c), 120)
 
 
 async def migrate(engines: Stack) -> None:

@@ -81,15 +81,15 @@ async def source(place: Place, name: str, *, writing: bool) -> None:
     await pool.open(wait=False)
     broker = Broker(_settings(place, "documents", name), "documents")
     relay = Relay(pool, broker, RESEND_AFTER)
-    records = Recorder("documents", name, DatabaseSink(pool, "documents", relay), recover_after=RECOVER_AFTER)
     work: list[Coroutine[Any, Any, None]] = [
         broker.run(),
         relay.run(),
-        records.run(),
         receipts_consumer(broker, pool, "documents").run(),
         _recover(pool, relay),
     ]
     if writing:
+        records = Recorder("documents", name, DatabaseSink(pool, "documents", relay), recover_after=RECOVER_AFTER)
+        work.append(records.run())
         with Path(place.acknowledged).open("ab", buffering=0) as acknowledged:
             work += [_read(records, acknowledged.fileno()) for _ in range(WRITERS)]
             work += [_change(pool, relay, acknowledged.fileno()) for _ in range(2)]
