@@ -127,6 +127,28 @@ async def recover_epochs(pool: Pool, service: str, relay: Relay, after: float) -
     return len(recovered)
 
 
+# Epochs in one report: the newest. And how old an unconfirmed row of the outbox may be.
+REPORTED_EPOCHS = 200
+OVERDUE_SECONDS = 600
+
+
+async def committed(pool: Pool) -> dict[str, str]:
+    """What this database says of itself: the last number of each epoch of the last day, by epoch, and under
+    `outbox_overdue` how many rows have waited ten minutes to be confirmed."""
+    async with connection(pool) as conn:
+        cursor = await conn.execute(
+            "SELECT epoch::text, last_seq::text FROM record_epochs WHERE seen_at > now() - interval '25 hours'"
+            " AND last_seq > 0 ORDER BY seen_at DESC LIMIT %s",
+            (REPORTED_EPOCHS,),
+        )
+        found = dict(await cursor.fetchall())
+        cursor = await conn.execute(
+            "SELECT count(*)::text FROM outbox WHERE created_at < now() - %s * interval '1 second'", (OVERDUE_SECONDS,)
+        )
+        row = await cursor.fetchone()
+    return found | {"outbox_overdue": row[0] if row else "0"}
+
+
 def _parcel(batch: envelope_pb2.AccessRecordBatch) -> bytes:
     return envelope_pb2.AccessRecordParcel(batches=[batch]).SerializeToString()
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from chassis import db, epochs, outbox, requests, telemetry
+from chassis import db, epochs, outbox, requests, tally, telemetry
 from chassis.broker import Broker
 from chassis.db import Pool
 from chassis.errors import DomainError
@@ -24,6 +24,7 @@ from chassis.process import Background
 from chassis.recorder import Recorder
 from chassis.server import Server
 from chassis.settings import ServiceSettings, describe
+from chassis.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +43,13 @@ class Parts:
 
 @dataclass(frozen=True)
 class Wiring:
-    """What a service adds: RPC servicers, event consumers, background tasks (run until cancelled)."""
+    """What a service adds: RPC servicers, event consumers, background tasks (run until cancelled), and its own count of
+    the objects it opened."""
 
     servicers: Sequence[Callable[[grpc.aio.Server], None]]
     consumers: Sequence[Consumer] = ()
     tasks: Sequence[Callable[[], Coroutine[None, None, None]]] = field(default_factory=tuple)
+    opened: Tally = field(default_factory=Tally)
 
 
 async def serve(
@@ -81,6 +84,7 @@ async def serve(
     background.start(relay.run())
     background.start(_watch(pool, server))
     background.start(_housekeeping(pool, service, relay, settings.recover_after))
+    background.start(_report(pool, service, records, wiring.opened))
     for consumer in (*wiring.consumers, receipts_consumer(broker, pool, service)):
         background.start(consumer.run())
     for task in wiring.tasks:
@@ -89,6 +93,7 @@ async def serve(
     await background.until_signal()
     log.info("stopping")
     await server.stop(drain, grace)
+    await _report_once(pool, service, records, wiring.opened)
     recording.cancel()
     await asyncio.wait([recording])
     await records.close()
@@ -128,3 +133,18 @@ async def _housekeeping(pool: Pool, service: str, relay: Relay, recover_after: f
             await requests.forget(pool)
         except DomainError as error:
             log.warning("housekeeping waits", extra={"error": error.message})
+
+
+async def _report(pool: Pool, service: str, records: Recorder, opened: Tally) -> None:
+    while True:
+        await asyncio.sleep(tally.REPORT_SECONDS)
+        await _report_once(pool, service, records, opened)
+
+
+async def _report_once(pool: Pool, service: str, records: Recorder, opened: Tally) -> None:
+    """What the database says it has committed, and what was handed out of the store, into the log."""
+    try:
+        await opened.report(records, service, "opened")
+        await tally.report(records, service, "committed", await epochs.committed(pool))
+    except DomainError as error:
+        log.warning("counts are reported later", extra={"error": error.message})

@@ -23,6 +23,9 @@ from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceServicer
 from kanketsu.event.v1 import envelope_pb2
 from services.audit import commands, policy, store, tlog
 from services.audit.commands import DirectBatch, LogKeys
+from services.audit.completeness import commands as completeness
+from services.audit.completeness import store as completeness_store
+from services.audit.completeness.watcher import SETTLE
 from services.audit.entry import UUID_PATTERN, EntryError, decode
 from services.audit.intake import OUTCOMES, chain_after, leaves_of_batch
 from services.audit.store import Found, Position
@@ -33,6 +36,7 @@ MAX_LIMIT = 500
 MAX_SOURCES = 500
 MAX_MISSING = 20
 MAX_AGGREGATES = 100
+MAX_ALARMS = 50
 # "<source>/<epoch>/<seq>", as X-Access-Record gives it.
 _ACCESS_RECORD = re.compile(rf"[^/]+/(?P<epoch>{UUID_PATTERN.pattern})/(?P<seq>[1-9][0-9]{{0,15}})", re.ASCII)
 _OUTCOME_OF = {name: number for number, name in OUTCOMES.items()}
@@ -149,6 +153,10 @@ class Api(AuditServiceServicer):
                 missing = await store.missing_versions(conn, object_type, object_id, MAX_MISSING)
                 if missing:
                     answer.gaps.add(aggregate=object_type, aggregate_id=object_id, missing=missing)
+            answer.alarms.extend(map(_alarm, await completeness_store.newest_alarms(conn, MAX_ALARMS)))
+            last = _reconciliation(await completeness_store.last_reconciliation(conn))
+            if last is not None:
+                answer.reconciliation.CopyFrom(last)
         answer.access_record = await self._records.record(
             Access(
                 actor=reader,
@@ -160,6 +168,17 @@ class Api(AuditServiceServicer):
             )
         )
         return answer
+
+    async def Reconcile(self, request: pb.ReconcileRequest, context: Context) -> pb.ReconcileResponse:
+        """Now, for audit officers. Asked again it compares again: what was counted is not counted twice."""
+        reader = identity()
+        policy.require_officer(reader)
+        await self._records.record(Access(actor=reader, action="reconciliation.asked", object_type="log"))
+        await completeness.reconcile(self._pool, SETTLE, clock.now())
+        self._appended()
+        async with db.connection(self._pool) as conn:
+            last = await completeness_store.last_reconciliation(conn)
+        return pb.ReconcileResponse(reconciliation=_reconciliation(last))
 
     async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Context) -> pb.GetCheckpointResponse:
         """The signed tree head of the current log; hashes alone, so it is not an access."""
@@ -282,6 +301,23 @@ def _entry(found: Found) -> pb.Entry:
         detail=leaf.detail,
         leaf=found.leaf,
     )
+
+
+def _alarm(one: completeness_store.Standing) -> pb.Alarm:
+    return pb.Alarm(
+        kind=one.kind,
+        subject=one.subject,
+        first=one.first_number,
+        last=one.last_number,
+        since=recorder.timestamp(one.since),
+        until=recorder.timestamp(one.until) if one.until else None,
+    )
+
+
+def _reconciliation(last: completeness_store.Reconciled) -> pb.Reconciliation | None:
+    if last.done_at is None:
+        return None
+    return pb.Reconciliation(done_at=recorder.timestamp(last.done_at), agreed=bool(last.agreed))
 
 
 def _filters(request: pb.ListEntriesRequest) -> dict[str, object]:

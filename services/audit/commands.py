@@ -196,9 +196,7 @@ async def _lock_head(conn: Connection, keys: LogKeys, now: dt.datetime) -> Coord
     """
     head = await store.lock_coordinator(conn)
     if not head.compared:
-        raise DomainError(
-            Kind.UNAVAILABLE, "NOT_RECORDED", "the log has not been compared with its head in the object store yet"
-        )
+        raise not_compared()
     return head if head.log_year else await open_log(conn, keys, domain.fiscal_year(now.date()), now)
 
 
@@ -226,6 +224,13 @@ async def _sequence(conn: Connection, head: Coordinator, entries: Sequence[NewEn
     leaves = [entry.leaf for entry in fresh]
     await store.count_aggregates(conn, leaves)
     return leaves
+
+
+def not_compared() -> DomainError:
+    """The database was started anew and may be an older one: no number is given yet."""
+    return DomainError(
+        Kind.UNAVAILABLE, "NOT_RECORDED", "the log has not been compared with its head in the object store yet"
+    )
 
 
 def malformed(field: str, error: EntryError) -> DomainError:

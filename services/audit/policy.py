@@ -25,6 +25,7 @@ POLICY = Policy(
         "GetEntry": Refusal("audit.read", "entry", "index"),
         "FindProof": Refusal("audit.read", "document", "document_id"),
         "ListSources": Refusal("audit.read", "log"),
+        "Reconcile": Refusal("reconciliation.asked", "log"),
         "GetCheckpoint": Refusal("audit.exported", "log"),
         "GetTile": Refusal("audit.exported", "tile", "path"),
     },

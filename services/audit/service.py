@@ -19,6 +19,7 @@ from kanketsu.audit.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to
 from services.audit import continuity, self_check, settings, store
 from services.audit.api import Api
 from services.audit.commands import LogKeys
+from services.audit.completeness.watcher import Watcher
 from services.audit.consumer import consumers
 from services.audit.export import ExportError, LogWriter
 from services.audit.note import NoteError, VerifierKey
@@ -37,11 +38,12 @@ async def serve() -> None:
             parts.pool, keys, configured.vault(), configured.checkpoint_interval, configured.recover_after
         )
         receipts = KeyVerifier(configured.receipt_jwks_file)
+        watcher = Watcher(parts.pool, configured.recover_after, sequencer.wake)
         api = Api(parts.pool, keys, parts.recorder, receipts, sequencer.wake)
         return Wiring(
             servicers=[lambda server: add_AuditServiceServicer_to_server(api, server)],
             consumers=consumers(parts.broker, parts.pool, keys, sequencer.wake, sequencer.leads),
-            tasks=[sequencer.run],
+            tasks=[sequencer.run, watcher.run],
         )
 
     await serving.serve(

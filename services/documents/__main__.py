@@ -36,6 +36,7 @@ async def serve() -> None:
             servicers=[lambda server: add_DocumentsServiceServicer_to_server(api, server)],
             consumers=[consumer.consumer(parts.broker, service)],
             tasks=[locker.run, lambda: sweeper.run(parts.pool, blobs, settings.sweep_after)],
+            opened=blobs.served,
         )
 
     await serving.serve(

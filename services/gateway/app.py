@@ -21,6 +21,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from chassis import tally
 from chassis.broker import Broker
 from chassis.errors import DomainError
 from chassis.recorder import Recorder
@@ -94,10 +95,18 @@ class Gateway:
     async def running(self) -> AsyncIterator[None]:
         """Background work for as long as the application lives."""
         recording = _start(self.recorder.run())
-        others = [_start(self.broker.run()), _start(self._follow_directory())]
+        others = [
+            _start(self.broker.run()),
+            _start(self._follow_directory()),
+            _start(tally.report_for_ever(self.clients.answered, self.recorder, "gateway", "answered")),
+        ]
         try:
             yield
         finally:
+            try:
+                await self.clients.answered.report(self.recorder, "gateway", "answered")
+            except DomainError as error:
+                log.warning("counts of answers are lost", extra={"error": error.message})
             recording.cancel()
             await asyncio.wait([recording])
             await self.recorder.close()

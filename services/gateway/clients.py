@@ -18,6 +18,7 @@ from opentelemetry.trace import SpanKind
 from chassis import client, telemetry
 from chassis.errors import DomainError, Kind
 from chassis.identity import Identity, Signer
+from chassis.tally import Tally
 from kanketsu.approvals.v1.approvals_service_pb2_grpc import ApprovalsServiceStub
 from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceStub
 from kanketsu.documents.v1.documents_service_pb2 import (
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 DEADLINE = 5.0
 DEADLINES = {
     "AppendRecords": 4.0,
+    # Counts what came since the last time.
+    "Reconcile": 60.0,
     "CreateDraft": 10.0,
     "SubmitDocument": 10.0,
     "ActOnStep": 10.0,
@@ -50,6 +53,8 @@ DEADLINES = {
 }
 # What grpc says when a call ends under our write: the reason the service gave is lost with it.
 _LOST_WHILE_WRITING = "Internal error from Core"
+# Answers that show content: counted as they arrive, whatever the service says it recorded.
+SHOWING = frozenset({"GetDocument", "ListDocuments", "ReadAttachment", "GetManifest", "GetReceipt", "ListReceipts"})
 # Signed identities live 60 s; one is used for this long, so that it is never near its end.
 TOKEN_SECONDS = 30.0
 
@@ -61,17 +66,26 @@ Response = TypeVar("Response")
 class Peer(Generic[Stub]):
     """One service as the gateway sees it."""
 
-    def __init__(self, audience: str, channel: grpc.aio.Channel, stub: Stub, signer: Signer) -> None:
+    def __init__(self, audience: str, channel: grpc.aio.Channel, stub: Stub, signer: Signer, answered: Tally) -> None:
         self.audience = audience
         self.channel = channel
         self.rpc = stub
         self._signer = signer
+        self._answered = answered
 
     async def ask(self, method: client.Unary[Request, Response], request: Request, caller: Caller) -> Response:
         """One call in the name of `caller`; DomainError as the service raised it."""
         name = type(request).__name__.removesuffix("Request")
         deadline = DEADLINES.get(name, DEADLINE)
-        return await client.call(f"{self.audience}.{name}", method, request, self.token(caller), deadline)
+        answer = await client.call(f"{self.audience}.{name}", method, request, self.token(caller), deadline)
+        self.note(name, getattr(answer, "access_record", ""))
+        return answer
+
+    def note(self, name: str, access_record: str) -> None:
+        """Count an answer that shows content, under the epoch its access record names; "none" without a record."""
+        if name in SHOWING:
+            epoch = access_record.split("/")[1] if access_record.count("/") == 2 else "none"
+            self._answered.add(f"{epoch}.{name}")
 
     def token(self, caller: Caller) -> str:
         """The caller's signed identity for this service."""
@@ -103,6 +117,8 @@ class Clients:
     audit: Peer[AuditServiceAsyncStub]
     # The gateway's own identity, for what no person asks: who is this, and log records.
     itself: Caller
+    # Answers that show content, `<epoch>.<RPC>`; the other side of the daily reconciliation.
+    answered: Tally
 
     async def upload(self, header: UploadHeader, chunks: Chunks, caller: Caller) -> UploadAttachmentResponse:
         """Stream a file to `documents`. Each write waits for room, so the sender is slowed down, not buffered.
@@ -148,6 +164,8 @@ class Clients:
             )
         try:
             async for message in client.stream(aiter(call)):
+                if message.WhichOneof("part") == "header":
+                    peer.note("ReadAttachment", message.header.access_record)
                 yield message
         finally:
             call.cancel()
@@ -174,9 +192,11 @@ def open_clients(settings: Settings) -> Clients:
         client.channel(settings, target)
         for target in (settings.documents_target, settings.approvals_target, settings.audit_target)
     )
+    answered = Tally()
     return Clients(
-        documents=Peer("documents", documents, DocumentsServiceStub(documents), signer),
-        approvals=Peer("approvals", approvals, ApprovalsServiceStub(approvals), signer),
-        audit=Peer("audit", audit, AuditServiceStub(audit), signer),
+        documents=Peer("documents", documents, DocumentsServiceStub(documents), signer, answered),
+        approvals=Peer("approvals", approvals, ApprovalsServiceStub(approvals), signer, answered),
+        audit=Peer("audit", audit, AuditServiceStub(audit), signer, answered),
+        answered=answered,
         itself=Caller(Identity(staff_id="service:gateway", tenant=settings.tenant)),
     )

@@ -490,6 +490,23 @@ def source(message: audit.Source) -> View:
     }
 
 
+def alarm(message: audit.Alarm) -> View:
+    """Something about completeness that is or was not as it must be."""
+    return {
+        "kind": message.kind,
+        "subject": message.subject,
+        "first": message.first or None,
+        "last": message.last or None,
+        "since": moment(message, "since"),
+        "until": moment(message, "until"),
+    }
+
+
+def reconciliation(message: audit.Reconciliation) -> View:
+    """When the counts were last compared, and whether they agreed."""
+    return {"done_at": moment(message, "done_at"), "agreed": message.agreed}
+
+
 def gap(message: audit.AggregateGap) -> View:
     """Missing event numbers of one aggregate."""
     return {

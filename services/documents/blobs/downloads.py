@@ -41,11 +41,16 @@ async def download(
     source = _Source(lambda: store.s3.get_object(store.config.bucket, object_key, version_id=version_id))
     reader = _Reader(source, key.decrypting(cast(BinaryIO, source), item_id), offset, length)
     ahead = store.start(reader.read)
+    counted = False
     try:
         while batch := await asyncio.shield(ahead):
             ahead = store.start(reader.read)
             for chunk in batch:
                 yield chunk
+                if not counted:
+                    # Whoever asks for more, or for the end, has handed the first bytes on.
+                    store.served.add("attachment")
+                    counted = True
     finally:
         # The thread may be inside a read of the store: cutting the connection ends that read, and only then is the
         # response closed. Nobody waits for it here.

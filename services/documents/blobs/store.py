@@ -19,6 +19,7 @@ from minio.commonconfig import COMPLIANCE, ENABLED
 from minio.datatypes import Object
 
 from chassis.s3 import S3, StoreConfig, attempt
+from chassis.tally import Tally
 from services.documents.blobs.crypto import SMALL_LIMIT
 from services.documents.blobs.errors import StoreRefused, StoreUnavailable
 
@@ -80,6 +81,8 @@ class ObjectStore:
         """No I/O. ValueError for a malformed endpoint."""
         self.config = config
         self.s3 = S3(config)
+        # Objects whose content was handed on, counted here and not where accesses are recorded.
+        self.served = Tally()
         self._threads = ThreadPoolExecutor(config.threads, thread_name_prefix="blobs")
         self._background: set[asyncio.Task[None]] = set()
 

@@ -60,7 +60,16 @@ async def sources(clients: Clients, caller: Caller) -> Answer:
         "",
         answer.access_record,
         gaps=[views.gap(one) for one in answer.gaps],
+        alarms=[views.alarm(one) for one in answer.alarms],
+        reconciliation=views.reconciliation(answer.reconciliation) if answer.HasField("reconciliation") else None,
     )
+
+
+async def reconcile(clients: Clients, caller: Caller, request_id: str) -> Answer:
+    """Compare the counts now; what does not agree is an alarm."""
+    rpc = clients.audit.rpc
+    answer = await clients.audit.ask(rpc.Reconcile, pb.ReconcileRequest(request_id=request_id), caller)
+    return Answer(views.reconciliation(answer.reconciliation))
 
 
 async def checkpoint(clients: Clients) -> tuple[bytes, str]:

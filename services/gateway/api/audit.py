@@ -11,7 +11,7 @@ from starlette.responses import Response
 from services.gateway.actions import audit
 from services.gateway.api import inputs, shapes
 from services.gateway.api.openapi import answers
-from services.gateway.api.replies import clients_of, reply
+from services.gateway.api.replies import RequestId, clients_of, reply
 from services.gateway.signin import SignedIn
 
 router = APIRouter(prefix="/api/v1/audit", tags=["audit"])
@@ -62,3 +62,9 @@ async def entry(request: Request, index: Annotated[int, Path(ge=0, le=2**62)], c
 async def sources(request: Request, caller: SignedIn) -> Response:
     """What arrived from each process, and what is missing."""
     return reply(await audit.sources(clients_of(request), caller))
+
+
+@router.post("/reconciliation", summary="Compare the counts now", responses=answers(200, shapes.Reconciliation))
+async def reconcile(request: Request, caller: SignedIn, request_id: RequestId) -> Response:
+    """What was recorded, answered, opened and committed. Done every day; audit officers may ask for it (SC-06)."""
+    return reply(await audit.reconcile(clients_of(request), caller, request_id))

@@ -522,10 +522,26 @@ class Gap(Shape):
     missing: list[int]
 
 
+class Alarm(Shape):
+    kind: str
+    subject: str
+    first: int | None
+    last: int | None
+    since: str | None
+    until: str | None
+
+
+class Reconciliation(Shape):
+    done_at: str | None
+    agreed: bool
+
+
 class SourceList(Shape):
     items: list[Source]
     next_cursor: str | None
     gaps: list[Gap]
+    alarms: list[Alarm]
+    reconciliation: Reconciliation | None
 
 
 class Health(Shape):

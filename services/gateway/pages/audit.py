@@ -69,11 +69,21 @@ async def entries(desk: AtDesk, cursor: str = "") -> Response:
         filtered=any(form.text(name) for name in _FILTERS),
         entries=[_entry(one, names) for one in items],
         gaps=missing,
+        alarms=known.body["alarms"],
+        reconciliation=known.body["reconciliation"],
         sources=[one | {"state_label": _SOURCE_STATES.get(one["state"], one["state"])} for one in known.body["items"]],
         action_choices=list(vocabulary.RECORDED_ACTIONS.items()),
         outcome_choices=[(name, word) for name, (word, _) in vocabulary.OUTCOMES.items()],
         pager=desk.pager(listed.body["next_cursor"]),
     )
+
+
+@router.post("/audit/reconciliation")
+async def reconcile(desk: AtDesk) -> Response:
+    """照合: compare the counts now."""
+    form = await desk.form()
+    await audit.reconcile(desk.clients, desk.caller, form.text("request_key"))
+    return desk.go("/audit", done="reconciled")
 
 
 @router.get("/audit/{index}")

@@ -213,6 +213,18 @@ RECORDED_ACTIONS: Final[dict[str, str]] = {
     "epoch.close": "送信元の終了",
     "epoch.heartbeat": "送信元の確認",
     "epoch.recovered": "送信元の再開",
+    "source.gap_found": "記録の欠けを発見",
+    "source.gap_filled": "記録の欠けが解消",
+    "object.gap_found": "処理の記録の欠けを発見",
+    "object.gap_filled": "処理の記録の欠けが解消",
+    "source.overdue": "送信元からの連絡が途絶",
+    "source.heard": "送信元からの連絡が再開",
+    "outbox.overdue": "送れない記録が滞留",
+    "outbox.emptied": "滞留が解消",
+    "count.reported": "件数を報告",
+    "reconciliation.asked": "件数の照合を指示",
+    "reconciliation.done": "件数の照合（一致）",
+    "reconciliation.failed": "件数の照合（不一致）",
     "log.opened": "年度のログの開始",
     "backup.restored": "バックアップからの復旧",
 }
@@ -239,6 +251,24 @@ OBJECTS: Final[dict[str, str]] = {
     "tile": "監査ログ",
     "source": "送信元",
     "epoch": "送信元",
+    "alarm": "警報",
+    "count": "件数",
+    "reconciliation": "件数の照合",
+}
+
+# Kinds of alarms of the audit log: name -> (what is wrong, what to do).
+ALARMS: Final[dict[str, tuple[str, str]]] = {
+    "source.gap": ("閲覧の記録が欠けています", "送信元のサービスが動いているか、運用担当に確かめてください。"),
+    "object.gap": ("処理の記録が欠けています", "送信元のサービスが動いているか、運用担当に確かめてください。"),
+    "source.overdue": ("送信元からの連絡が途絶えています", "そのサービスが動いているか、運用担当に確かめてください。"),
+    "outbox.overdue": (
+        "送れない記録が10分以上たまっています",
+        "メッセージ基盤が動いているか、運用担当に確かめてください。",
+    ),
+    "reconciliation.failed": (
+        "記録の件数が、見せた件数や保存先で開いた件数と合いません",
+        "下の送信元の記録が失われたおそれがあります。運用担当と調べ、原因が分かるまで証拠を消さないでください。",
+    ),
 }
 
 # What the last form did, by the word in the address of the page it leads to: (sentence, kind of banner).
@@ -246,6 +276,7 @@ NOTICES: Final[dict[str, dict[str, str]]] = {
     word: {"title": sentence, "kind": "success"}
     for word, sentence in {
         "received": "収受を登録しました。",
+        "reconciled": "件数を照合しました。",
         "saved": "保存しました。",
         "attached": "添付を追加しました。",
         "removed": "添付を削除しました。",

@@ -1,0 +1,216 @@
+"""Everything completeness writes: alarms as they begin and end, and the daily reconciliation. One transaction each."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from chassis import clock, telemetry
+from chassis.db import Connection, Pool, transaction
+from services.audit import commands as log_commands
+from services.audit import store as log_store
+from services.audit.completeness import domain, store
+from services.audit.completeness.domain import Alarm
+from services.audit.completeness.store import Place
+from services.audit.entry import UUID_PATTERN, Leaf, decode
+
+# One transaction watches at a time, whichever replica's; one database is one municipality.
+WATCH_LOCK = 0x57415443
+# Kind of alarm → the leaf when it begins.
+BEGIN_ACTIONS = {
+    "source.gap": "source.gap_found",
+    "object.gap": "object.gap_found",
+    "source.overdue": "source.overdue",
+    "outbox.overdue": "outbox.overdue",
+}
+# And when it ends.
+END_ACTIONS = {
+    "source.gap": "source.gap_filled",
+    "object.gap": "object.gap_filled",
+    "source.overdue": "source.heard",
+    "outbox.overdue": "outbox.emptied",
+}
+RECONCILIATION = "reconciliation.failed"
+# A service reports every five minutes what its outbox holds; an older report says nothing any more.
+REPORT_LIFETIME = dt.timedelta(minutes=15)
+# Disagreements spelled out in the leaf; all of them are alarms.
+SPELLED_OUT = 20
+
+
+@dataclass
+class Noticed:
+    """Since when this process has seen what is not as it must be. What passes by itself within `grace` is no alarm: a
+    message is on its way. Lost with the process: then it takes as long again."""
+
+    grace: dt.timedelta
+    _since: dict[Alarm, dt.datetime] = field(default_factory=dict)
+
+    def lasting(self, found: Iterable[Alarm], now: dt.datetime) -> list[Alarm]:
+        """Those that have been there for the time of grace."""
+        self._since = {alarm: self._since.get(alarm, now) for alarm in found}
+        return [alarm for alarm, since in self._since.items() if now - since >= self.grace]
+
+
+async def watch(
+    pool: Pool, noticed: Noticed, silence: dt.timedelta, now: dt.datetime
+) -> tuple[list[Alarm], list[Alarm]]:
+    """Look once; returns (begun, ended), each of which is a row and a leaf when this returns.
+
+    Crash before the commit: neither, and the next look finds the same. Nothing is done while another replica looks, nor
+    before the log may be written.
+    """
+    async with transaction(pool) as conn:
+        if not await store.try_lead(conn, WATCH_LOCK):
+            return [], []
+        found = [
+            *await store.source_gaps(conn),
+            *await store.object_gaps(conn),
+            *await store.overdue_sources(conn, now - silence),
+            *await _overdue_outboxes(conn, now),
+        ]
+        lasting = noticed.lasting(found, now)
+        standing = await store.standing(conn, BEGIN_ACTIONS)
+        begun, _ = domain.changes(standing, lasting)
+        # What is found still stands, whether this process has seen it for long or not.
+        _, ended = domain.changes(standing, found)
+        if begun or ended:
+            head = await log_store.lock_coordinator(conn)
+            if not (head.compared and head.log_year):
+                return [], []
+            await store.begin(conn, begun, now)
+            await store.end(conn, ended, now)
+            leaves = [_leaf(BEGIN_ACTIONS[one.kind], one, now) for one in begun]
+            leaves += [_leaf(END_ACTIONS[one.kind], one, now) for one in ended]
+            await log_commands.add(conn, head, leaves)
+    for one in begun:
+        telemetry.count("alarms.begun", kind=one.kind)
+    for one in ended:
+        telemetry.count("alarms.ended", kind=one.kind)
+    return begun, ended
+
+
+async def _overdue_outboxes(conn: Connection, now: dt.datetime) -> list[Alarm]:
+    """Services whose newest report says that rows have waited ten minutes to be confirmed."""
+    newest: dict[str, str] = {}
+    for entry in await store.recent_reports(conn, now - REPORT_LIFETIME):
+        leaf = decode(entry)
+        if leaf.object_id == "committed":
+            newest[leaf.service] = leaf.detail.get("outbox_overdue", "0")
+    return [Alarm("outbox.overdue", service) for service, rows in sorted(newest.items()) if rows != "0"]
+
+
+def _leaf(action: str, alarm: Alarm, now: dt.datetime) -> Leaf:
+    numbers = {"first": str(alarm.first), "last": str(alarm.last)} if alarm.last else {}
+    return Leaf(
+        event_id=clock.new_id(),
+        time=now,
+        action=action,
+        service="audit",
+        staff_id="service:audit",
+        object_type="alarm",
+        object_id=alarm.subject,
+        detail=numbers,
+    )
+
+
+# --- the daily reconciliation -----------------------------------------------------------------------------------
+
+
+async def reconcile_if_due(pool: Pool, settle: dt.timedelta, now: dt.datetime) -> bool | None:
+    """Once on each Japanese day; None when it was done today already."""
+    async with transaction(pool) as conn:
+        last = await store.last_reconciliation(conn)
+    if last.done_at is not None and last.done_at.astimezone(clock.JST).date() == now.astimezone(clock.JST).date():
+        return None
+    return await reconcile(pool, settle, now)
+
+
+async def reconcile(pool: Pool, settle: dt.timedelta, now: dt.datetime) -> bool:
+    """Compare what was recorded, answered and opened, and what was committed; returns whether all agree.
+
+    Reports older than `settle` are counted, and all records: what a report speaks of has had that time to arrive. The
+    result is a leaf, each disagreement an alarm. Crash before the commit: nothing was counted, and the next run counts
+    the same. Two at once: the second waits and finds nothing new.
+    """
+    async with transaction(pool) as conn:
+        await store.be_patient(conn)
+        last = await store.lock_reconciliation(conn)
+        records = await _count_records(conn, Place(last.records_year, last.records_index))
+        reports = await _count_reports(conn, Place(last.reports_year, last.reports_index), now - settle)
+        found = domain.disagreements(await store.disagreeing_counts(conn), await store.disagreeing_commitments(conn))
+        begun, ended = domain.changes(await store.standing(conn, [RECONCILIATION]), found)
+        totals = await store.totals(conn)
+        head = await log_store.lock_coordinator(conn)
+        if not (head.compared and head.log_year):
+            raise log_commands.not_compared()
+        await store.begin(conn, begun, now)
+        await store.end(conn, ended, now)
+        await log_commands.add(conn, head, [_result(found, totals, now)])
+        await store.save_reconciliation(conn, records, reports, now, agreed=not found)
+    telemetry.count("reconciliations", outcome="failed" if found else "done")
+    for alarm in begun:
+        telemetry.count("alarms.begun", kind=alarm.kind)
+    for alarm in ended:
+        telemetry.count("alarms.ended", kind=alarm.kind)
+    return not found
+
+
+async def _count_records(conn: Connection, after: Place) -> Place:
+    """Granted accesses since then; returns up to where."""
+    last = await store.last_leaf(conn)
+    recorded: Counter[tuple[str, str]] = Counter()
+    for epoch, action, amount in await store.granted_between(conn, after, last, list(domain.KIND_OF)):
+        recorded[epoch, domain.KIND_OF[action]] += amount
+    await store.add_counts(conn, {key: (amount, 0, 0) for key, amount in recorded.items()})
+    return max(after, last)
+
+
+async def _count_reports(conn: Connection, after: Place, until: dt.datetime) -> Place:
+    """Reports since then, up to the first that is younger than `until`; returns up to where."""
+    answered: Counter[tuple[str, str]] = Counter()
+    opened: Counter[tuple[str, str]] = Counter()
+    claims: dict[str, tuple[str, int]] = {}
+    for log_year, leaf_index, entry in await store.reports_after(conn, after):
+        leaf = decode(entry)
+        if leaf.time >= until:
+            break
+        after = Place(log_year, leaf_index)
+        if leaf.outcome != "granted":
+            # A report that was refused to the process that made it.
+            continue
+        for name, number in leaf.detail.items():
+            if leaf.object_id == "answered":
+                epoch, _, kind = name.partition(".")
+                answered[epoch, kind] += int(number)
+            elif leaf.object_id == "opened":
+                opened[leaf.epoch, "ReadAttachment"] += int(number)
+            elif leaf.object_id == "committed" and UUID_PATTERN.fullmatch(name):
+                claims[name] = (leaf.service, max(int(number), claims.get(name, ("", 0))[1]))
+    await store.add_counts(conn, {key: (0, answered[key], opened[key]) for key in {*answered, *opened}})
+    await store.add_commitments(conn, claims)
+    return after
+
+
+def _result(found: Mapping[Alarm, str], totals: Mapping[str, tuple[int, int, int]], now: dt.datetime) -> Leaf:
+    """Totals since counting began, and the first disagreements in words."""
+    detail = {
+        f"{kind}.{name}": str(amount)
+        for kind, amounts in totals.items()
+        for name, amount in zip(("recorded", "answered", "opened"), amounts, strict=True)
+    }
+    detail["disagreements"] = str(len(found))
+    for number, (alarm, words) in enumerate(list(found.items())[:SPELLED_OUT], start=1):
+        detail[f"disagreement.{number}"] = f"{alarm.subject}: {words}"
+    return Leaf(
+        event_id=clock.new_id(),
+        time=now,
+        action="reconciliation.failed" if found else "reconciliation.done",
+        service="audit",
+        staff_id="service:audit",
+        object_type="reconciliation",
+        object_id=now.astimezone(clock.JST).date().isoformat(),
+        outcome="failed" if found else "granted",
+        detail=detail,
+    )

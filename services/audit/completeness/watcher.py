@@ -1,0 +1,53 @@
+"""The task that looks for what is missing and reconciles once a day. Runs in every replica; one looks at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+from collections.abc import Callable
+
+from chassis import clock
+from chassis.db import Pool
+from chassis.errors import DomainError
+from services.audit.completeness import commands
+from services.audit.completeness.commands import Noticed
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 20.0
+# A lost message is sent again after thirty seconds; a heartbeat comes every minute.
+GRACE = dt.timedelta(seconds=90)
+# What a report of counts speaks of has this long to arrive in the log.
+SETTLE = dt.timedelta(minutes=2)
+
+
+class Watcher:
+    """`silence` is the time after which an open epoch is overdue: three heartbeats."""
+
+    def __init__(self, pool: Pool, silence: float, appended: Callable[[], None]) -> None:
+        self._pool = pool
+        self._silence = dt.timedelta(seconds=silence)
+        self._appended = appended
+        self._noticed = Noticed(GRACE)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self._look()
+            except DomainError as error:
+                log.warning("completeness is looked at later", extra={"error": error.message})
+
+    async def _look(self) -> None:
+        begun, ended = await commands.watch(self._pool, self._noticed, self._silence, clock.now())
+        for alarm in begun:
+            log.error("alarm", extra={"kind": alarm.kind, "subject": alarm.subject, "first": alarm.first})
+        for alarm in ended:
+            log.info("alarm ended", extra={"kind": alarm.kind, "subject": alarm.subject, "first": alarm.first})
+        agreed = await commands.reconcile_if_due(self._pool, SETTLE, clock.now())
+        if agreed is False:
+            log.error("alarm", extra={"kind": commands.RECONCILIATION})
+        if begun or ended or agreed is not None:
+            self._appended()
