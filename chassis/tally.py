@@ -32,6 +32,10 @@ class Tally:
         """Count."""
         self._counts[name] += amount
 
+    def count(self, name: str) -> int:
+        """How many since the last report."""
+        return self._counts[name]
+
     async def report(self, recorder: Recorder, service: str, what: str) -> None:
         """Record up to 300 of the counts as `count.reported` of `what`.
 

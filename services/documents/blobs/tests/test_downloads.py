@@ -73,6 +73,18 @@ async def test_any_range_is_the_slice(sample: Sample, offset: int, length: int |
     assert all(0 < len(chunk) <= CHUNK for chunk in chunks)
 
 
+async def test_what_was_handed_on_is_counted_once_and_what_was_only_opened_is_not(sample: Sample) -> None:
+    """The count beside the records: a reader who was refused after the first bytes were fetched has seen none."""
+    before = sample.store.served.count("attachment")
+    stream = download(sample.store, sample.key, ITEM, sample.up.object_key, sample.up.version_id)
+    async with contextlib.aclosing(stream):
+        assert await anext(stream)
+    assert sample.store.served.count("attachment") == before
+    await sample.read()
+    await sample.read(0, 1)
+    assert sample.store.served.count("attachment") == before + 2
+
+
 async def test_negative_ranges_are_refused(sample: Sample) -> None:
     with pytest.raises(ValueError, match="negative"):
         await sample.read(-1)
