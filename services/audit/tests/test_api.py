@@ -448,6 +448,21 @@ async def test_direct_records_out_of_order_or_of_others_are_refused(service):
     assert list(listed.entries) == []
 
 
+async def test_only_officers_reconcile_and_everybody_who_asks_again_gets_the_same(service):
+    """SC-06. What was counted is not counted twice."""
+    with pytest.raises(DomainError) as refused:
+        await service.ask("Reconcile", pb.ReconcileRequest(request_id="照合-1"), who=CLERK)
+    assert refused.value.reason == "NOT_PERMITTED"
+    assert not (await service.ask("ListSources", pb.ListSourcesRequest())).HasField("reconciliation")
+
+    epoch = clock.new_id()
+    await service.log(view_leaf(epoch, 1), view_leaf(epoch, 2))
+    for _ in range(2):
+        answer = await service.ask("Reconcile", pb.ReconcileRequest(request_id="照合-2"))
+        assert answer.reconciliation.agreed
+    assert (await service.ask("ListSources", pb.ListSourcesRequest())).reconciliation == answer.reconciliation
+
+
 async def test_sources_show_what_is_missing(service):
     whole, holed = clock.new_id(), clock.new_id()
     await service.log(
