@@ -24,8 +24,8 @@ from services.audit.entry import EntryError, Leaf
 from services.audit.intake import leaf_of_event, leaves_of_parcel
 from services.audit.turns import Turns
 
-# Messages per transaction. A message of access records carries many of them, an event is one.
-ACCESS_BATCH = 32
+# Messages per transaction. A message of access records carries up to a thousand of them, an event is one.
+ACCESS_BATCH = 8
 EVENT_BATCH = 200
 # What a replica took before it died comes again after this; until then its numbers are missing.
 ACK_WAIT_SECONDS = 5.0
@@ -46,7 +46,11 @@ def consumers(
     """
 
     async def take(deliveries: Sequence[Delivery], read: Callable[[bytes], list[Leaf]]) -> None:
-        leaves = [leaf for delivery in deliveries for leaf in _read(delivery, read)]
+        leaves: list[Leaf] = []
+        for delivery in deliveries:
+            leaves += _read(delivery, read)
+            # A full message takes milliseconds to read: the others of this process have their turn in between.
+            await asyncio.sleep(0)
         await commands.append(pool, keys, leaves, clock.now())
         appended()
         for delivery in deliveries:

@@ -12,6 +12,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from chassis.db import Connection
+from services.audit import copying
 from services.audit.domain import Numbers
 from services.audit.entry import Leaf
 from services.audit.tlog import HASH_SIZE, TILE_WIDTH, Edge, Tile
@@ -83,10 +84,6 @@ LEAF_COLUMNS = (
     *("action", "outcome", "object_type", "object_id", "object_version", "document_id"),
 )
 _LEAF_COLUMN_LIST = ", ".join(LEAF_COLUMNS)
-_LEAF_TYPES = (
-    *("uuid", "timestamptz", "uuid", "int8", "text", "text"),
-    *("text", "text", "text", "text", "int8", "text"),
-)
 
 
 def columns_of(leaf: Leaf) -> tuple[object, ...]:
@@ -107,16 +104,22 @@ def columns_of(leaf: Leaf) -> tuple[object, ...]:
     )
 
 
-async def insert_entries(conn: Connection, log_year: int, first_index: int, entries: Iterable[NewEntry]) -> None:
+# Rows on their way to the database at one time.
+_COPY_STEP = 512
+
+
+async def insert_entries(conn: Connection, log_year: int, first_index: int, entries: Sequence[NewEntry]) -> None:
     """Leaves at contiguous indexes."""
     columns = f"log_year, leaf_index, leaf, leaf_hash, {_LEAF_COLUMN_LIST}"
     async with (
         conn.cursor() as cursor,
         cursor.copy(f"COPY entries ({columns}) FROM STDIN (FORMAT binary)") as copy,
     ):
-        copy.set_types(("int4", "int8", "bytea", "bytea", *_LEAF_TYPES))
-        for index, (leaf, entry, leaf_hash) in enumerate(entries, start=first_index):
-            await copy.write_row((log_year, index, entry, leaf_hash, *columns_of(leaf)))
+        await copy.write(copying.HEADER)
+        for first in range(0, len(entries), _COPY_STEP):
+            part = enumerate(entries[first : first + _COPY_STEP], start=first_index + first)
+            await copy.write(b"".join([copying.row(log_year, index, *entry) for index, entry in part]))
+        await copy.write(copying.TRAILER)
 
 
 class StoredEntry(NamedTuple):
