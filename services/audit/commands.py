@@ -219,6 +219,11 @@ async def _sequence(conn: Connection, head: Coordinator, entries: Sequence[NewEn
     known = await store.known_events(conn, list(once))
     fresh = [entry for event_id, entry in once.items() if event_id not in known]
     if fresh:
+        taken = await store.number_of_another_year(conn, head.log_year, [entry.leaf for entry in fresh])
+        if taken is not None:
+            raise _broken(
+                f"number {taken[1]} of epoch {taken[0]} belongs to another record, in the log of another year"
+            )
         await store.insert_entries(conn, head.log_year, head.next_index, fresh)
         await store.move_coordinator(conn, head.log_year, head.next_index + len(fresh))
     leaves = [entry.leaf for entry in fresh]

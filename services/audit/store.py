@@ -104,6 +104,31 @@ def columns_of(leaf: Leaf) -> tuple[object, ...]:
     )
 
 
+async def number_of_another_year(conn: Connection, log_year: int, leaves: Iterable[Leaf]) -> tuple[str, int] | None:
+    """One of these leaves' numbers (epoch, seq) that a log of another year has, None if there is none.
+
+    Only sources that lived through a year's change can have one, so all but these are done with one look per epoch.
+    """
+    numbers: dict[str, list[int]] = {}
+    for leaf in leaves:
+        if leaf.epoch:
+            numbers.setdefault(leaf.epoch, []).append(leaf.seq)
+    for epoch, seqs in numbers.items():
+        cursor = await conn.execute(
+            "SELECT log_year FROM logs AS l WHERE log_year <> %(year)s AND EXISTS"
+            " (SELECT 1 FROM entries AS e WHERE e.log_year = l.log_year AND e.epoch = %(epoch)s)",
+            {"year": log_year, "epoch": epoch},
+        )
+        for (other,) in await cursor.fetchall():
+            cursor = await conn.execute(
+                "SELECT epoch::text, seq FROM entries WHERE log_year = %s AND epoch = %s AND seq = ANY(%s) LIMIT 1",
+                (other, epoch, seqs),
+            )
+            if (taken := await cursor.fetchone()) is not None:
+                return taken
+    return None
+
+
 # Rows on their way to the database at one time.
 _COPY_STEP = 512
 

@@ -45,8 +45,9 @@ CREATE FUNCTION this_life() RETURNS text STABLE LANGUAGE sql AS $$
     )
 $$;
 
--- The leaves. Everything but leaf and leaf_hash only repeats what the leaf says, to find it. No foreign key to logs:
--- its row locks would make appending wait for integration, and the coordinator guards the year.
+-- The leaves, a partition for each year's log: a year leaves as one table when its retention ends (SC-03), and what is
+-- asked of one log never reads another. Everything but leaf and leaf_hash only repeats what the leaf says, to find it. No
+-- foreign key to logs: its row locks would make appending wait for integration, and the coordinator guards the year.
 CREATE TABLE entries (
     log_year integer NOT NULL,
     leaf_index bigint NOT NULL CHECK (leaf_index >= 0),
@@ -68,13 +69,18 @@ CREATE TABLE entries (
     -- The document the leaf is about, whatever its object; NULL without one.
     document_id text,
     PRIMARY KEY (log_year, leaf_index),
-    CONSTRAINT entries_event_once UNIQUE (event_id),
+    -- A constraint reaches no further than its year. That an event or a number of an earlier year does not come again is
+    -- looked up by whoever appends, while it holds the coordinator, so that nobody can be faster.
+    CONSTRAINT entries_event_once UNIQUE (event_id, log_year),
     -- An epoch is a UUIDv7 of one process, so it stands for (service, instance, epoch).
-    CONSTRAINT entries_number_once UNIQUE (epoch, seq),
+    CONSTRAINT entries_number_once UNIQUE (epoch, seq, log_year),
     CHECK ((epoch IS NULL) = (seq IS NULL))
-);
+) PARTITION BY LIST (log_year);
+
+-- Each question walks one of these backwards from where its page begins; log_year and leaf_index make the order whole.
 CREATE INDEX entries_by_time ON entries (occurred_at, log_year, leaf_index);
 CREATE INDEX entries_by_actor ON entries (staff_id, occurred_at, log_year, leaf_index);
+CREATE INDEX entries_by_unit ON entries (unit_id, occurred_at, log_year, leaf_index);
 CREATE INDEX entries_by_action ON entries (action, occurred_at, log_year, leaf_index);
 CREATE INDEX entries_by_document ON entries (document_id, occurred_at, log_year, leaf_index)
 WHERE document_id IS NOT NULL;
@@ -134,6 +140,19 @@ BEGIN
 END $$;
 CREATE TRIGGER entries_are_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON entries
 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+-- A trigger of the whole does not see what is done to a part, so each year has its own.
+CREATE FUNCTION open_entries() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = "${schema}", pg_temp AS $$
+DECLARE
+    part text := 'entries_' || NEW.log_year;
+BEGIN
+    -- Made beside and then attached: readers of the other years do not wait for it.
+    EXECUTE format('CREATE TABLE %I (LIKE entries INCLUDING ALL)', part);
+    EXECUTE format('CREATE TRIGGER entries_are_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON %I'
+        ' FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', part);
+    EXECUTE format('ALTER TABLE entries ATTACH PARTITION %I FOR VALUES IN (%s)', part, NEW.log_year);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER logs_have_entries AFTER INSERT ON logs FOR EACH ROW EXECUTE FUNCTION open_entries();
 CREATE TRIGGER tiles_are_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON tiles
 FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER checkpoints_are_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON checkpoints

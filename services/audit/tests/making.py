@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
+import psycopg
+
 from chassis import clock, recorder
 from kanketsu.event.v1 import envelope_pb2
 from services.audit.entry import Leaf
@@ -94,3 +96,55 @@ def envelope(version: int = 1, document_id: str = "D-1", **more: object) -> enve
 def parcel(batch: envelope_pb2.AccessRecordBatch) -> bytes:
     """A batch as it travels."""
     return envelope_pb2.AccessRecordParcel(batches=[batch]).SerializeToString()
+
+
+# Entry number n of many: the columns and, in canonical form, the leaf. One every three seconds, 2,000 people of 72 units,
+# 50,000 documents; of 400 one is a print, of 250 one is refused, each drawn on its own. Seven epochs of 2^21 records.
+_MANY = """
+    WITH drawn AS (
+        SELECT
+            n,
+            %(since)s::timestamptz + n * interval '3 seconds' AS at,
+            abs(hashint8extended(n, 1) %% 2000) AS person,
+            'D-' || abs(hashint8extended(n, 2) %% 50000) AS document_id,
+            CASE WHEN hashint8extended(n, 3) %% 400 = 0 THEN 'document.printed' ELSE 'document.viewed' END AS action,
+            CASE WHEN hashint8extended(n, 4) %% 250 = 0 THEN 'denied' ELSE 'granted' END AS outcome,
+            (lpad(to_hex(1790000000000 + n), 12, '0') || '70008000' || lpad(to_hex(n), 12, '0'))::uuid AS event_id,
+            ('01a0c0de-0000-7000-8000-' || lpad(to_hex(n >> 21), 12, '0'))::uuid AS epoch,
+            (n & 2097151) + 1 AS seq
+        FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n
+    ),
+
+    named AS (
+        SELECT n, at, document_id, action, outcome, event_id, epoch, seq,
+            'S' || lpad(person::text, 4, '0') AS staff_id, 'U-' || person %% 72 AS unit_id
+        FROM drawn
+    ),
+
+    spelled AS (
+        SELECT n, at, document_id, action, outcome, event_id, epoch, seq, staff_id, unit_id,
+            convert_to(
+                '{"action":"' || action || '","actor":{"staff":"' || staff_id || '","terminal":"10.40.3.17","unit":"'
+                || unit_id || '"},"event_id":"' || event_id || '","object":{"id":"' || document_id
+                || '","type":"document"},"outcome":"' || outcome || '","source":{"epoch":"' || epoch
+                || '","instance":"documents-0","seq":' || seq || ',"service":"documents"},"time":"'
+                || to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '","v":1}',
+                'UTF8'
+            ) AS leaf
+        FROM named
+    )
+
+    INSERT INTO {table} (log_year, leaf_index, event_id, leaf, leaf_hash, occurred_at, epoch, seq, staff_id, unit_id,
+        action, outcome, object_type, object_id, document_id)
+    SELECT %(year)s, n, event_id, leaf, sha256('\\x00'::bytea || leaf), at, epoch, seq, staff_id, unit_id, action, outcome,
+        'document', document_id, document_id
+    FROM spelled
+"""
+
+
+async def insert_many(
+    conn: psycopg.AsyncConnection, table: str, log_year: int, first: int, count: int, since: dt.datetime = NOW
+) -> None:
+    """`count` entries with the indexes from `first` on, made in the database: far faster than they could arrive."""
+    values = {"year": log_year, "first": first, "last": first + count - 1, "since": since}
+    await conn.execute(_MANY.replace("{table}", table).encode(), values)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-import pytest_asyncio
 
 from chassis import clock, db
 from chassis.errors import DomainError, Kind
@@ -19,7 +18,6 @@ from services.audit.entry import decode, encode
 from services.audit.export import LogWriter, write_log
 from services.audit.intake import chain_after, leaves_of_batch
 from services.audit.sequencer import Sequencer, advance
-from services.audit.tests.conftest import compared
 from services.audit.tests.making import NOW, batch_of, event_leaf, record, view_leaf
 from services.audit.tests.test_verify import KEY, findings
 
@@ -163,56 +161,6 @@ async def test_the_end_of_an_epoch_is_kept_whatever_arrives_after_it(pool, keys)
     await commands.append(pool, keys, [view_leaf(epoch, 1), view_leaf(epoch, 2)], NOW)
     async with db.connection(pool) as conn:
         assert (await store.source(conn, epoch)).state == "closed"
-
-
-@pytest.mark.parametrize(
-    ("filters", "index"),
-    [
-        ({}, "entries_by_time"),
-        ({"staff_id": "S0007"}, "entries_by_actor"),
-        ({"document_id": "D-7"}, "entries_by_document"),
-        ({"action": "document.printed"}, "entries_by_action"),
-        ({"outcome": "denied"}, "entries_refused"),
-        ({"from_time": NOW, "to_time": NOW + dt.timedelta(minutes=1)}, "entries_by_time"),
-    ],
-)
-async def test_lists_are_one_walk_along_one_index(many_entries, filters, index):
-    """Neither a sort nor a scan of the table, on the first page as on a later one: the cost is that of the page."""
-    for before in (None, store.Position(NOW + dt.timedelta(hours=1), 2026, 5)):
-        statement, values = store.entries_query(filters, before, 101)
-        async with db.connection(many_entries) as conn:
-            rows = await (await conn.execute(f"EXPLAIN {statement}".encode(), values)).fetchall()
-        plan = "\n".join(line for (line,) in rows)
-        assert f"Index Scan Backward using {index}" in plan, plan
-        assert "Sort" not in plan, plan
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def many_entries(migrated_database, keys):
-    """20,000 views by 20 people of 20 documents, with a refusal and a print now and then."""
-    place = await migrated_database("audit")
-    await compared(place)
-    pool = db.open_pool(place.app_url, "audit")
-    await pool.open(wait=True)
-    epoch = clock.new_id()
-    for first in range(0, 20_000, 5_000):
-        leaves = [
-            view_leaf(
-                epoch,
-                n + 1,
-                time=NOW + dt.timedelta(seconds=n),
-                staff_id=f"S{n % 20:04d}",
-                object_id=f"D-{n * 7 % 20}",
-                action="document.printed" if n % 400 == 0 else "document.viewed",
-                outcome="denied" if n % 300 == 0 else "granted",
-            )
-            for n in range(first, first + 5_000)
-        ]
-        await commands.append(pool, keys, leaves, NOW)
-    async with await psycopg.AsyncConnection.connect(place.owner_url, autocommit=True) as owner:
-        await owner.execute("ANALYZE audit.entries")
-    yield pool
-    await pool.close()
 
 
 # --- sources without a database ---------------------------------------------------------------------------------
