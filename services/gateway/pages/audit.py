@@ -17,7 +17,7 @@ from services.gateway.views import View
 
 router = APIRouter()
 
-_FILTERS = ("actor", "document", "action", "outcome", "from", "to", "access_record")
+_FILTERS = ("actor", "unit", "document", "action", "outcome", "from", "to", "access_record")
 _SOURCE_STATES = {"open": "受信中", "closed": "終了", "recovered": "再開済み"}
 
 
@@ -38,6 +38,7 @@ async def entries(desk: AtDesk, cursor: str = "") -> Response:
                     desk.clients,
                     desk.caller,
                     actor=form.text("actor"),
+                    unit_id=form.text("unit"),
                     document_id=form.text("document"),
                     action=form.text("action"),
                     outcome=form.text("outcome"),

@@ -262,6 +262,31 @@ async def test_without_the_log_nobody_gets_in_and_whoever_is_in_is_served_by_the
             assert answer.status_code == 200
 
 
+async def test_the_log_answers_what_this_unit_and_this_person_saw(city, http):
+    """SC-06: by unit and by person, in the API and on the page, where people and acts have names."""
+    document_id = await draft(http)
+    me = (await http.get("/api/v1/me")).json()
+    assert (await http.get(f"/api/v1/documents/{document_id}")).status_code == 200
+    [viewed, *_] = await records_of(city, 1, document=document_id, action="document.viewed")
+    unit, staff = viewed["actor"]["unit_id"], viewed["actor"]["staff_id"]
+    assert staff == me["staff_id"]
+    ours = await records_of(city, 1, unit=unit, action="document.viewed", outcome="granted")
+    assert viewed["index"] in {one["index"] for one in ours}
+    assert {one["actor"]["unit_id"] for one in ours} == {unit}
+    assert viewed["index"] in {one["index"] for one in await records_of(city, 1, actor=staff, unit=unit)}
+    assert await records_of(city, 0, unit=unit + "-99") == []
+    with Person(city.url, "auditor") as auditor:
+        auditor.log_in(AUDITOR)
+        page = auditor.http.get("/audit", params={"unit": unit, "actor": staff, "document": document_id}).text
+        other = auditor.http.get("/audit", params={"unit": unit + "-99", "document": document_id}).text
+    assert document_id in page
+    assert "閲覧" in page
+    assert me["name"] in page
+    assert f'href="/audit/{viewed["index"]}"' in page
+    assert f'href="/audit/{viewed["index"]}"' not in other
+    assert "条件に合う記録はありません。" in other
+
+
 # --- what answers look like --------------------------------------------------------------------------
 
 
