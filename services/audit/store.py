@@ -488,7 +488,8 @@ async def find_entries(
     Filters: staff_id, unit_id, action, outcome (one of entry.OUTCOMES), document_id, epoch with seq, from_time
     (inclusive) and to_time (exclusive).
     """
-    cursor = await conn.execute(*entries_query(filters, before, limit))
+    # Planned each time for its own values: what is the best walk for a busy unit is not for one of three people.
+    cursor = await conn.execute(*entries_query(filters, before, limit), prepare=False)
     return [Found(*row) for row in await cursor.fetchall()]
 
 
