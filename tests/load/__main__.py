@@ -44,10 +44,10 @@ def commit() -> str:
     return done.stdout.strip() or "unknown"
 
 
-async def main(names: list[str], documents: int, rounds: int) -> int:
+async def main(names: list[str], documents: int, entries: int, rounds: int) -> int:
     """Run the scenes and write the report."""
     with tempfile.TemporaryDirectory(prefix="kanketsu-bench-") as folder:
-        bench = Bench(Path(folder) / "state", rounds=rounds, documents=documents)
+        bench = Bench(Path(folder) / "state", rounds=rounds, documents=documents, entries=entries)
         try:
             bench.start()
             rows: list[report.Row] = []
@@ -69,6 +69,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("scenes", nargs="*", choices=[[], *scenes.SCENES], help="default: all")
     parser.add_argument("--documents", type=int, default=20_000, help="documents in the mixed scene")
+    parser.add_argument("--entries", type=int, default=10**7, help="entries of the largest log that is questioned")
     parser.add_argument("--rounds", type=int, default=5, help="rounds per figure; the median counts")
     options = parser.parse_args()
-    sys.exit(asyncio.run(main(list(options.scenes), options.documents, options.rounds)))
+    sys.exit(asyncio.run(main(list(options.scenes), options.documents, options.entries, options.rounds)))

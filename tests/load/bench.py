@@ -25,9 +25,10 @@ PLAN = yaml.safe_load((ROOT / "deploy" / "walkthrough" / "minoh.yaml").read_text
 class Bench:
     """Owns the stack, the floor's process, and what scenes share."""
 
-    def __init__(self, state: Path, *, rounds: int, documents: int) -> None:
+    def __init__(self, state: Path, *, rounds: int, documents: int, entries: int) -> None:
         self.rounds = rounds
         self.documents = documents
+        self.entries = entries
         self.started_in: dict[str, float] = {}
         self.stack = Stack(state, report=self._ready)
         self._exits = contextlib.ExitStack()

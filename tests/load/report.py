@@ -30,6 +30,12 @@ class Row:
         return f"{mark} {self.what}: {self.value:.4g} {self.unit}  {self.budget}  {self.note}".rstrip()
 
 
+def budget(what: str, value: float, unit: str, limit: float, *, least: bool, note: str = "") -> Row:
+    """A row with a budget: at least or at most `limit`."""
+    met = value >= limit if least else value <= limit
+    return Row(what, value, unit, f"{'≥' if least else '≤'} {limit:g} {unit}".strip(), met, note)
+
+
 def append(path: Path, when: str, commit: str, machine: str, rows: Sequence[Row]) -> None:
     """Put a new table at the top of the file."""
     before = path.read_text(encoding="utf-8").removeprefix(HEAD) if path.exists() else ""

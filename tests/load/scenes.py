@@ -23,22 +23,16 @@ from chassis.epochs import DatabaseSink
 from chassis.identity import Identity
 from chassis.outbox import Relay
 from chassis.recorder import Access, Recorder
-from tests.load import seed
+from tests.load import log, seed
 from tests.load.bench import PLAN, SERVICES, Bench
 from tests.load.http import Connection, Run, drive
-from tests.load.report import Row
+from tests.load.report import Row, budget
 
 CLIENTS = 16
 SECONDS = 3.0
 MIB = 1024 * 1024
 
 Scene = Callable[[Bench], Awaitable[list[Row]]]
-
-
-def budget(what: str, value: float, unit: str, limit: float, *, least: bool, note: str = "") -> Row:
-    """A row with a budget: at least or at most `limit`."""
-    met = value >= limit if least else value <= limit
-    return Row(what, value, unit, f"{'≥' if least else '≤'} {limit:g} {unit}".strip(), met, note)
 
 
 async def idle(bench: Bench) -> list[Row]:
@@ -404,4 +398,11 @@ def _p95(times: list[float]) -> float:
     return sorted(times)[int(0.95 * len(times))] if times else float("nan")
 
 
-SCENES: dict[str, Scene] = {"idle": idle, "read": read, "approve": approve, "transfer": transfer, "mixed": mixed}
+SCENES: dict[str, Scene] = {
+    "idle": idle,
+    "read": read,
+    "approve": approve,
+    "transfer": transfer,
+    "mixed": mixed,
+    **log.SCENES,
+}
