@@ -50,6 +50,8 @@ async def many_entries(migrated_database, keys):
         ({"outcome": "denied"}, "outcome_occurred_at"),
         (DAY, "occurred_at_log_year"),
         ({"unit_id": "U-7", **DAY}, "unit_id_occurred_at"),
+        ({"unit_id": "U-7", "action": "document.printed"}, "unit_id_action"),
+        ({"unit_id": "U-7", "action": "document.viewed"}, "unit_id_occurred_at"),
         ({"staff_id": "S0007", **DAY}, "staff_id_occurred_at"),
         ({"document_id": "D-7", **DAY}, "document_id_occurred_at"),
         ({"action": "document.printed", **DAY}, "action_occurred_at"),
