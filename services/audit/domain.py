@@ -102,4 +102,4 @@ def origin(prefix: str, year: int) -> str:
 
 def year_of(log_origin: str) -> int:
     """The fiscal year in the name of a log; ValueError if it is not one of ours."""
-    return int(log_origin.rsplit("/", 1)[1])
+    return int(log_origin.rpartition("/")[2])
