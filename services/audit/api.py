@@ -26,6 +26,8 @@ from services.audit.commands import DirectBatch, LogKeys
 from services.audit.completeness import commands as completeness
 from services.audit.completeness import store as completeness_store
 from services.audit.completeness.watcher import SETTLE
+from services.audit.cosignatures import commands as cosignatures
+from services.audit.cosignatures.domain import CosigningPolicy
 from services.audit.entry import UUID_PATTERN, EntryError, decode
 from services.audit.intake import OUTCOMES, chain_after, leaves_of_batch
 from services.audit.store import Found, Position
@@ -54,12 +56,14 @@ class Api(AuditServiceServicer):
         records: Recorder,
         receipts: KeyVerifier,
         appended: Callable[[], None],
+        cosigning: CosigningPolicy = CosigningPolicy(),  # noqa: B008 - frozen
     ) -> None:
         self._pool = pool
         self._keys = keys
         self._records = records
         self._receipts = receipts
         self._appended = appended
+        self._cosigning = cosigning
 
     async def AppendRecords(self, request: pb.AppendRecordsRequest, context: Context) -> pb.AppendRecordsResponse:
         """Records of a source without a database, in the log when this returns."""
@@ -181,12 +185,16 @@ class Api(AuditServiceServicer):
         return pb.ReconcileResponse(reconciliation=_reconciliation(last))
 
     async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Context) -> pb.GetCheckpointResponse:
-        """The signed tree head of the current log; hashes alone, so it is not an access."""
+        """The current log's largest checkpoint that has the cosignatures it needs, empty before the first; and the key.
+
+        Hashes alone, so it is not an access.
+        """
         async with db.connection(self._pool) as conn:
             log = await store.current_log(conn)
-        if log is None or not log.checkpoint:
-            raise not_found()
-        return pb.GetCheckpointResponse(checkpoint=log.checkpoint, verifier_key=log.verifier_key)
+            if log is None:
+                raise not_found()
+            published = await cosignatures.published(conn, log, self._cosigning)
+        return pb.GetCheckpointResponse(checkpoint=published[1] if published else b"", verifier_key=log.verifier_key)
 
     async def GetTile(self, request: pb.GetTileRequest, context: Context) -> pb.GetTileResponse:
         """A tile or entry bundle that the current checkpoint covers. Entry bundles are recorded as exported."""

@@ -41,6 +41,12 @@ class LogWriter:
         if len(self._bundle) == TILE_WIDTH:
             self._write_bundle()
 
+    def add_archived(self, size: int, checkpoint: bytes, token: bytes | None) -> None:
+        """An archived checkpoint as it was signed, and the time-stamp over it (DER), if there is one."""
+        self._write(f"checkpoints/{size}", checkpoint)
+        if token is not None:
+            self._write(f"timestamps/{size}.tsr", token)
+
     def finish(self, sign: Callable[[int, bytes], bytes], key: VerifierKey) -> bytes:
         """Write what is partial, the verifier key and the checkpoint that `sign(size, root)` gives; returns it.
 

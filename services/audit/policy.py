@@ -17,7 +17,11 @@ RECEIPT_LIFETIME = dt.timedelta(hours=12)
 
 POLICY = Policy(
     service="audit",
-    callers={"kanketsu.audit.v1.AuditService": frozenset({"gateway"})},
+    callers={
+        "kanketsu.audit.v1.AuditService": frozenset({"gateway"}),
+        "kanketsu.audit.v1.WitnessService": frozenset({"gateway"}),
+        "kanketsu.audit.v1.TimestampService": frozenset({"gateway"}),
+    },
     refusals={
         "AppendRecords": Refusal("audit.appended", "log"),
         "ListEntries": Refusal("audit.read", "log"),
@@ -28,6 +32,12 @@ POLICY = Policy(
         "Reconcile": Refusal("reconciliation.asked", "log"),
         "GetCheckpoint": Refusal("audit.exported", "log"),
         "GetTile": Refusal("audit.exported", "tile", "path"),
+        "AddCheckpoint": Refusal("audit.exported", "witness"),
+        "GetCosignedCheckpoint": Refusal("audit.exported", "witness"),
+        "GetWitnessKey": Refusal("audit.exported", "witness"),
+        "ListWitnesses": Refusal("audit.read", "witness"),
+        "GetArchivedCheckpoint": Refusal("audit.exported", "checkpoint", "size"),
+        "GetTimestamp": Refusal("audit.exported", "checkpoint", "size"),
     },
 )
 

@@ -16,34 +16,45 @@ from chassis.recorder import Access, Recorder
 from chassis.serving import Parts, Wiring
 from chassis.settings import SettingsError
 from kanketsu.audit.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
-from services.audit import continuity, self_check, settings, store
+from kanketsu.audit.v1.timestamp_service_pb2_grpc import add_TimestampServiceServicer_to_server
+from kanketsu.audit.v1.witness_service_pb2_grpc import add_WitnessServiceServicer_to_server
+from services.audit import continuity, outside, self_check, settings, store
 from services.audit.api import Api
 from services.audit.commands import LogKeys
 from services.audit.completeness.watcher import Watcher
 from services.audit.consumer import consumers
+from services.audit.cosignatures import commands as cosignatures
 from services.audit.export import ExportError, LogWriter
 from services.audit.note import NoteError, VerifierKey
 from services.audit.policy import POLICY
 from services.audit.sequencer import Sequencer
 from services.audit.settings import Settings
+from services.audit.timestamps import store as timestamp_store
+from services.audit.timestamps.api import TimestampApi
+from services.audit.witness.api import WitnessApi
 
 
 async def serve() -> None:
     """Serve until SIGTERM."""
     configured = settings.read()
     keys = _keys(configured)
+    others = outside.read(configured, keys.of(2000))
 
     async def build(parts: Parts) -> Wiring:
-        sequencer = Sequencer(
-            parts.pool, keys, configured.vault(), configured.checkpoint_interval, configured.recover_after
-        )
+        vault = configured.vault()
+        sequencer = Sequencer(parts.pool, keys, vault, configured.checkpoint_interval, configured.recover_after)
         receipts = KeyVerifier(configured.receipt_jwks_file)
         watcher = Watcher(parts.pool, configured.recover_after, sequencer.wake)
-        api = Api(parts.pool, keys, parts.recorder, receipts, sequencer.wake)
+        api = Api(parts.pool, keys, parts.recorder, receipts, sequencer.wake, others.policy)
+        witness_api = WitnessApi(parts.pool, parts.recorder, vault, others)
         return Wiring(
-            servicers=[lambda server: add_AuditServiceServicer_to_server(api, server)],
+            servicers=[
+                partial(add_AuditServiceServicer_to_server, api),
+                partial(add_WitnessServiceServicer_to_server, witness_api),
+                partial(add_TimestampServiceServicer_to_server, TimestampApi(parts.pool)),
+            ],
             consumers=consumers(parts.broker, parts.pool, keys, sequencer.wake, sequencer.leads),
-            tasks=[sequencer.run, watcher.run],
+            tasks=[sequencer.run, watcher.run, *others.tasks(parts.pool, vault)],
         )
 
     await serving.serve(
@@ -78,14 +89,19 @@ async def export(folder: Path) -> None:
         await _record_export(configured, pool)
         async with db.connection(pool) as conn:
             log = await store.current_log(conn)
-            if log is None or not log.checkpoint:
-                raise ExportError("there is no checkpoint yet")
+            policy = outside.read(configured, _keys(configured).of(2000)).policy
+            published = await cosignatures.published(conn, log, policy) if log else None
+            if log is None or published is None:
+                raise ExportError("there is no checkpoint yet, or none with the cosignatures it needs")
+            size, checkpoint = published
             writer = LogWriter(folder)
-            async for entry in store.all_entries(conn, log.log_year, log.checkpoint_size):
+            async for entry in store.all_entries(conn, log.log_year, size):
                 writer.add(entry)
+            async for archived_size, note, token in timestamp_store.archive_of(conn, log.log_year, size):
+                writer.add_archived(archived_size, note, token)
             # Nothing is signed here: LogWriter refuses if this checkpoint is not of exactly these entries.
-            writer.finish(partial(_as_signed, log.checkpoint), VerifierKey.parse(log.verifier_key))
-        print(f"{log.checkpoint_size} leaves of {log.origin} in {folder}")
+            writer.finish(partial(_as_signed, checkpoint), VerifierKey.parse(log.verifier_key))
+        print(f"{size} leaves of {log.origin} in {folder}")
     finally:
         await pool.close()
 

@@ -39,6 +39,17 @@ class Settings(ServiceSettings):
     log_retention_years: int = 5
     # Seconds between looks for leaves that other replicas appended.
     checkpoint_interval: float = 0.5
+    # Who cosigns our log, and how many of them it needs: a policy file (c2sp.org/tlog-policy). None: nobody.
+    witness_policy_file: Path | None = None
+    # We as a witness of others: our name for it, a private key of its own (PKCS #8 PEM), and the logs we know.
+    witness_name: str = ""
+    witness_key_file: Path | None = None
+    witness_logs_file: Path | None = None
+    # A time-stamping authority (RFC 3161; may hold user:password@), and the roots of its certificates.
+    tsa_url: Secret | None = None
+    tsa_ca_file: Path | None = None
+    # Certificates to trust for https to witnesses and authority, beside the system's own.
+    outgoing_ca_file: Path | None = None
 
     def __post_init__(self) -> None:
         # What would stop the log half-way is refused before it starts.

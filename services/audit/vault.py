@@ -132,6 +132,19 @@ class Vault:
         self._head = Head(note, etag)
         return self._head
 
+    # --- what we remember of other logs, as a witness
+
+    async def remembered(self, path: str) -> Head | None:
+        """What lies under this path now, None if nothing does. The store is always asked: others may have written."""
+        try:
+            return Head(*await self._run(self._s3.read, self._live, path, MAX_NOTE_BYTES))
+        except NotFound:
+            return None
+
+    async def remember(self, path: str, before: Head | None, note: bytes) -> None:
+        """Replace it if it is still `before` (None: if there is nothing). StoreConflict if it is another by now."""
+        await self._run(self._s3.put_if, self._live, path, note, before.etag if before else None)
+
     # --- parts of the above
 
     async def ready(self) -> None:

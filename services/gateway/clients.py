@@ -21,6 +21,8 @@ from chassis.identity import Identity, Signer
 from chassis.tally import Tally
 from kanketsu.approvals.v1.approvals_service_pb2_grpc import ApprovalsServiceStub
 from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceStub
+from kanketsu.audit.v1.timestamp_service_pb2_grpc import TimestampServiceStub
+from kanketsu.audit.v1.witness_service_pb2_grpc import WitnessServiceStub
 from kanketsu.documents.v1.documents_service_pb2 import (
     ReadAttachmentRequest,
     ReadAttachmentResponse,
@@ -35,6 +37,8 @@ from services.gateway.settings import Settings
 if TYPE_CHECKING:
     from kanketsu.approvals.v1.approvals_service_pb2_grpc import ApprovalsServiceAsyncStub
     from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceAsyncStub
+    from kanketsu.audit.v1.timestamp_service_pb2_grpc import TimestampServiceAsyncStub
+    from kanketsu.audit.v1.witness_service_pb2_grpc import WitnessServiceAsyncStub
     from kanketsu.documents.v1.documents_service_pb2_grpc import DocumentsServiceAsyncStub
 
 # Seconds a call may take. Files take as long as slow lines need.
@@ -115,6 +119,9 @@ class Clients:
     documents: Peer[DocumentsServiceAsyncStub]
     approvals: Peer[ApprovalsServiceAsyncStub]
     audit: Peer[AuditServiceAsyncStub]
+    # Further services of audit, over its channel.
+    witness: Peer[WitnessServiceAsyncStub]
+    timestamps: Peer[TimestampServiceAsyncStub]
     # The gateway's own identity, for what no person asks: who is this, and log records.
     itself: Caller
     # Answers that show content, `<epoch>.<RPC>`; the other side of the daily reconciliation.
@@ -197,6 +204,8 @@ def open_clients(settings: Settings) -> Clients:
         documents=Peer("documents", documents, DocumentsServiceStub(documents), signer, answered),
         approvals=Peer("approvals", approvals, ApprovalsServiceStub(approvals), signer, answered),
         audit=Peer("audit", audit, AuditServiceStub(audit), signer, answered),
+        witness=Peer("audit", audit, WitnessServiceStub(audit), signer, answered),
+        timestamps=Peer("audit", audit, TimestampServiceStub(audit), signer, answered),
         answered=answered,
         itself=Caller(Identity(staff_id="service:gateway", tenant=settings.tenant)),
     )

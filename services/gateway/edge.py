@@ -31,6 +31,8 @@ _UPLOAD: Final = re.compile(r"/(api/v1/)?documents/[^/]+/attachments")
 _FORM_ROOM: Final = 65_536
 # Asked by the machinery that runs us, from addresses of its own.
 _OPEN_TO_ALL: Final = frozenset({"/healthz", "/readyz"})
+# Other municipalities' logs come here, from networks of their own, and nowhere else.
+_SUBMISSIONS: Final = "/witness/add-checkpoint"
 
 
 class Edge:
@@ -39,6 +41,7 @@ class Edge:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._networks = [ipaddress.ip_network(network) for network in settings.allowed_networks]
+        self._witness_networks = [ipaddress.ip_network(network) for network in settings.witness_networks]
         self._upload_limit = settings.upload_limit + _FORM_ROOM
         self._body_limit = settings.body_limit
         self._headers = _security_headers(settings.issuer_origin, secure=settings.is_secure)
@@ -85,7 +88,7 @@ class Edge:
 
     async def _refuse(self, scope: Scope, headers: dict[bytes, bytes], limit: int) -> Refusal | None:
         """A reason not to look at the request at all."""
-        if self._networks and scope["path"] not in _OPEN_TO_ALL and not self._is_allowed(scope):
+        if not self._is_allowed(scope):
             try:
                 await _gateway(scope).sign_in.deny_network(Request(scope))
             except Refusal as refused:
@@ -94,12 +97,17 @@ class Edge:
         return refusal("TOO_LARGE") if length.isdigit() and int(length[:19]) > limit else None
 
     def _is_allowed(self, scope: Scope) -> bool:
+        networks = self._networks
+        if scope["path"] == _SUBMISSIONS:
+            networks = self._witness_networks
+        elif not networks or scope["path"] in _OPEN_TO_ALL:
+            return True
         client = scope.get("client")
         try:
             address = ipaddress.ip_address(client[0] if client else "")
         except ValueError:
             return False
-        return any(address in network for network in self._networks)
+        return any(address in network for network in networks)
 
     def _secure(self, message: Message) -> None:
         headers: list[tuple[bytes, bytes]] = list(message.get("headers", ()))

@@ -256,6 +256,12 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
         "Not yet in a checkpoint",
         "A signed checkpoint will cover it within seconds. Try again.",
     ),
+    ("audit", "WITNESS_UNAVAILABLE"): Sentence(
+        "連署できません",
+        "前回連署した内容を確認できないため、連署していません。しばらくしてからもう一度送ってください。",
+        "Cannot cosign now",
+        "What was cosigned last cannot be told for sure, so nothing is cosigned. Submit again shortly.",
+    ),
     # --- the gateway itself ----------------------------------------------------------------------
     ("gateway", "SIGN_IN_REQUIRED"): Sentence(
         "ログインしてください",

@@ -43,6 +43,8 @@ class Settings(ServiceSettings):
     # Networks (CIDR) whose verifiers may fetch the entries of the log without a login. Checkpoints and
     # hash tiles say nothing about anybody and are open; entries are for audit officers else (SC-06).
     log_networks: tuple[str, ...] = ()
+    # Networks (CIDR) from which other municipalities' logs may ask for our cosignature; none when empty.
+    witness_networks: tuple[str, ...] = ()
     # Proxies whose X-Forwarded-For and -Proto are believed.
     trusted_proxies: tuple[str, ...] = ()
     # Seconds: a session ends after this much idleness, and after this much in all.

@@ -15,6 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from chassis.clock import JST
 from kanketsu.approvals.v1 import approvals_service_pb2 as approvals
 from kanketsu.audit.v1 import audit_service_pb2 as audit
+from kanketsu.audit.v1 import witness_service_pb2 as witnesses
 from kanketsu.documents.v1 import documents_service_pb2 as documents
 from kanketsu.event.v1 import envelope_pb2 as event
 
@@ -505,6 +506,18 @@ def alarm(message: audit.Alarm) -> View:
 def reconciliation(message: audit.Reconciliation) -> View:
     """When the counts were last compared, and whether they agreed."""
     return {"done_at": moment(message, "done_at"), "agreed": message.agreed}
+
+
+def witness(message: witnesses.Witness) -> View:
+    """How one witness of our log fares."""
+    return {
+        "name": message.name,
+        "verifier_key": message.verifier_key,
+        "log_year": message.log_year or None,
+        "size": message.size,
+        "answered_at": moment(message, "answered_at"),
+        "problem": message.problem,
+    }
 
 
 def gap(message: audit.AggregateGap) -> View:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
+from google.protobuf.descriptor import FileDescriptor, MethodDescriptor, ServiceDescriptor
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("documents", "approvals", "audit", "gateway")
@@ -105,10 +105,15 @@ def proto(service: str, file: str) -> FileDescriptor:
     return descriptor
 
 
+def contracts(service: str) -> list[ServiceDescriptor]:
+    """Every gRPC service that a service serves: those of all its `*_service.proto`."""
+    names = sorted(path.stem for path in (ROOT / f"proto/kanketsu/{service}/v1").glob("*_service.proto"))
+    return [one for name in names for one in proto(service, name).services_by_name.values()]
+
+
 def rpcs(service: str) -> list[MethodDescriptor]:
     """Every RPC of a service."""
-    described = proto(service, f"{service}_service")
-    return [method for one in described.services_by_name.values() for method in one.methods]
+    return [method for one in contracts(service) for method in one.methods]
 
 
 def reasons(service: str) -> set[str]:

@@ -26,6 +26,7 @@ from tests.repo.sources import (
     SERVICES,
     argument,
     calls,
+    contracts,
     files,
     literal,
     modules,
@@ -85,8 +86,7 @@ def test_only_the_gateway_may_call_a_service(service):
     """Depth one (ADR-0002)."""
     policy = policy_of(service)
     assert policy.service == service
-    described = proto(service, f"{service}_service").services_by_name.values()
-    assert policy.callers == {one.full_name: frozenset({"gateway"}) for one in described}
+    assert policy.callers == {one.full_name: frozenset({"gateway"}) for one in contracts(service)}
 
 
 @pytest.mark.parametrize("service", RPC_SERVICES)
@@ -120,12 +120,12 @@ def test_no_request_carries_an_actor(service):
 
 @pytest.mark.parametrize("service", RPC_SERVICES)
 def test_every_write_can_be_repeated(service):
-    """A writing RPC takes request_id. AppendRecords has the numbers of its records instead."""
+    """A writing RPC takes request_id. AppendRecords has the numbers of its records instead, AddCheckpoint the old size."""
     reading = ("Get", "List", "Read", "Find", "Describe", "Resolve")
     for method in rpcs(service):
         parts = [method.input_type, *(field.message_type for field in method.input_type.fields if field.message_type)]
         fields = {name for part in parts for name in part.fields_by_name}
-        if not method.name.startswith((*reading, "AppendRecords")):
+        if not method.name.startswith((*reading, "AppendRecords", "AddCheckpoint")):
             assert "request_id" in fields, f"{method.name} has no request_id"
 
 
@@ -491,6 +491,7 @@ def test_every_runtime_requirement_is_used():
         "opentelemetry-exporter-otlp-proto-http": "opentelemetry.exporter.otlp.proto.http",
         "jntajis-python": "jntajis",
         "pyyaml": "yaml",
+        "rfc3161-client": "rfc3161_client",
         "uuid-utils": "uuid_utils",
     }
     # Used by name: uvicorn's protocol, and FastAPI's reader of forms.

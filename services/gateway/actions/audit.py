@@ -73,7 +73,8 @@ async def reconcile(clients: Clients, caller: Caller, request_id: str) -> Answer
 
 
 async def checkpoint(clients: Clients) -> tuple[bytes, str]:
-    """The signed checkpoint and the log's verifier key. Whoever reaches the log may read it: no person asks."""
+    """The published checkpoint, empty before the first, and the log's verifier key. Whoever reaches the log may read it:
+    no person asks."""
     rpc = clients.audit.rpc
     answer = await clients.audit.ask(rpc.GetCheckpoint, pb.GetCheckpointRequest(), clients.itself)
     return answer.checkpoint, answer.verifier_key

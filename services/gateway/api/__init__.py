@@ -1,6 +1,7 @@
 """The JSON API under /api/v1, one module per noun; thin over `actions`."""
 
 from services.gateway.api import (
+    archive,
     audit,
     cases,
     documents,
@@ -12,6 +13,7 @@ from services.gateway.api import (
     organisation,
     receipts,
     session,
+    witness,
 )
 
 # In the order of matching: what is asked most comes first.
@@ -25,6 +27,8 @@ ROUTERS = (
     evidence.router,
     audit.router,
     log.router,
+    archive.router,
+    witness.router,
     session.router,
     health.router,
 )

@@ -27,8 +27,10 @@ _TILE: Final = re.compile(r"(entries|[0-9]{1,2})/(x[0-9]{3}/){0,5}[0-9]{3}([.]p/
     responses=answers(200, None, 403, 404, 429, 500, 503, 504, content=_TEXT, signed_in=False),
 )
 async def checkpoint(request: Request) -> Response:
-    """The latest, as a signed note; 404 while the log is empty."""
+    """The largest with the cosignatures it needs, as a signed note; 404 before the first."""
     note, _ = await audit.checkpoint(clients_of(request))
+    if not note:
+        raise refusal("NOT_FOUND")
     return Response(note, headers={"Cache-Control": "no-cache"}, media_type="text/plain; charset=utf-8")
 
 
