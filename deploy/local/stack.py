@@ -34,7 +34,7 @@ import urllib3
 from minio import Minio
 
 from deploy.local import broker, database, objects, ports, system
-from deploy.local.authority import Authority, Certificate, Keys, write_private
+from deploy.local.authority import Authority, Certificate, Keys, ensure_private, write_private
 from deploy.local.database import Installation
 from deploy.local.objects import Buckets
 from deploy.local.processes import STATE_VARIABLE, Process, Spawner, leftovers, wait_until
@@ -527,8 +527,11 @@ class Stack:
     def _write_files(self) -> None:
         for service in (*(part.name for part in PARTS if part.kind == "service"), "nats", system.ADMIN):
             self.authority.certificate(service)
-        for name in ("identity", "receipt", "log", "handover"):
+        for name in ("identity", "receipt", "log", "handover", "witness"):
             self.keys.signing_key(name)
+        # Whose logs we cosign and who cosigns ours: nobody, until somebody edits these.
+        ensure_private(self.keys.folder / "witness-logs", lambda: b"# yearly <vkey>\n")
+        ensure_private(self.keys.folder / "witness-policy", lambda: b"quorum none\n")
         self.keys.rsa_key("oidc")
         self.keys.random_key("kek")
         self.keys.password("oidc-client-secret")

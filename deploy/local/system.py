@@ -211,6 +211,10 @@ PARTS: tuple[Part, ...] = (
             RECEIPT_JWKS_FILE="{keys}/receipt-jwks.json",
             LOG_ORIGIN="audit.{tenant}.localhost",
             LOG_SIGNING_KEY_FILE="{keys}/log-signing-key.pem",
+            WITNESS_NAME="witness.{tenant}.localhost",
+            WITNESS_KEY_FILE="{keys}/witness-signing-key.pem",
+            WITNESS_LOGS_FILE="{keys}/witness-logs",
+            WITNESS_POLICY_FILE="{keys}/witness-policy",
         ),
     ),
     Part(
@@ -232,6 +236,7 @@ PARTS: tuple[Part, ...] = (
             DOCUMENTS_TARGET="{documents_targets}",
             APPROVALS_TARGET="{approvals_targets}",
             AUDIT_TARGET="{audit_targets}",
+            WITNESS_NETWORKS="127.0.0.0/8",
         ),
     ),
 )
