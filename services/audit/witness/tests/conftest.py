@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from services.audit.note import COSIGNATURE_V1, SigningKey
-from services.audit.tests.conftest import buckets, place, pool, superuser, vault
+from services.audit.tests.conftest import buckets, keys, place, pool, superuser, vault
 from services.audit.witness.commands import Witness
 from services.audit.witness.domain import KnownLogs
 from services.audit.witness.tests.other_city import TOYONAKA
 
-__all__ = ["buckets", "place", "pool", "superuser", "vault"]
+__all__ = ["buckets", "keys", "place", "pool", "superuser", "vault"]
 
 
 @pytest.fixture(scope="session")
