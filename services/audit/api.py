@@ -284,9 +284,14 @@ class Api(AuditServiceServicer):
 
 
 def _entry(found: Found) -> pb.Entry:
-    leaf = decode(found.leaf)
+    return shown(found.leaf_index, found.leaf)
+
+
+def shown(index: int, entry: bytes) -> pb.Entry:
+    """A leaf as readers of the log see it."""
+    leaf = decode(entry)
     return pb.Entry(
-        index=found.leaf_index,
+        index=index,
         event_id=leaf.event_id,
         occurred_at=recorder.timestamp(leaf.time),
         source=f"{leaf.service}.{leaf.instance}" if leaf.instance else leaf.service,
@@ -307,7 +312,7 @@ def _entry(found: Found) -> pb.Entry:
         reason=leaf.reason,
         trace_id=leaf.trace_id,
         detail=leaf.detail,
-        leaf=found.leaf,
+        leaf=entry,
     )
 
 

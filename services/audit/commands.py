@@ -81,7 +81,7 @@ async def append(pool: Pool, keys: LogKeys, leaves: Sequence[Leaf], now: dt.date
 async def _append(pool: Pool, keys: LogKeys, leaves: Sequence[Leaf], now: dt.datetime) -> int:
     entries = _prepare(leaves)
     async with transaction(pool) as conn:
-        head = await _lock_head(conn, keys, now)
+        head = await lock_head(conn, keys, now)
         fresh = await _sequence(conn, head, entries)
         await store.count_sources(conn, fresh, now)
         # The claim that an epoch is over counts, whatever number it came with.
@@ -124,7 +124,7 @@ async def append_direct(pool: Pool, keys: LogKeys, batch: DirectBatch, now: dt.d
     entries = _prepare(batch.leaves)
     first, last = batch.leaves[0], batch.leaves[-1]
     async with transaction(pool) as conn:
-        head = await _lock_head(conn, keys, now)
+        head = await lock_head(conn, keys, now)
         source = await store.source(conn, batch.epoch)
         if source is not None and last.seq <= source.last_seq:
             written = await store.index_of_number(conn, batch.epoch, last.seq)
@@ -154,7 +154,7 @@ async def recover_sources(
     A source that was only asleep is refused with SEQUENCE_BROKEN and opens a new epoch.
     """
     async with transaction(pool) as conn:
-        head = await _lock_head(conn, keys, now)
+        head = await lock_head(conn, keys, now)
         silent = await store.silent_sources(conn, now - silent_for)
         endings = [
             Leaf(
@@ -188,7 +188,7 @@ def _prepare(leaves: Sequence[Leaf]) -> list[NewEntry]:
     return entries
 
 
-async def _lock_head(conn: Connection, keys: LogKeys, now: dt.datetime) -> Coordinator:
+async def lock_head(conn: Connection, keys: LogKeys, now: dt.datetime) -> Coordinator:
     """The coordinator, locked; the very first leaf opens the first log. Later years are opened by `turn_year`.
 
     UNAVAILABLE NOT_RECORDED until the database, since it was started, has been compared with the head in the object

@@ -21,6 +21,7 @@ POLICY = Policy(
         "kanketsu.audit.v1.AuditService": frozenset({"gateway"}),
         "kanketsu.audit.v1.WitnessService": frozenset({"gateway"}),
         "kanketsu.audit.v1.TimestampService": frozenset({"gateway"}),
+        "kanketsu.audit.v1.ReviewService": frozenset({"gateway"}),
     },
     refusals={
         "AppendRecords": Refusal("audit.appended", "log"),
@@ -38,6 +39,17 @@ POLICY = Policy(
         "ListWitnesses": Refusal("audit.read", "witness"),
         "GetArchivedCheckpoint": Refusal("audit.exported", "checkpoint", "size"),
         "GetTimestamp": Refusal("audit.exported", "checkpoint", "size"),
+        "ListReviews": Refusal("review.listed", "review"),
+        "GetReview": Refusal("review.viewed", "review", "review_id"),
+        "ListFindings": Refusal("finding.listed", "review", "review_id"),
+        "GetFinding": Refusal("finding.viewed", "review", "review_id"),
+        "OpenReview": Refusal("review.opened", "review"),
+        "CompareStaff": Refusal("review.compared", "review", "review_id"),
+        "TreatFinding": Refusal("finding.commented", "review", "review_id"),
+        "SignReview": Refusal("review.signed", "review", "review_id"),
+        "RemarkReview": Refusal("review.remarked", "review", "review_id"),
+        "GetRules": Refusal("config.read", "review_rules"),
+        "ChangeRules": Refusal("config.changed", "review_rules"),
     },
 )
 

@@ -16,6 +16,7 @@ from chassis.recorder import Access, Recorder
 from chassis.serving import Parts, Wiring
 from chassis.settings import SettingsError
 from kanketsu.audit.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
+from kanketsu.audit.v1.review_service_pb2_grpc import add_ReviewServiceServicer_to_server
 from kanketsu.audit.v1.timestamp_service_pb2_grpc import add_TimestampServiceServicer_to_server
 from kanketsu.audit.v1.witness_service_pb2_grpc import add_WitnessServiceServicer_to_server
 from services.audit import continuity, outside, self_check, settings, store
@@ -27,6 +28,8 @@ from services.audit.cosignatures import commands as cosignatures
 from services.audit.export import ExportError, LogWriter
 from services.audit.note import NoteError, VerifierKey
 from services.audit.policy import POLICY
+from services.audit.review.api import Api as ReviewApi
+from services.audit.review.opener import Opener
 from services.audit.sequencer import Sequencer
 from services.audit.settings import Settings
 from services.audit.timestamps import store as timestamp_store
@@ -47,14 +50,21 @@ async def serve() -> None:
         watcher = Watcher(parts.pool, configured.recover_after, sequencer.wake)
         api = Api(parts.pool, keys, parts.recorder, receipts, sequencer.wake, others.policy)
         witness_api = WitnessApi(parts.pool, parts.recorder, vault, others)
+        reviewing = ReviewApi(parts.pool, keys, parts.recorder, sequencer.wake)
         return Wiring(
             servicers=[
                 partial(add_AuditServiceServicer_to_server, api),
+                partial(add_ReviewServiceServicer_to_server, reviewing),
                 partial(add_WitnessServiceServicer_to_server, witness_api),
                 partial(add_TimestampServiceServicer_to_server, TimestampApi(parts.pool)),
             ],
             consumers=consumers(parts.broker, parts.pool, keys, sequencer.wake, sequencer.leads),
-            tasks=[sequencer.run, watcher.run, *others.tasks(parts.pool, vault)],
+            tasks=[
+                sequencer.run,
+                watcher.run,
+                Opener(parts.pool, keys, sequencer.wake).run,
+                *others.tasks(parts.pool, vault),
+            ],
         )
 
     await serving.serve(

@@ -146,6 +146,31 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
         "Content damaged",
         "The stored bytes are not what was registered; nothing of them is served. Tell the operators at once.",
     ),
+    # --- audit: reviews --------------------------------------------------------------------------
+    ("audit", "REVIEW_SIGNED"): Sentence(
+        "点検は確定しています",
+        "所見を付けて確定した点検には、指摘への記入を追加できません。補足があるときは、点検の画面の「確定後の補足」に書いてください。",
+        "Review signed",
+        "A signed review takes no more comments on findings. Add a remark to the review instead.",
+    ),
+    ("audit", "REVIEW_NOT_SIGNED"): Sentence(
+        "点検はまだ確定していません",
+        "補足は確定した点検に付けるものです。今は、それぞれの指摘に記入してください。",
+        "Review not signed",
+        "Remarks are for signed reviews. Comment on the findings instead.",
+    ),
+    ("audit", "REVIEW_OPEN"): Sentence(
+        "この月の点検は進行中です",
+        "同じ月の点検が確定していません。その点検を確定してから、もう一度始めてください。",
+        "A review of this month is open",
+        "Sign the open review of this month before you open another.",
+    ),
+    ("audit", "FINDINGS_OPEN"): Sentence(
+        "まだ回答のない指摘があります",
+        "確定するには、すべての指摘を「説明がついた」か「事案」と判断してください。未回答の指摘は一覧の「状態」で絞り込めます。",
+        "Findings without an answer",
+        "Judge every finding as explained or incident before you sign. Filter the findings by state open.",
+    ),
     # --- approvals -------------------------------------------------------------------------------
     ("approvals", "VERSION_MOVED"): Sentence(
         "版が変わりました",

@@ -34,6 +34,7 @@ from tests.repo.sources import (
     none,
     proto,
     reasons,
+    rpc_services,
     rpcs,
     text_of,
     tree_of,
@@ -57,7 +58,7 @@ REASONS_OF_CHASSIS = {
 }
 # Refused in the chassis on behalf of every service that answers writes; their own protos know it.
 REASONS_OF_WRITES = {"REQUEST_ID_REUSED"}
-WRITING_SERVICES = ("documents", "approvals")
+WRITING_SERVICES = ("documents", "approvals", "audit")
 # RPCs whose refusals cannot name their object: the first message of a stream says what it is about.
 NAMELESS = {("documents", "UploadAttachment")}
 # The catch-alls: the interceptor, the consumer loop, the ASGI edge.

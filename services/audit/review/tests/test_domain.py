@@ -1,0 +1,302 @@
+"""Each rule (SC-07): what it finds, what it leaves, and the border between."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import random
+
+import pytest
+
+from chassis.errors import DomainError
+from services.audit.review import domain
+from services.audit.review.domain import Behind, StaffFact, Thresholds
+from services.audit.review.tests.making import CLERK, DAY, MONTH, OTHER, UNIT, at, examine, of, record
+
+
+def documents(count: int, **more: object) -> list[domain.Record]:
+    return [
+        record(at(f"10:{number // 60:02}:{number % 60:02}"), document_id=f"D-{number}", **more)
+        for number in range(count)
+    ]
+
+
+def test_bulk_viewing_counts_different_documents_and_speaks_above_the_threshold():
+    limit = Thresholds(documents_per_day=5)
+    assert not of("bulk_viewing", examine(*documents(5), thresholds=limit))
+    again = [record(at("11:00"), document_id="D-0") for _ in range(20)]
+    assert not of("bulk_viewing", examine(*documents(5), *again, thresholds=limit))
+    (found,) = of("bulk_viewing", examine(*documents(6), thresholds=limit))
+    assert (found.subject_id, found.unit_id, found.day, found.count) == (CLERK, UNIT, DAY, 6)
+    assert found.detail == {"documents": "6", "limit": "5"}
+    assert len(found.places) == 6
+
+
+def test_midnight_in_japan_parts_two_days():
+    """23:59 and 00:00 JST are two days, though one UTC day."""
+    limit = Thresholds(documents_per_day=1)
+    late, early = (
+        record(at("23:59"), document_id="D-1"),
+        record(at("00:00", DAY + dt.timedelta(days=1)), document_id="D-2"),
+    )
+    assert late.at.astimezone(dt.UTC).date() == early.at.astimezone(dt.UTC).date()
+    assert not of("bulk_viewing", examine(late, early, thresholds=limit))
+    same = record(at("23:59:59"), document_id="D-2")
+    assert of("bulk_viewing", examine(late, same, thresholds=limit))
+
+
+def test_bulk_download():
+    limit = Thresholds(downloads_per_day=3)
+    three = [record(at(f"10:0{n}"), "attachment.downloaded") for n in range(3)]
+    assert not of("bulk_download", examine(*three, thresholds=limit))
+    (found,) = of("bulk_download", examine(*three, record(at("11:00"), "attachment.downloaded"), thresholds=limit))
+    assert found.count == 4
+    denied = [record(at("11:00"), "attachment.downloaded", outcome="denied", reason="NOT_FOUND") for _ in range(9)]
+    assert not of("bulk_download", examine(*three, *denied, thresholds=limit))
+
+
+def test_output_spike_is_measured_against_the_person_itself():
+    limit = Thresholds(outputs_per_day=10, outputs_times_mean=5)
+    ten = [record(at(f"10:{n:02}"), "attachment.downloaded") for n in range(10)]
+    (found,) = of("output_spike", examine(*ten, thresholds=limit))
+    assert found.detail == {"limit": "10", "others": "0"}
+    assert not of("output_spike", examine(*ten[:9], thresholds=limit))
+    # Somebody whose work is to print every day: 10 on each open day is no spike.
+    days = [day for day in domain.days_of(MONTH) if not domain.is_closed(day, limit)]
+    daily = [record(at(f"10:{n:02}", day), "document.printed") for day in days for n in range(10)]
+    assert not of("output_spike", examine(*daily, thresholds=limit))
+
+
+@pytest.mark.parametrize(
+    ("moment", "outside"),
+    [
+        (at("07:00"), False),
+        (at("06:59:59"), True),
+        (at("18:59:59"), False),
+        (at("19:00"), True),
+        (at("23:59"), True),
+        (at("00:00"), True),
+        # Saturday, and スポーツの日 (a Monday): closed, whatever the hour.
+        (at("10:00", dt.date(2026, 10, 17)), True),
+        (at("10:00", dt.date(2026, 10, 12)), True),
+        (at("10:00", dt.date(2026, 10, 13)), False),
+        # 年末年始 of the city, and the last and first day of fiscal years.
+        (at("10:00", dt.date(2026, 12, 29)), True),
+        (at("10:00", dt.date(2027, 1, 3)), True),
+        (at("10:00", dt.date(2027, 1, 4)), False),
+        (at("10:00", dt.date(2027, 3, 31)), False),
+        (at("10:00", dt.date(2027, 4, 1)), False),
+        # 振替休日: 2026-05-06 stands for Constitution Day on a Sunday.
+        (at("10:00", dt.date(2026, 5, 6)), True),
+    ],
+)
+def test_after_hours_and_closed_days(moment: dt.datetime, outside: bool):
+    found = of("after_hours", examine(record(moment), month=moment.strftime("%Y-%m")))
+    assert bool(found) is outside
+
+
+def test_after_hours_is_of_documents_and_people_only():
+    night = at("22:00")
+    login = record(night, "session.login", document_id="", purpose="")
+    service = record(night, staff_id="service:documents")
+    assert not of("after_hours", examine(login, service))
+    assert of("after_hours", examine(record(night, "document.listed", document_id="")))
+
+
+def test_closed_days_are_the_citys_to_set():
+    own = Thresholds(closed_days=("2026-10-15",))
+    assert of("after_hours", examine(record(at("10:00")), thresholds=own))
+    assert not of("after_hours", examine(record(at("10:00")), thresholds=Thresholds(closed_days=())))
+
+
+def denial(time: str, **more: object) -> domain.Record:
+    return record(at(time), outcome="denied", reason="NOT_FOUND", purpose="", **more)
+
+
+@pytest.mark.parametrize(("granted", "found"), [("10:59:59", True), ("11:00", True), ("11:00:01", False)])
+def test_denied_then_granted_within_the_window(granted: str, found: bool):
+    records = denial("10:00", document_id="D-1"), record(at(granted), document_id="D-1", purpose="grant")
+    assert bool(of("denied_then_granted", examine(*records))) is found
+
+
+def test_denied_then_granted_across_midnight_and_only_for_the_same_person_and_document():
+    after = record(at("00:10", DAY + dt.timedelta(days=1)), document_id="D-1")
+    assert of("denied_then_granted", examine(denial("23:50", document_id="D-1"), after))
+    assert not of("denied_then_granted", examine(denial("23:50", document_id="D-2"), after))
+    assert not of("denied_then_granted", examine(denial("23:50", document_id="D-1", staff_id="S0999"), after))
+
+
+def test_a_step_of_a_case_explains_the_access_after_a_refusal_and_a_grant_does_not():
+    def explained(purpose: str) -> str:
+        records = denial("10:00", document_id="D-1"), record(at("10:30"), document_id="D-1", purpose=purpose)
+        (found,) = of("denied_then_granted", examine(*records))
+        assert found.count == 2
+        return found.explained_by
+
+    assert explained("route_step") == "route_step"
+    assert explained("grant") == ""
+    assert explained("") == ""
+
+
+def test_many_denials():
+    limit = Thresholds(denials_per_day=3)
+    three = [denial(f"10:0{n}", document_id=f"D-{n}") for n in range(3)]
+    assert not of("denials", examine(*three, thresholds=limit))
+    (found,) = of("denials", examine(*three, denial("11:00"), thresholds=limit))
+    assert found.count == 4
+    tomorrow = record(at("10:00", DAY + dt.timedelta(days=1)), outcome="denied", reason="NOT_FOUND")
+    assert not of("denials", examine(*three, tomorrow, thresholds=limit))
+
+
+def absence(first: str, last: str, action: str = "absence.registered") -> domain.Record:
+    detail = {"about": "A-1", "staff_id": CLERK, "from": first, "to": last}
+    return record(at("09:00", dt.date(2026, 10, 1)), action, staff_id="S0300", document_id="", detail=detail)
+
+
+@pytest.mark.parametrize(
+    ("moment", "found"),
+    [
+        (at("08:44:59"), False),
+        (at("08:45"), True),
+        (at("17:14:59", DAY + dt.timedelta(days=1)), True),
+        (at("17:15", DAY + dt.timedelta(days=1)), False),
+    ],
+)
+def test_use_during_an_absence(moment: dt.datetime, found: bool):
+    away = absence("2026-10-15T08:45:00+09:00", "2026-10-16T17:15:00+09:00")
+    assert bool(of("absent", examine(record(moment), known=(away,)))) is found
+
+
+def test_an_absence_that_was_called_off_is_none():
+    away = absence("2026-10-15T08:45:00+09:00", "2026-10-16T17:15:00+09:00")
+    over = absence("2026-10-15T08:45:00+09:00", "2026-10-15T08:45:00+09:00", "absence.ended")
+    assert not of("absent", examine(record(at("10:00")), known=(away, over)))
+    assert not of("absent", examine(record(at("10:00"), staff_id="S0124"), known=(away,)))
+
+
+def test_first_access_to_a_document_of_another_unit():
+    foreign = {"document_id": "D-9", "detail": {"unit": OTHER}}
+    first, again = record(at("10:00"), purpose="", **foreign), record(at("10:05"), purpose="", **foreign)
+    (found,) = of("foreign_document", examine(first, again))
+    assert found.places == (first.place,)
+    assert (found.document_id, found.detail, found.explained_by) == ("D-9", {"owner_unit": OTHER}, "")
+    assert not of("foreign_document", examine(again, read_before=frozenset({(CLERK, "D-9")})))
+    assert not of("foreign_document", examine(record(at("10:00"))))
+
+
+@pytest.mark.parametrize("purpose", ["route_step", "circulation", "acted", "grant", "drafter"])
+def test_a_recorded_reason_marks_the_access_as_explained(purpose: str):
+    (found,) = of("foreign_document", examine(record(at("10:00"), detail={"unit": OTHER}, purpose=purpose)))
+    assert found.explained_by == purpose
+    assert domain.first_state(found.explained_by) == "recorded"
+
+
+def test_documents_about_staff_read_from_another_unit():
+    about_staff = {"detail": {"unit": OTHER, "class": "0203-01-02"}}
+    (found,) = of("staff_file", examine(record(at("10:00"), purpose="", **about_staff)))
+    assert (found.explained_by, found.detail) == ("", {"owner_unit": OTHER})
+    assert not of("staff_file", examine(record(at("10:00"), unit_id=OTHER, **about_staff)))
+    assert not of("staff_file", examine(record(at("10:00"), detail={"unit": OTHER, "class": "0204-01-02"})))
+    assert not of(
+        "staff_file", examine(record(at("10:00"), **about_staff), thresholds=Thresholds(staff_file_classes=()))
+    )
+
+
+def test_reading_without_a_recorded_reason():
+    (found,) = of("unexplained", examine(record(at("10:00"), purpose="", detail={"unit": OTHER})))
+    assert (found.count, found.purposes) == (1, {"": 1})
+    assert not of("unexplained", examine(record(at("10:00"), purpose="route_step", detail={"unit": OTHER})))
+    assert not of("unexplained", examine(record(at("10:00"), purpose="")))
+
+
+def test_privileged_acts():
+    acts = [
+        record(at("10:00"), "config.changed", document_id=""),
+        record(at("11:00"), "audit.exported", document_id=""),
+    ]
+    restored = record(at("12:00"), "backup.restored", document_id="", staff_id="service:audit")
+    found = of("privileged", examine(*acts, restored, record(at("10:00"), "audit.read", document_id="")))
+    assert [(one.subject_id, one.detail["action"]) for one in found] == [
+        (CLERK, "audit.exported"),
+        (CLERK, "config.changed"),
+        ("service:audit", "backup.restored"),
+    ]
+
+
+def test_gaps_and_sources_that_did_not_end_by_themselves():
+    gap = domain.gap_of_source("documents.documents-0", "E-1", [3, 4])
+    examination = domain.Examination(MONTH, Thresholds())
+    examination.take(
+        record(at("10:00"), "epoch.recovered", staff_id="service:audit", object_id="E-2", object_type="epoch")
+    )
+    first, second = examination.findings(set(), [gap])
+    assert (first.count, first.detail["missing"]) == (2, "3 4")
+    assert second.detail == {"kind": "recovered", "epoch": "E-2"}
+
+
+def test_who_had_left_and_accounts_nobody_uses():
+    used = {"S0123": Behind(2, [], unit_id=UNIT), "S0500": Behind(1, [], unit_id=UNIT), "unknown": Behind(1)}
+    members = [
+        StaffFact("S0123", UNIT, True, True),
+        StaffFact("S0500", UNIT, True, False),
+        StaffFact("S0600", OTHER, True, True),
+    ]
+    ends = domain.month_span(MONTH)[1]
+    logins = {"S0123": ends - dt.timedelta(days=90), "S0600": ends - dt.timedelta(days=90, seconds=1)}
+    left, unused = domain.compare_staff(MONTH, Thresholds(), members, used, logins)
+    assert (left.rule, left.subject_id, left.count) == ("left", "S0500", 1)
+    assert (unused.rule, unused.unit_id, unused.detail["staff_ids"]) == ("unused", OTHER, "S0600")
+
+
+def test_the_years_change_belongs_to_two_months():
+    """3/31 23:59:59 is March's and the old fiscal year's, 4/1 00:00 April's."""
+    begins, ends = domain.month_span("2027-03")
+    assert begins <= at("23:59:59", dt.date(2027, 3, 31)) < ends == at("00:00", dt.date(2027, 4, 1))
+    assert domain.month_span("2026-12")[1] == at("00:00", dt.date(2027, 1, 1))
+    assert domain.month_before(dt.date(2027, 4, 1)) == "2027-03"
+    for wrong in ("2027-13", "2027-3", "2027-03-01", "", "２０２７-03"):
+        with pytest.raises(DomainError):
+            domain.month_span(wrong)
+
+
+def test_the_same_month_gives_the_same_findings_in_the_same_order():
+    records = [
+        *documents(70, purpose="", detail={"unit": OTHER, "class": "0203-01-01"}),
+        *[denial(f"12:{n:02}", document_id=f"D-{n}") for n in range(12)],
+        *[record(at("22:00"), staff_id=f"S{n:04}") for n in range(20)],
+    ]
+    once = examine(*records)
+    random.Random(7).shuffle(records)
+    assert examine(*records) == once
+    assert [domain.RULES.index(one.rule) for one in once] == sorted(domain.RULES.index(one.rule) for one in once)
+
+
+def test_all_entries_are_counted_and_the_first_are_kept():
+    many = documents(domain.MAX_ENTRIES + 7)
+    (found,) = of("bulk_viewing", examine(*many))
+    assert found.count == domain.MAX_ENTRIES + 7
+    assert list(found.places) == [one.place for one in many[: domain.MAX_ENTRIES]]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("documents_per_day", 0),
+        ("denials_per_day", 100_001),
+        ("opens_at", "8:45"),
+        ("closes_at", "08:45"),
+        ("closed_days", ("12/29",)),
+        ("staff_file_classes", ("02%",)),
+        ("unused_days", 0),
+    ],
+)
+def test_thresholds_no_rule_could_work_with_are_refused(name: str, value: object):
+    domain.require_thresholds(Thresholds())
+    with pytest.raises(DomainError) as refused:
+        domain.require_thresholds(dataclasses.replace(Thresholds(), **{name: value}))
+    assert [one.field for one in refused.value.fields] == [f"thresholds.{name}"]
+
+
+def test_thresholds_survive_being_stored():
+    changed = Thresholds(documents_per_day=7, closed_days=("11-03",))
+    assert domain.thresholds_of(changed.as_json()) == changed
