@@ -164,8 +164,10 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
         view = await self._views.ask((document_id, reader.principals))
         if view is None:
             raise not_found()
-        digest = view.document.version_digest
-        record = await self._recorded("document.viewed", "document", document_id, digest)
+        document = view.document
+        digest = document.version_digest
+        context = _context(store.ReadContext(view.reason, document.unit_id, document.content.class_code))
+        record = await self._recorded("document.viewed", "document", document_id, digest, context)
         receipt = self._read_receipt(reader, document_id, digest, record) if digest else ""
         return pb.GetDocumentResponse(document=messages.document(view), read_receipt=receipt, access_record=record)
 
@@ -282,6 +284,7 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
         part = attachments.range_of(stored.attachment.size, request.offset, request.length)
         action = PURPOSES[request.purpose]
         detail = {"document_id": document_id, "offset": str(part.offset), "length": str(part.length)}
+        detail |= _context(stored.context)
         try:
             async with attachments.opened(self._service, document_id, stored, part) as chunks:
                 record = await self._recorded(action, "attachment", attachment_id, stored.attachment.sha256, detail)
@@ -426,7 +429,8 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
             text = key.unseal(stored.item_id, sealed)
         except BlobError as error:
             raise commands.store_error(error) from error
-        record = await self._recorded("manifest.read", "document", document_id, stored.version_digest)
+        detail = _context(stored.context)
+        record = await self._recorded("manifest.read", "document", document_id, stored.version_digest, detail)
         return pb.GetManifestResponse(manifest=text, manifest_digest=stored.manifest_digest, access_record=record)
 
     # ------------------------------------------------------------ file plan
@@ -511,6 +515,12 @@ def _page(rows: list[R], limit: int, key: Callable[[R], str]) -> tuple[list[R], 
     more = len(rows) > limit
     rows = rows[:limit]
     return rows, messages.cursor(key(rows[-1])) if more else ""
+
+
+def _context(context: store.ReadContext) -> dict[str, str]:
+    """Why the reader may see the document, whose it is and of which class, as the record says it; never a title."""
+    members = {"purpose": context.purpose, "unit": context.unit, "class": context.class_code}
+    return {name: value for name, value in members.items() if value}
 
 
 def _bytes(message: Message) -> bytes:

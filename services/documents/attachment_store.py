@@ -11,7 +11,7 @@ from chassis.db import Connection
 from services.documents import store
 from services.documents.domain import Document
 from services.documents.manifest import AttachmentEntry
-from services.documents.store import VISIBLE, AttachmentRow
+from services.documents.store import VISIBLE, WHY_VISIBLE, AttachmentRow, ReadContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +23,15 @@ class Stored:
     version_id: str
     wrapped_key: bytes
     version_digest: str
+    context: ReadContext
 
 
 async def get(conn: Connection, document_id: str, attachment_id: str, principals: Sequence[str]) -> Stored | None:
     """The attachment if its document may be seen; those of earlier revisions too (AP-30)."""
     cursor = await conn.execute(
         "SELECT a.attachment_id::text, a.file_name, a.content_type, a.size, a.sha256, a.added_after_decision, a.added_at,"
-        " a.added_by, NULL::timestamptz, a.object_key, a.version_id, k.wrapped, d.version_digest"
+        " a.added_by, NULL::timestamptz, a.object_key, a.version_id, k.wrapped, d.version_digest,"
+        f" {WHY_VISIBLE}, d.unit_id, d.class_code"
         " FROM documents AS d JOIN attachments AS a ON a.document_id = d.document_id"
         " JOIN document_keys AS k ON k.document_id = d.document_id"
         f" WHERE d.document_id = %(document_id)s AND a.attachment_id = %(attachment_id)s AND {VISIBLE}",
@@ -37,7 +39,9 @@ async def get(conn: Connection, document_id: str, attachment_id: str, principals
         binary=True,
     )
     row = await cursor.fetchone()
-    return None if row is None else Stored(AttachmentRow(*row[:9]), row[9], row[10], bytes(row[11]), row[12])
+    if row is None:
+        return None
+    return Stored(AttachmentRow(*row[:9]), row[9], row[10], bytes(row[11]), row[12], ReadContext(*row[13:]))
 
 
 async def insert(

@@ -11,7 +11,7 @@ import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import AsyncCursor
 from psycopg.rows import TupleRow
@@ -42,8 +42,18 @@ def visible_to(principals: str) -> str:
     )
 
 
+def why_visible_to(principals: str) -> str:
+    """Of the reasons that hold now, the one that stands in the record: what is nearest to the reader's work first."""
+    return (
+        "(SELECT v.reason FROM viewers AS v WHERE v.document_id = d.document_id"
+        f" AND v.principal = ANY({principals}) AND {LIVE} ORDER BY array_position("
+        "ARRAY['drafter', 'owner_unit', 'route_step', 'circulation', 'acted', 'grant'], v.reason) LIMIT 1)"
+    )
+
+
 # For the one reader of a statement.
 VISIBLE = visible_to("%(principals)s")
+WHY_VISIBLE = why_visible_to("%(principals)s")
 
 _CONTENT = [f.name for f in fields(Fields) if f.name != "receipt_ids"]
 _OWN = [f.name for f in fields(Document) if f.name != "content"]
@@ -82,6 +92,8 @@ class View:
     attachments: Sequence[AttachmentRow]
     annotations: Sequence[AnnotationEntry]
     content_locked: bool
+    # Why this reader may see it; "" where nobody asked as a reader.
+    reason: str = ""
 
 
 async def one(cursor: AsyncCursor[TupleRow]) -> TupleRow:
@@ -123,7 +135,7 @@ _FILED = " LEFT JOIN folders AS f ON f.folder_id = d.folder_id LEFT JOIN classes
 # OFFSET 0: each question is answered by itself, by index; as a join the planner would read whole tables for them.
 _VIEWS = (
     f"SELECT q.place, one.* FROM jsonb_to_recordset(%(asked)s) AS q (place integer, document_id uuid, principals text[])"
-    f" CROSS JOIN LATERAL (SELECT {_VIEW} FROM documents AS d{_FILED}"
+    f" CROSS JOIN LATERAL (SELECT {_VIEW}, {why_visible_to('q.principals')} FROM documents AS d{_FILED}"
     f" WHERE d.document_id = q.document_id AND {visible_to('q.principals')} OFFSET 0) AS one"
 )
 _OWN_VIEW = f"SELECT {_VIEW} FROM documents AS d{_FILED} WHERE d.document_id = %s"
@@ -136,7 +148,7 @@ async def views(conn: Connection, asked: Sequence[tuple[str, Sequence[str]]]) ->
         for place, (document_id, principals) in enumerate(asked)
     ]
     cursor = await conn.execute(_VIEWS, {"asked": Jsonb(questions)}, binary=True)
-    found = {row[0]: _view(row[1:]) for row in await cursor.fetchall()}
+    found = {row[0]: _view(row[1:-1], row[-1] or "") for row in await cursor.fetchall()}
     return [found.get(place) for place in range(len(asked))]
 
 
@@ -147,7 +159,7 @@ async def own_view(conn: Connection, document_id: str) -> View:
     return _view(row)
 
 
-def _view(row: Sequence[Any]) -> View:
+def _view(row: Sequence[Any], reason: str = "") -> View:
     receipt_ids, folder_name, class_name, matter, attachments, annotations, locked = row[len(_COLUMNS) :]
     return View(
         document=_document(row, receipt_ids),
@@ -159,12 +171,22 @@ def _view(row: Sequence[Any]) -> View:
             AnnotationEntry(annotation_id=n[0], text=n[1], staff_id=n[2], added_at=n[3]) for n in annotations or ()
         ],
         content_locked=locked,
+        reason=reason,
     )
 
 
 def _attachment(a: Sequence[Any]) -> AttachmentRow:
     locked = dt.datetime.fromisoformat(a[8]) if a[8] else None
     return AttachmentRow(a[0], a[1], a[2], a[3], a[4], a[5], dt.datetime.fromisoformat(a[6]), a[7], locked)
+
+
+class ReadContext(NamedTuple):
+    """What the record of a reading says about the document, for whoever reviews the log (SC-07)."""
+
+    # Why the reader may see it: a reason of `viewers`.
+    purpose: str
+    unit: str
+    class_code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,19 +199,23 @@ class StoredManifest:
     version_id: str
     wrapped_key: bytes
     version_digest: str
+    context: ReadContext
 
 
 async def stored_manifest(conn: Connection, document_id: str, principals: Sequence[str]) -> StoredManifest | None:
     """The manifest of a completed document that may be seen."""
     cursor = await conn.execute(
-        "SELECT m.item_id::text, m.manifest_digest, m.object_key, m.version_id, k.wrapped, d.version_digest"
+        "SELECT m.item_id::text, m.manifest_digest, m.object_key, m.version_id, k.wrapped, d.version_digest,"
+        f" {WHY_VISIBLE}, d.unit_id, d.class_code"
         " FROM documents AS d JOIN manifests AS m ON m.document_id = d.document_id"
         " JOIN document_keys AS k ON k.document_id = d.document_id"
         f" WHERE d.document_id = %(document_id)s AND {VISIBLE}",
         {"document_id": document_id, "principals": list(principals)},
     )
     row = await cursor.fetchone()
-    return None if row is None else StoredManifest(row[0], row[1], row[2], row[3], bytes(row[4]), row[5])
+    if row is None:
+        return None
+    return StoredManifest(row[0], row[1], row[2], row[3], bytes(row[4]), row[5], ReadContext(*row[6:]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ async def register_absence(
             raise invalid(FieldViolation("from", "OVERLAPS"))
         response = encode(absence)
         await store.insert_absence(conn, absence, now)
-        await announce(conn, "absence.registered", [absence.staff_id], version, cause, absence.absence_id)
+        await announce(conn, "absence.registered", [absence.staff_id], version, cause, absence)
         await requests.keep(conn, call, response)
     return response
 
@@ -81,13 +81,13 @@ async def end_absence(
         response = encode(over)
         await store.set_absence_end(conn, absence_id, over.to_at)
         version = await store.next_directory_version(conn)
-        await announce(conn, "absence.ended", [absence.staff_id], version, cause, absence_id)
+        await announce(conn, "absence.ended", [absence.staff_id], version, cause, over)
         await requests.keep(conn, call, response)
     return response
 
 
 async def announce(
-    conn: Connection, action: str, staff_ids: Sequence[str], version: int, cause: Cause, about: str = ""
+    conn: Connection, action: str, staff_ids: Sequence[str], version: int, cause: Cause, about: Absence | None = None
 ) -> None:
     """DirectoryChanged in the caller's transaction. `version` comes from the locked counter."""
     await outbox.append(conn, [directory_changed(action, staff_ids, version, cause, about)], ["audit"])

@@ -9,12 +9,13 @@ from chassis.recorder import timestamp
 from kanketsu.approvals.v1 import events_pb2
 from kanketsu.event.v1 import envelope_pb2
 from services.approvals.cases.envelopes import PRODUCER, Cause
+from services.approvals.organisation.domain import Absence
 
 
 def directory_changed(
-    action: str, staff_ids: Sequence[str], version: int, cause: Cause, about: str
+    action: str, staff_ids: Sequence[str], version: int, cause: Cause, about: Absence | None
 ) -> envelope_pb2.Envelope:
-    """DirectoryChanged as `action` ("absence.registered", "directory.loaded", …); `about` is the absence's id or ""."""
+    """DirectoryChanged as `action` ("absence.registered", "directory.loaded", …); `about` is the absence, if one."""
     message = events_pb2.DirectoryChanged(staff_ids=staff_ids)
     return envelope_pb2.Envelope(
         event_id=clock.new_id(),
@@ -27,6 +28,16 @@ def directory_changed(
         occurred_at=timestamp(clock.now()),
         actor=cause.actor,
         trace_parent=cause.trace_parent,
-        detail={"about": about} if about else {},
+        detail=_span(about) if about else {},
         payload=message.SerializeToString(),
     )
+
+
+def _span(absence: Absence) -> dict[str, str]:
+    """Who is away and when, so that the log alone shows use in an absent person's name (SC-07); never why."""
+    return {
+        "about": absence.absence_id,
+        "staff_id": absence.staff_id,
+        "from": absence.from_at.isoformat(),
+        "to": absence.to_at.isoformat(),
+    }

@@ -177,6 +177,11 @@ async def test_an_absence_is_registered_ended_and_announced(city):
     assert again.reason == "NOT_FOUND"
     envelopes = await city.envelopes("directory")
     assert [e.action for e in envelopes[-2:]] == ["absence.registered", "absence.ended"]
+    # SC-07: the log alone tells when somebody was away; never why.
+    begun, over = (e.detail for e in envelopes[-2:])
+    assert begun["staff_id"] == over["staff_id"] == "S0099"
+    assert set(begun) == {"about", "staff_id", "from", "to"}
+    assert dt.datetime.fromisoformat(over["to"]) < dt.datetime.fromisoformat(begun["to"])
     assert [e.aggregate_version for e in envelopes] == list(range(1, len(envelopes) + 1))
     assert (envelopes[-1].type, envelopes[-1].actor.staff_id) == ("kanketsu.approvals.v1.DirectoryChanged", "S0099")
 

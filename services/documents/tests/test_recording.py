@@ -13,7 +13,7 @@ from chassis.errors import DomainError, Kind
 from kanketsu.documents.v1 import documents_service_pb2 as pb
 from kanketsu.event.v1 import envelope_pb2
 from services.documents import policy
-from services.documents.tests.conftest import House, today
+from services.documents.tests.conftest import CLASS, House, today
 
 READS = {
     "GetDocument": ("document.viewed", "document"),
@@ -80,6 +80,31 @@ async def test_every_read_has_its_record(house: House, things: dict[str, dict[st
     assert record.outcome == envelope_pb2.OUTCOME_GRANTED
     assert (record.actor.staff_id, record.actor.terminal) == ("S0072", "10.20.0.7")
     assert (record.actor.post_id, record.actor.unit_id) == ("P-040-03-05", "U-040-03")
+
+
+@pytest.mark.parametrize("method", ["GetDocument", "ReadAttachment", "GetManifest"])
+async def test_the_record_of_a_reading_says_why_and_whose(
+    house: House, things: dict[str, dict[str, str]], method: str
+) -> None:
+    """SC-07: whoever reviews the log sees which readings a task or the own unit explains."""
+    record = await house.record(await read(house, method, things[method]))
+    said = {name: record.detail[name] for name in ("purpose", "unit", "class")}
+    assert said == {"purpose": "owner_unit", "unit": "U-040-03", "class": CLASS}
+
+
+async def test_the_reason_that_is_nearest_to_the_work_is_recorded(house: House) -> None:
+    """A draft is the drafter's; in circulation the drafter reads as a member of the owner unit."""
+    draft = await house.drafter.draft()
+    shown = await house.drafter.call("GetDocument", document_id=draft.document_id)
+    assert (await house.record(shown.access_record)).detail["purpose"] == "drafter"
+    await house.rows(
+        "INSERT INTO viewers (document_id, principal, reason, valid_from) VALUES (%s, 'staff:S0160', 'grant', now()),"
+        " (%s, 'staff:S0160', 'route_step', now()) RETURNING 1",
+        draft.document_id,
+        draft.document_id,
+    )
+    shown = await house.stranger.call("GetDocument", document_id=draft.document_id)
+    assert (await house.record(shown.access_record)).detail["purpose"] == "route_step"
 
 
 @pytest.mark.parametrize("method", ["GetDocument", "ListViewers", "ListHistory", "GetManifest"])
