@@ -21,6 +21,7 @@ from chassis.identity import Identity, Signer
 from chassis.tally import Tally
 from kanketsu.approvals.v1.approvals_service_pb2_grpc import ApprovalsServiceStub
 from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceStub
+from kanketsu.audit.v1.review_service_pb2_grpc import ReviewServiceStub
 from kanketsu.audit.v1.timestamp_service_pb2_grpc import TimestampServiceStub
 from kanketsu.audit.v1.witness_service_pb2_grpc import WitnessServiceStub
 from kanketsu.documents.v1.documents_service_pb2 import (
@@ -37,6 +38,7 @@ from services.gateway.settings import Settings
 if TYPE_CHECKING:
     from kanketsu.approvals.v1.approvals_service_pb2_grpc import ApprovalsServiceAsyncStub
     from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceAsyncStub
+    from kanketsu.audit.v1.review_service_pb2_grpc import ReviewServiceAsyncStub
     from kanketsu.audit.v1.timestamp_service_pb2_grpc import TimestampServiceAsyncStub
     from kanketsu.audit.v1.witness_service_pb2_grpc import WitnessServiceAsyncStub
     from kanketsu.documents.v1.documents_service_pb2_grpc import DocumentsServiceAsyncStub
@@ -52,6 +54,9 @@ DEADLINES = {
     "ActOnStep": 10.0,
     "EnforceDocument": 10.0,
     "CompleteDocument": 20.0,
+    # These read a month of the log.
+    "OpenReview": 120.0,
+    "CompareStaff": 60.0,
     "UploadAttachment": 900.0,
     "ReadAttachment": 900.0,
 }
@@ -120,6 +125,7 @@ class Clients:
     approvals: Peer[ApprovalsServiceAsyncStub]
     audit: Peer[AuditServiceAsyncStub]
     # Further services of audit, over its channel.
+    reviews: Peer[ReviewServiceAsyncStub]
     witness: Peer[WitnessServiceAsyncStub]
     timestamps: Peer[TimestampServiceAsyncStub]
     # The gateway's own identity, for what no person asks: who is this, and log records.
@@ -204,6 +210,7 @@ def open_clients(settings: Settings) -> Clients:
         documents=Peer("documents", documents, DocumentsServiceStub(documents), signer, answered),
         approvals=Peer("approvals", approvals, ApprovalsServiceStub(approvals), signer, answered),
         audit=Peer("audit", audit, AuditServiceStub(audit), signer, answered),
+        reviews=Peer("audit", audit, ReviewServiceStub(audit), signer, answered),
         witness=Peer("audit", audit, WitnessServiceStub(audit), signer, answered),
         timestamps=Peer("audit", audit, TimestampServiceStub(audit), signer, answered),
         answered=answered,

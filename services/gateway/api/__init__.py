@@ -12,6 +12,7 @@ from services.gateway.api import (
     log,
     organisation,
     receipts,
+    reviews,
     session,
     witness,
 )
@@ -26,6 +27,7 @@ ROUTERS = (
     filing.router,
     evidence.router,
     audit.router,
+    reviews.router,
     log.router,
     archive.router,
     witness.router,

@@ -236,3 +236,57 @@ class FolderIn(Body):
     fiscal_year: Annotated[int, Field(ge=1989, le=2200)]
     class_code: Code
     name: ShortText
+
+
+Month = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}$")]
+
+
+class ReviewIn(Body):
+    """点検 of a month that has begun."""
+
+    month: Month
+
+
+class FindingIn(Body):
+    """What is done about one finding: it is assigned, commented on, or judged with a reason."""
+
+    number: Annotated[int, Field(ge=1, le=1_000_000)]
+    assignee_id: Code | None = None
+    state: Literal["open", "explained", "incident"] | None = None
+    comment: LongText = ""
+
+
+class ReviewTextIn(Body):
+    """点検結果・所見, or a remark after it."""
+
+    model_config = _required("text")
+
+    text: LongText = ""
+
+
+Threshold = Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+class ThresholdsIn(Body):
+    """Where each rule begins to speak; the service knows the limits."""
+
+    documents_per_day: Threshold
+    downloads_per_day: Threshold
+    outputs_per_day: Threshold
+    outputs_times_mean: Threshold
+    opens_at: Annotated[str, Field(max_length=5)]
+    closes_at: Annotated[str, Field(max_length=5)]
+    overtime_minutes: Threshold
+    closed_days: Annotated[list[Annotated[Text, Field(max_length=10)]], Field(max_length=200)]
+    granted_within_minutes: Threshold
+    denials_per_day: Threshold
+    staff_file_classes: Annotated[list[Code], Field(max_length=50)]
+    unused_days: Threshold
+
+
+class ReviewRulesIn(Body):
+    """点検の基準 from a month on, and why."""
+
+    effective_from: IsoDate
+    thresholds: ThresholdsIn
+    reason: LongText = ""

@@ -286,6 +286,63 @@ ALARMS: Final[dict[str, tuple[str, str]]] = {
     ),
 }
 
+# Rules of a review (docs/reviewing.md): name -> (word, what it says, with the thresholds it speaks by).
+REVIEW_RULES: Final[dict[str, tuple[str, str]]] = {
+    "gap": ("記録の欠落", "送信元の番号か文書の出来事が、ログに届いていません。"),
+    "bulk_viewing": ("大量閲覧", "1人が1日に{documents_per_day}件を超える文書を開きました。"),
+    "bulk_download": ("大量ダウンロード", "1人が1日に{downloads_per_day}件を超えるファイルを取得しました。"),
+    "output_spike": (
+        "印刷・出力の急増",
+        "1日の印刷・取得が{outputs_per_day}件以上で、その人のほかの開庁日の平均の{outputs_times_mean}倍以上です。",
+    ),
+    "after_hours": (
+        "時間外・閉庁日の利用",
+        "閉庁日、または執務時間（{opens_at}～{closes_at}）の前後{overtime_minutes}分を超える時刻に文書を利用しました。",
+    ),
+    "denied_then_granted": (
+        "拒否の直後の閲覧",
+        "閲覧を拒否された人が、{granted_within_minutes}分以内に同じ文書を閲覧しました。",
+    ),
+    "denials": ("拒否の多発", "1人が1日に{denials_per_day}回を超えて拒否されました。"),
+    "absent": ("不在中の利用", "不在を登録している人の職員番号で文書が利用されました。"),
+    "foreign_document": ("他所属の文書の初めての閲覧", "ほかの所属の文書を、記録のある限りで初めて閲覧しました。"),
+    "staff_file": ("職員に関する文書の閲覧", "職員に関する分類の文書を、ほかの所属から閲覧しました。"),
+    "unexplained": ("理由の記録がない閲覧", "案件も、担当も、所属も、閲覧の理由として記録されていません。"),
+    "privileged": ("特権操作", "組織・分類表・権限・基準の変更、ログの取得、復元のいずれかが行われました。"),
+    "left": (
+        "月末に在籍しない職員の利用",
+        "月末の名簿にない職員の利用があります。最後の利用が在籍中かを確かめてください。",
+    ),
+    "unused": (
+        "使われていない職員番号",
+        "{unused_days}日以上ログインのない職員番号です。要否を所属に確かめてください。",
+    ),
+}
+
+FINDING_STATES: Final[dict[str, tuple[str, str]]] = {
+    "open": ("未回答", "attention"),
+    "recorded": ("記録で説明済み", "neutral"),
+    "explained": ("説明がついた", "done"),
+    "incident": ("事案", "urgent"),
+}
+
+REVIEW_STATES: Final[dict[str, tuple[str, str]]] = {"open": ("点検中", "progress"), "signed": ("確定", "done")}
+
+THRESHOLDS: Final[dict[str, tuple[str, str]]] = {
+    "documents_per_day": ("大量閲覧", "1日にこの件数を超えたら"),
+    "downloads_per_day": ("大量ダウンロード", "1日にこの件数を超えたら"),
+    "outputs_per_day": ("印刷・出力の急増（件数）", "1日にこの件数以上で"),
+    "outputs_times_mean": ("印刷・出力の急増（倍率）", "ほかの開庁日の平均のこの倍以上なら"),
+    "opens_at": ("執務の始まり", "例：08:45"),
+    "closes_at": ("執務の終わり", "例：17:15"),
+    "overtime_minutes": ("通常の時間外（分）", "執務の前後にこの分数までは指摘しない"),
+    "granted_within_minutes": ("拒否の直後の閲覧（分）", "拒否からこの分数以内の閲覧なら"),
+    "denials_per_day": ("拒否の多発", "1日にこの回数を超えたら"),
+    "unused_days": ("使われていない職員番号（日）", "この日数ログインがなければ"),
+    "closed_days": ("市の閉庁日", "毎年の日は 12-29、一度だけの日は 2026-11-04。空白で区切る"),
+    "staff_file_classes": ("職員に関する分類", "分類番号のはじめの部分。空白で区切る"),
+}
+
 # What the last form did, by the word in the address of the page it leads to: (sentence, kind of banner).
 NOTICES: Final[dict[str, dict[str, str]]] = {
     word: {"title": sentence, "kind": "success"}
@@ -316,6 +373,12 @@ NOTICES: Final[dict[str, dict[str, str]]] = {
         "absence_ended": "不在を取りやめました。",
         "folder": "簿冊を作りました。",
         "post": "処理する職を切り替えました。",
+        "review_opened": "点検を始めました。",
+        "review_compared": "職員名簿と照合しました。",
+        "review_signed": "点検を確定しました。以後は変更できません。",
+        "review_remarked": "補足を追加しました。",
+        "finding_treated": "指摘に記入しました。",
+        "rules_changed": "点検の基準を変更しました。",
     }.items()
 }
 
@@ -361,6 +424,12 @@ FIELDS: Final[dict[str, str]] = {
     "fiscal_year": "年度",
     "name": "簿冊の名称",
     "replacement": "差替えの程度",
+    "month": "点検する月",
+    "state": "判断",
+    "assignee_id": "確認を依頼する職員",
+    "reason": "変更の理由",
+    "effective_from": "適用を始める月",
+    **{f"thresholds_{name}": label for name, (label, _) in THRESHOLDS.items()},
 }
 
 _HOME: Final = ("ホームへ", "/")
