@@ -491,6 +491,7 @@ def test_every_runtime_requirement_is_used():
         "opentelemetry-sdk": "opentelemetry.sdk",
         "opentelemetry-exporter-otlp-proto-http": "opentelemetry.exporter.otlp.proto.http",
         "jntajis-python": "jntajis",
+        "pylopdf-fonts-jp": "pylopdf_fonts_jp",
         "pyyaml": "yaml",
         "rfc3161-client": "rfc3161_client",
         "uuid-utils": "uuid_utils",

@@ -45,6 +45,16 @@ def reply(answer: Answer, status: int = 200) -> Response:
     return Response(content, status, headers, "application/json")
 
 
+def pdf_reply(content: bytes, name: str, access_record: str) -> Response:
+    """A PDF for the browser's own viewer, kept nowhere on the way."""
+    headers = {
+        "cache-control": "no-store",
+        "content-disposition": f'inline; filename="{name}.pdf"',
+        "x-access-record": access_record,
+    }
+    return Response(content, 200, headers, "application/pdf")
+
+
 async def _request_id(
     idempotency_key: Annotated[
         str | None,

@@ -11,7 +11,8 @@ from starlette.responses import Response
 from services.gateway.actions import reviews
 from services.gateway.api import inputs, shapes
 from services.gateway.api.openapi import CHANGES, CREATES, answers
-from services.gateway.api.replies import ExpectedVersion, RequestId, clients_of, reply
+from services.gateway.api.replies import ExpectedVersion, RequestId, clients_of, gateway_of, pdf_reply, reply
+from services.gateway.paper import review_report
 from services.gateway.signin import SignedIn
 
 router = APIRouter(prefix="/api/v1/audit", tags=["audit"])
@@ -45,6 +46,20 @@ async def open_review(request: Request, caller: SignedIn, request_id: RequestId,
 async def review(request: Request, review_id: inputs.Id, caller: SignedIn) -> Response:
     """Counts, what each rule found and what came of it, the checkpoints it rests on."""
     return reply(await reviews.review(clients_of(request), caller, review_id))
+
+
+@router.get(
+    "/reviews/{review_id}/report",
+    summary="点検報告書",
+    responses=answers(
+        200, None, 404, record=True, content={"application/pdf": {"schema": {"type": "string", "format": "binary"}}}
+    ),
+)
+async def report(request: Request, review_id: inputs.Id, caller: SignedIn) -> Response:
+    """PDF/A for the council: counts and results, no person and no document."""
+    settings = gateway_of(request).settings
+    tenant = settings.tenant_name or settings.tenant
+    return pdf_reply(*await review_report.pdf(clients_of(request), caller, review_id, tenant))
 
 
 @router.get(

@@ -42,7 +42,7 @@ class Chart(NamedTuple):
 
 def chart_of(days: Sequence[tuple[str, int, int, bool]]) -> Chart:
     """Bars for (label, accesses, denied, closed). The scale ends at a round number at or above the highest."""
-    top = _round_up(max((accesses for _, accesses, _, _ in days), default=0))
+    top = round_up(max((accesses for _, accesses, _, _ in days), default=0))
     ground = HEIGHT - BOTTOM
     scale = (ground - TOP) / top
     step = (WIDTH - LEFT) / max(len(days), 1)
@@ -63,7 +63,7 @@ def chart_of(days: Sequence[tuple[str, int, int, bool]]) -> Chart:
     return Chart(WIDTH, HEIGHT, ground, LEFT, bars, ticks)
 
 
-def _round_up(highest: int) -> int:
+def round_up(highest: int) -> int:
     """The next of 10, 20, 50, 100, 200, … so that halves are whole."""
     step = 10
     while True:

@@ -13,11 +13,13 @@ from chassis import clock
 from chassis.errors import DomainError
 from services.gateway import wareki
 from services.gateway.actions import organisation, reviews
+from services.gateway.api.replies import pdf_reply
 from services.gateway.pages import vocabulary
 from services.gateway.pages.chart import chart_of
 from services.gateway.pages.desk import AtDesk, Desk, absorb
 from services.gateway.pages.documents import actor_labels, actor_names
 from services.gateway.pages.forms import Form
+from services.gateway.paper import review_report
 from services.gateway.views import View
 
 router = APIRouter()
@@ -178,6 +180,13 @@ async def _draw_review(desk: Desk, review_id: str, form: Form, status: int = 200
         state_choices=[(name, word) for name, (word, _) in vocabulary.FINDING_STATES.items()],
         pager=desk.pager(listed.body["next_cursor"]),
     )
+
+
+@router.get("/reviews/{review_id}/report.pdf")
+async def report(desk: AtDesk, review_id: str) -> Response:
+    """報告書 for the council."""
+    tenant = desk.gateway.settings.tenant_name or desk.gateway.settings.tenant
+    return pdf_reply(*await review_report.pdf(desk.clients, desk.caller, review_id, tenant))
 
 
 @router.post("/reviews/{review_id}/staff")
