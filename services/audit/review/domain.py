@@ -156,18 +156,6 @@ def is_closed(day: dt.date, thresholds: Thresholds) -> bool:
     )
 
 
-def is_after_hours(at: dt.datetime, thresholds: Thresholds) -> bool:
-    """A closed day, or before the offices open or after they close by more than ordinary overtime."""
-    local = at.astimezone(JST)
-    if is_closed(local.date(), thresholds):
-        return True
-    minute = local.hour * 60 + local.minute
-    return (
-        minute < _minutes(thresholds.opens_at) - thresholds.overtime_minutes
-        or minute >= _minutes(thresholds.closes_at) + thresholds.overtime_minutes
-    )
-
-
 def _minutes(clock: str) -> int:
     hours, minutes = clock.split(":")
     return int(hours) * 60 + int(minutes)
@@ -341,8 +329,12 @@ class Examination:
         self._month = month
         self._thresholds = thresholds
         self._window = dt.timedelta(minutes=thresholds.granted_within_minutes)
-        # Absence id → person and span.
-        self._absences: dict[str, tuple[str, dt.datetime, dt.datetime]] = {}
+        # Minutes of the day between which documents are ordinarily used.
+        self._opens = _minutes(thresholds.opens_at) - thresholds.overtime_minutes
+        self._closes = _minutes(thresholds.closes_at) + thresholds.overtime_minutes
+        self._closed = False
+        # Person → absence id → span.
+        self._absences: dict[str, dict[str, tuple[dt.datetime, dt.datetime]]] = {}
         self._day: dt.date | None = None
         self._people: dict[str, _PersonDay] = {}
         self._outputs: dict[str, dict[dt.date, Behind]] = {}
@@ -367,7 +359,7 @@ class Examination:
         except (KeyError, ValueError):
             # Registered before its span was recorded: nothing to compare with.
             return
-        self._absences[detail.get("about", "")] = (detail.get("staff_id", ""), begins, ends)
+        self._absences.setdefault(detail.get("staff_id", ""), {})[detail.get("about", "")] = (begins, ends)
 
     def take(self, record: Record) -> None:
         """The next leaf of the month."""
@@ -375,6 +367,7 @@ class Examination:
         if day != self._day:
             self._close_day()
             self._day = day
+            self._closed = is_closed(day, self._thresholds)
         self.actions[record.action, record.outcome] += 1
         if record.action == "epoch.recovered":
             self._ended.setdefault(record.object_id, Behind()).add(record)
@@ -394,9 +387,10 @@ class Examination:
             return
         if record.outcome != "granted" or not (record.document_id or record.action in LISTS):
             return
-        if is_after_hours(record.at, self._thresholds):
+        if self._closed or not self._opens <= record.at.hour * 60 + record.at.minute < self._closes:
             person.after_hours.add(record)
-        if any(who == record.staff_id and begins <= record.at < ends for who, begins, ends in self._absences.values()):
+        away = self._absences.get(record.staff_id)
+        if away and any(begins <= record.at < ends for begins, ends in away.values()):
             person.absent.add(record)
         if record.document_id:
             self._follow_refusal(record)

@@ -16,8 +16,8 @@ from services.audit.review.domain import Behind, Finding, Place, Record, record_
 
 # Key of the advisory lock of whoever examines a month by itself; one database is one municipality.
 EXAMINER_LOCK = 0x52455649
-# Leaves read in one statement.
-STEP = 2000
+# Leaves read in one statement: few enough that others in this process are served between two of them.
+STEP = 500
 
 
 async def try_examiner_lock(conn: Connection) -> bool:
