@@ -125,14 +125,18 @@ async def open_due(pool: Pool, keys: LogKeys, now: dt.datetime) -> str | None:
     """The review of the past month, if it is over long enough, has records and none was opened; its id, else None."""
     month = domain.month_before((now - SETTLES_AFTER).astimezone(domain.JST).date())
     begins, ends = domain.month_span(month)
-    async with transaction(pool) as conn:
-        # Held by the one that examines: another replica need not read the month as well.
+    async with db.connection(pool) as conn:
+        # Held by the one that examines, outside a transaction: a large month takes longer than one may idle.
         if not await store.try_examiner_lock(conn):
             return None
-        if await store.reviews_of(conn, month) or not await store.has_records(conn, begins, ends):
-            return None
-        examined = await examine(pool, month, now)
-        return await _open(conn, keys, ITSELF, examined, now)
+        try:
+            if await store.reviews_of(conn, month) or not await store.has_records(conn, begins, ends):
+                return None
+            examined = await examine(pool, month, now)
+            async with conn.transaction():
+                return await _open(conn, keys, ITSELF, examined, now)
+        finally:
+            await store.release_examiner_lock(conn)
 
 
 async def _open(conn: Connection, keys: LogKeys, actor: Identity, examined: Examined, now: dt.datetime) -> str:

@@ -21,10 +21,15 @@ STEP = 500
 
 
 async def try_examiner_lock(conn: Connection) -> bool:
-    """Take the lock for as long as this transaction lives; False while another replica has it."""
-    cursor = await conn.execute("SELECT pg_try_advisory_xact_lock(%s)", (EXAMINER_LOCK,))
+    """Take the lock until it is released or this connection ends; False while another replica has it."""
+    cursor = await conn.execute("SELECT pg_try_advisory_lock(%s)", (EXAMINER_LOCK,))
     row = await cursor.fetchone()
     return bool(row and row[0])
+
+
+async def release_examiner_lock(conn: Connection) -> None:
+    """Give it back: the connection returns to the pool."""
+    await conn.execute("SELECT pg_advisory_unlock(%s)", (EXAMINER_LOCK,))
 
 
 # --- the log ----------------------------------------------------------------------------------------------------
