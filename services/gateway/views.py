@@ -15,8 +15,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from chassis.clock import JST
 from kanketsu.approvals.v1 import approvals_service_pb2 as approvals
 from kanketsu.audit.v1 import audit_service_pb2 as audit
-from kanketsu.audit.v1 import witness_service_pb2 as witnesses
 from kanketsu.audit.v1 import review_service_pb2 as reviews
+from kanketsu.audit.v1 import witness_service_pb2 as witnesses
 from kanketsu.documents.v1 import documents_service_pb2 as documents
 from kanketsu.event.v1 import envelope_pb2 as event
 

@@ -34,7 +34,6 @@ from tests.repo.sources import (
     none,
     proto,
     reasons,
-    rpc_services,
     rpcs,
     text_of,
     tree_of,
