@@ -28,20 +28,34 @@ class Numbers:
         if spans and number == spans[-1][1] + 1:
             spans[-1][1] = number
             return True
-        at = bisect_left(spans, number, key=lambda span: span[1])
-        if at < len(spans) and spans[at][0] <= number:
+        if self.overlaps(number, number):
             return False
-        joins_left = at > 0 and spans[at - 1][1] == number - 1
-        joins_right = at < len(spans) and spans[at][0] == number + 1
+        self.add_span(number, number)
+        return True
+
+    def overlaps(self, first: int, last: int) -> bool:
+        """Has one of the numbers from first to last been seen?"""
+        at = bisect_left(self._spans, first, key=_last)
+        return at < len(self._spans) and self._spans[at][0] <= last
+
+    def add_span(self, first: int, last: int) -> None:
+        """Take note of the numbers from first to last, none of which has been seen."""
+        spans = self._spans
+        at = bisect_left(spans, first, key=_last)
+        joins_left = at > 0 and spans[at - 1][1] == first - 1
+        joins_right = at < len(spans) and spans[at][0] == last + 1
         if joins_left and joins_right:
             spans[at - 1][1] = spans.pop(at)[1]
         elif joins_left:
-            spans[at - 1][1] = number
+            spans[at - 1][1] = last
         elif joins_right:
-            spans[at][0] = number
+            spans[at][0] = first
         else:
-            spans.insert(at, [number, number])
-        return True
+            spans.insert(at, [first, last])
+
+    def spans(self) -> list[tuple[int, int]]:
+        """What was seen, as spans (first, last), ascending."""
+        return [(first, last) for first, last in self._spans]
 
     def missing(self) -> list[tuple[int, int]]:
         """Spans (first, last) of the numbers that are not there, from 1 to the highest seen."""
@@ -88,6 +102,10 @@ def in_order(messages: Sequence[Spans], known: Mapping[str, int]) -> tuple[list[
         if len(early) == len(waiting):
             return ready, early
         waiting = early
+
+
+def _last(span: list[int]) -> int:
+    return span[1]
 
 
 def fiscal_year(day: dt.date) -> int:

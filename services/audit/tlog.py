@@ -39,10 +39,14 @@ def perfect_root(hashes: Sequence[bytes]) -> bytes:
     """Root of a perfect subtree over 1, 2, 4, … hashes."""
     if not hashes or len(hashes) & (len(hashes) - 1):
         raise TreeError(f"{len(hashes)} hashes do not make a perfect subtree")
-    row = list(hashes)
-    while len(row) > 1:
-        row = [sha256(b"\x01" + row[i] + row[i + 1]).digest() for i in range(0, len(row), 2)]
-    return row[0]
+    return tile_root(b"".join(hashes))
+
+
+def tile_root(content: bytes) -> bytes:
+    """Root over the hashes of a tile of 1, 2, 4, … 256, from its bytes: the hash one tile level higher."""
+    while len(content) > HASH_SIZE:
+        content = b"".join([sha256(b"\x01" + content[i : i + 64]).digest() for i in range(0, len(content), 64)])
+    return content
 
 
 def root_of(leaf_hashes: Sequence[bytes]) -> bytes:
@@ -369,13 +373,18 @@ def encode_bundle(entries: Iterable[bytes]) -> bytes:
 def decode_bundle(data: bytes) -> list[bytes]:
     """The entries of a bundle. TreeError if it is cut or holds more than 256."""
     entries: list[bytes] = []
-    position = 0
-    while position < len(data):
-        end = position + 2 + int.from_bytes(data[position : position + 2], "big")
-        if position + 2 > len(data) or end > len(data):
-            raise TreeError(f"entry {len(entries)} of the bundle is cut at byte {len(data)}")
-        if len(entries) == TILE_WIDTH:
-            raise TreeError("the bundle holds more than 256 entries")
-        entries.append(data[position + 2 : end])
-        position = end
+    position, end = 0, len(data)
+    try:
+        while position < end:
+            start = position + 2
+            position = start + (data[position] << 8 | data[position + 1])
+            entries.append(data[start:position])
+    except IndexError:
+        # Of the last entry there is only half a length.
+        position = end + 1
+        entries.append(b"")
+    if position > end:
+        raise TreeError(f"entry {len(entries) - 1} of the bundle is cut at byte {end}")
+    if len(entries) > TILE_WIDTH:
+        raise TreeError("the bundle holds more than 256 entries")
     return entries
