@@ -1,4 +1,4 @@
-"""python -m services.audit serve | migrate | verify | export | restore | check. Wiring only.
+"""python -m services.audit serve | migrate | verify | sample | export | restore | check. Wiring only.
 
 `verify` needs nothing but this checkout: no settings, no database, no service.
 """
@@ -21,8 +21,21 @@ def main(arguments: list[str] | None = None) -> int:
     verify.add_argument("--log", required=True, metavar="FOLDER_OR_URL")
     verify.add_argument("--key", required=True, type=Path, metavar="VKEY_FILE")
     verify.add_argument("--since", type=Path, metavar="CHECKPOINT", help="an older checkpoint it must continue")
+    verify.add_argument(
+        "--witness", action="append", default=[], metavar="VKEY", help="a witness's key, or a file with it"
+    )
+    verify.add_argument("--quorum", type=int, metavar="K", help="how many of them must have cosigned; all unless given")
+    verify.add_argument("--policy", type=Path, metavar="FILE", help="a tlog-policy file instead of --witness, --quorum")
+    verify.add_argument("--tsa", type=Path, metavar="CA_PEM", help="whose time-stamps are believed")
+    verify.add_argument("--jobs", type=int, metavar="N", help="processes; one per processor unless given")
     export = commands.add_parser("export", help="write the log as a folder; the export itself is recorded")
     export.add_argument("--out", required=True, type=Path, metavar="FOLDER")
+    sample = commands.add_parser("sample", help="write a practice log, whole or damaged in a way to be found")
+    sample.add_argument("--entries", required=True, type=int, metavar="N")
+    sample.add_argument("--out", required=True, type=Path, metavar="FOLDER")
+    sample.add_argument("--seed", type=int, default=1, metavar="S", help="the same log for the same seed")
+    sample.add_argument("--days", type=int, default=5, metavar="D")
+    sample.add_argument("--damage", metavar="KIND", help="what to do to it; a wrong KIND lists them")
     commands.add_parser("restore", help="after a database backup was put back: bring back what was signed since")
     check = commands.add_parser("check", help="compare database, copies and checkpoint with each other; 1 on findings")
     check.add_argument("--year", type=int, help="fiscal year of the log; the current one without")
@@ -32,7 +45,22 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen.command == "verify":
         from services.audit import verify as verifier
 
-        return verifier.main(chosen.log, chosen.key, chosen.since)
+        return verifier.main(
+            chosen.log,
+            chosen.key,
+            verifier.Options(
+                since=chosen.since,
+                witnesses=chosen.witness,
+                quorum=chosen.quorum,
+                policy=chosen.policy,
+                tsa=chosen.tsa,
+                jobs=chosen.jobs,
+            ),
+        )
+    if chosen.command == "sample":
+        from services.audit.sample import command as sampling
+
+        return sampling.main(chosen.out, chosen.entries, chosen.seed, chosen.days, chosen.damage)
     if chosen.command == "migrate":
         return _migrate()
     from chassis import process

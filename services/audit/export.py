@@ -13,6 +13,9 @@ from services.audit.tlog import ENTRIES, TILE_WIDTH, Edge, Tile
 
 CHECKPOINT_FILE = "checkpoint"
 KEY_FILE = "log.vkey"
+# Folders of archived checkpoints, each under its size exactly as it was published, and of their time-stamps.
+ARCHIVE = "checkpoints"
+TIMESTAMPS = "timestamps"
 
 
 class ExportError(Exception):
@@ -46,6 +49,12 @@ class LogWriter:
         self._write(f"checkpoints/{size}", checkpoint)
         if token is not None:
             self._write(f"timestamps/{size}.tsr", token)
+
+    def archive(self, sign: Callable[[int, bytes], bytes]) -> None:
+        """Write the checkpoint of what was added so far, as `sign(size, root)` gives it, into the archive."""
+        edge = self._edge.copy()
+        edge.extend(map(tlog.leaf_hash, self._bundle))
+        self._write(f"{ARCHIVE}/{edge.size}", sign(edge.size, edge.root()))
 
     def finish(self, sign: Callable[[int, bytes], bytes], key: VerifierKey) -> bytes:
         """Write what is partial, the verifier key and the checkpoint that `sign(size, root)` gives; returns it.

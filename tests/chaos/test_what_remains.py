@@ -60,6 +60,6 @@ def test_a_stranger_verifies_the_log(town, tmp_path):
             check=True,
             timeout=60,
         )
-        return verify.main(str(out), key, None) == 0
+        return verify.main(str(out), key) == 0
 
     eventually(verified)

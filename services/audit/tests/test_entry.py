@@ -69,6 +69,11 @@ def leaves(draw: st.DrawFn) -> Leaf:
     )
 
 
+def scanned(leaf: Leaf) -> tuple[str, str, str, str]:
+    """What `scan` is to say of it."""
+    return leaf.action, leaf.event_id, leaf.epoch, str(leaf.seq) if leaf.epoch else ""
+
+
 def test_a_leaf_has_exactly_these_bytes() -> None:
     assert entry.encode(VIEWED).decode() == (
         '{"action":"document.viewed","actor":{"post":"P-040-03-01","staff":"S0123","terminal":"10.40.3.17",'
@@ -85,7 +90,7 @@ def test_leaves_are_canonical_json_and_come_back_whole(leaf: Leaf) -> None:
     encoded = entry.encode(leaf)
     assert encoded == rfc8785.dumps(json.loads(encoded))
     assert entry.decode(encoded) == dataclasses.replace(leaf, time=leaf.time.astimezone(dt.UTC))
-    assert entry.scan(encoded) == (leaf.epoch, leaf.seq, leaf.action)
+    assert entry.scan([encoded]) == [scanned(leaf)]
 
 
 @given(leaves(), st.data())
@@ -97,7 +102,7 @@ def test_other_bytes_are_other_leaves_or_none(leaf: Leaf, data: st.DataObject) -
     except EntryError:
         return
     assert changed != leaf
-    assert entry.scan(bytes(encoded)) == (changed.epoch, changed.seq, changed.action)
+    assert entry.scan([bytes(encoded)]) == [scanned(changed)]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +132,7 @@ def test_other_bytes_are_other_leaves_or_none(leaf: Leaf, data: st.DataObject) -
 def test_what_is_no_leaf_is_refused(spelled: bytes) -> None:
     with pytest.raises(EntryError):
         entry.decode(spelled)
-    assert entry.scan(spelled) is None
+    assert entry.scan([spelled]) is None
 
 
 @pytest.mark.parametrize(
@@ -166,7 +171,15 @@ def test_a_leaf_of_exactly_65535_bytes_fits() -> None:
 def test_text_cannot_pass_for_a_member() -> None:
     forged = '","source":{"epoch":"019ac0de-0000-7222-8333-000000000000","instance":"x","seq":99,"service":"y"},"z":"'
     leaf = dataclasses.replace(VIEWED, staff_id=forged, reason=forged, detail={"source": forged})
-    assert entry.scan(entry.encode(leaf)) == (VIEWED.epoch, 12, "document.viewed")
+    assert entry.scan([entry.encode(leaf)]) == [scanned(leaf)]
+
+
+def test_a_leaf_of_two_lines_does_not_count_for_one_that_is_none() -> None:
+    good = entry.encode(VIEWED)
+    assert entry.scan([good, good]) == [scanned(VIEWED)] * 2
+    assert entry.scan([good + b"\n" + good, b"no leaf"]) is None
+    assert entry.scan([good, b""]) is None
+    assert entry.scan([good + b"\n"]) is None
 
 
 def test_the_document_of_a_leaf() -> None:
