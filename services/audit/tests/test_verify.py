@@ -409,3 +409,28 @@ def test_the_exit_code_tells_findings_from_not_verified(log: Path, capsys: pytes
     ):
         assert verify.main(location, key_file) == 2
         assert "not verified" in capsys.readouterr().err
+
+
+def test_findings_do_not_depend_on_the_number_of_processes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two runs and a rest, damaged in each of them: the same lines in the same order from one process and from two."""
+    log = tmp_path / "log"
+    entries = list(leaves(70_000))
+    entries[69_000:69_002] = entries[100], entries[69_000]
+    write_log(log, entries, sign, KEY.verifier)
+    for path in ("tile/entries/000", "tile/0/200", "tile/entries/260", "tile/1/000", "tile/entries/273.p/112"):
+        flip(log / path, 8_000)
+    said = []
+    for jobs in (1, 2):
+        assert verify.main(str(log), log / KEY_FILE, verify.Options(jobs=jobs)) == 1
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    for place in (
+        "tile/entries/000: ",
+        "tile/0/200: ",
+        "tile/entries/260: ",
+        "tile/1/000: ",
+        "tile/entries/273.p/112: ",
+    ):
+        assert f"\n{place}" in f"\n{said[0]}"
+    assert "leaf 69000: source " in said[0]
+    assert f"leaf 69000: event {uuid(100)} is leaf 100 already" in said[0]

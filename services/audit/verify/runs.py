@@ -88,17 +88,15 @@ def marks_within(marks: Sequence[int], first: int, last: int) -> tuple[int, ...]
     return tuple(size for size in marks if first * TILE_WIDTH < size <= last * TILE_WIDTH)
 
 
-def leaves_of(files: LogFiles, size: int, span: Span) -> list[tuple[int, Leaf]]:
-    """A run's leaves with their index, those that can be read: to name what only later turned out to be wrong."""
+def identities(files: LogFiles, size: int, span: Span) -> list[tuple[int, str, str, int]]:
+    """Index, event id, epoch and number of each leaf of a run: to name what only later turned out to be wrong."""
     run = _Run(files, Checkpoint("", size, b""), None)
     found = []
     for index in range(span.first, span.last):
         bundle = Tile(ENTRIES, index, tlog.width_at(size, ENTRIES, index))
-        for position, entry in enumerate(run.read_bundle(bundle) or []):
-            try:
-                found.append((index * TILE_WIDTH + position, leaf_format.decode(entry)))
-            except EntryError:
-                continue
+        entries = run.read_bundle(bundle) or []
+        for position, (_, event_id, epoch, number) in enumerate(run.scan(index * TILE_WIDTH, entries)):
+            found.append((index * TILE_WIDTH + position, event_id, epoch, int(number or 0)))
     return found
 
 
@@ -245,9 +243,7 @@ class _Run:
     # --- what the leaves say
 
     def _verify_leaves(self, first: int, entries: list[bytes]) -> None:
-        found = leaf_format.scan(entries)
-        if found is None:
-            found = self._scan_singly(first, entries)
+        found = self.scan(first, entries)
         self._events += [event_id for _, event_id, _, _ in found if event_id]
         parts = self.report.parts
         for position, (action, _, epoch, number) in enumerate(found):
@@ -265,14 +261,16 @@ class _Run:
             if action == OPENED:
                 self._verify_opening(first + position, entries[position])
 
-    def _scan_singly(self, first: int, entries: list[bytes]) -> list[tuple[str, str, str, str]]:
-        """As `scan`, naming what is no leaf; such a one says nothing."""
-        found = []
-        for index, entry in enumerate(entries, start=first):
-            scanned = leaf_format.scan([entry])
-            if scanned is None:
-                self._decode(index, entry)
-            found += scanned or [("", "", "", "")]
+    def scan(self, first: int, entries: list[bytes]) -> list[tuple[str, str, str, str]]:
+        """As `entry.scan`, naming what is no leaf; such a one says nothing."""
+        found = leaf_format.scan(entries)
+        if found is None:
+            found = []
+            for index, entry in enumerate(entries, start=first):
+                scanned = leaf_format.scan([entry])
+                if scanned is None:
+                    self._decode(index, entry)
+                found += scanned or [("", "", "", "")]
         return found
 
     def _decode(self, index: int, entry: bytes) -> Leaf | None:

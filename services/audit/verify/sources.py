@@ -39,8 +39,8 @@ class Sources:
     def __len__(self) -> int:
         return len(self._sources)
 
-    def join(self, report: Report, leaves: Callable[[], list[tuple[int, Leaf]]]) -> Iterator[Finding]:
-        """The next run. `leaves` reads it again, which only happens where a number appears a second time."""
+    def join(self, report: Report, again: Callable[[], list[tuple[int, str, str, int]]]) -> Iterator[Finding]:
+        """The next run. `again` reads its identities, which only happens where a number appears a second time."""
         if report.opened is not None:
             self._opened = report.opened
         repeated = set()
@@ -50,10 +50,10 @@ class Sources:
             if part.repeats or not _add(source.numbers, part):
                 repeated.add(epoch)
         if repeated:
-            for index, leaf in leaves():
-                if leaf.epoch in repeated and not self._sources[leaf.epoch].numbers.add(leaf.seq):
-                    name = self._sources[leaf.epoch].name
-                    yield Finding(f"leaf {index}", f"{name}: number {leaf.seq} appears a second time")
+            for index, _, epoch, number in again():
+                if epoch in repeated and not self._sources[epoch].numbers.add(number):
+                    name = self._sources[epoch].name
+                    yield Finding(f"leaf {index}", f"{name}: number {number} appears a second time")
 
     def verify(self) -> Iterator[Finding]:
         """After the last run: numbers that are missing, and records after the end of an epoch."""

@@ -132,7 +132,7 @@ class Verification:
         self._join_leaves(span, report, kept)
 
     def _join_leaves(self, span: Span, report: Report, kept: Events) -> None:
-        self._tell_all(self._sources.join(report, lambda: runs.leaves_of(self._files, self._checkpoint.size, span)))
+        self._tell_all(self._sources.join(report, lambda: runs.identities(self._files, self._checkpoint.size, span)))
         kept.keep(report.events)
         if self._progress is not None:
             self._progress(min(span.last * TILE_WIDTH, self._checkpoint.size), self._checkpoint.size)
@@ -207,13 +207,11 @@ class Verification:
             return
         first: dict[str, int] = {}
         for number in kept.runs_with(twice):
-            for index, leaf in runs.leaves_of(self._files, self._checkpoint.size, spans[number]):
-                if bytes.fromhex(leaf.event_id.replace("-", "")) in twice:
-                    if leaf.event_id in first:
-                        self._tell(
-                            Finding(f"leaf {index}", f"event {leaf.event_id} is leaf {first[leaf.event_id]} already")
-                        )
-                    first.setdefault(leaf.event_id, index)
+            for index, event_id, _, _ in runs.identities(self._files, self._checkpoint.size, spans[number]):
+                if event_id and bytes.fromhex(event_id.replace("-", "")) in twice:
+                    if event_id in first:
+                        self._tell(Finding(f"leaf {index}", f"event {event_id} is leaf {first[event_id]} already"))
+                    first.setdefault(event_id, index)
 
     # --- time-stamps
 
