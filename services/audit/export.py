@@ -46,9 +46,9 @@ class LogWriter:
 
     def add_archived(self, size: int, checkpoint: bytes, token: bytes | None) -> None:
         """An archived checkpoint as it was signed, and the time-stamp over it (DER), if there is one."""
-        self._write(f"checkpoints/{size}", checkpoint)
+        self._write(f"{ARCHIVE}/{size}", checkpoint)
         if token is not None:
-            self._write(f"timestamps/{size}.tsr", token)
+            self._write(f"{TIMESTAMPS}/{size}.tsr", token)
 
     def archive(self, sign: Callable[[int, bytes], bytes]) -> None:
         """Write the checkpoint of what was added so far, as `sign(size, root)` gives it, into the archive."""
