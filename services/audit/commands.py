@@ -33,7 +33,7 @@ from services.audit.note import (
     sign_checkpoint,
 )
 from services.audit.store import Coordinator, Log, NewEntry
-from services.audit.tlog import ENTRIES, Tile
+from services.audit.tlog import ENTRIES, TILE_WIDTH, Tile
 from services.audit.vault import FINAL, Altered, Vault
 
 # Why a leaf has no number of its source: another record has the one it claimed.
@@ -42,7 +42,7 @@ EPOCH_ENDS = ("epoch.close", "epoch.recovered")
 # Leaves integrated in one transaction.
 INTEGRATION_STEP = 8192
 # Tiles and bundles on their way to the object store at one time.
-KEEP_STEP = 32
+KEEP_STEP = 16
 
 
 class LogKeys:
@@ -71,11 +71,15 @@ async def append(pool: Pool, keys: LogKeys, leaves: Sequence[Leaf], now: dt.date
     """
     try:
         return await _append(pool, keys, leaves, now)
-    except psycopg.errors.UniqueViolation:
+    except (psycopg.errors.UniqueViolation, NumberTaken):
         telemetry.count("numbers.taken")
     async with transaction(pool) as conn:
         taken = await store.taken_numbers(conn, leaves)
     return await _append(pool, keys, list(_without_taken(leaves, taken)), now)
+
+
+class NumberTaken(Exception):
+    """Another record of the log has this number of a source, where no constraint of the database reaches."""
 
 
 async def _append(pool: Pool, keys: LogKeys, leaves: Sequence[Leaf], now: dt.datetime) -> int:
@@ -221,9 +225,7 @@ async def _sequence(conn: Connection, head: Coordinator, entries: Sequence[NewEn
     if fresh:
         taken = await store.number_of_another_year(conn, head.log_year, [entry.leaf for entry in fresh])
         if taken is not None:
-            raise _broken(
-                f"number {taken[1]} of epoch {taken[0]} belongs to another record, in the log of another year"
-            )
+            raise NumberTaken(f"number {taken[1]} of epoch {taken[0]} is in the log of another year")
         await store.insert_entries(conn, head.log_year, head.next_index, fresh)
         await store.move_coordinator(conn, head.log_year, head.next_index + len(fresh))
     leaves = [entry.leaf for entry in fresh]
@@ -379,15 +381,10 @@ async def keep_full(conn: Connection, vault: Vault, log_year: int) -> None:
     ]
     for first in range(0, len(paths), KEEP_STEP):
         step = paths[first : first + KEEP_STEP]
-        hashes = await store.read_tiles(conn, log, [tile for tile in step if tile.level != ENTRIES])
+        contents = await _contents(conn, log, step)
         try:
             async with asyncio.TaskGroup() as group:
-                for tile in step:
-                    content = (
-                        tlog.encode_bundle(await store.bundle_entries(conn, log_year, tile))
-                        if tile.level == ENTRIES
-                        else hashes[tile.level, tile.index]
-                    )
+                for tile, content in zip(step, contents, strict=True):
                     group.create_task(vault.keep(log_year, tile.path, content))
         except* Altered as altered:
             raise LogDamaged(str(altered.exceptions[0])) from altered
@@ -395,6 +392,23 @@ async def keep_full(conn: Connection, vault: Vault, log_year: int) -> None:
             raise failed.exceptions[0] from failed
     if paths:
         await store.note_kept(conn, log_year, log.size)
+
+
+async def _contents(conn: Connection, log: Log, tiles: Sequence[Tile]) -> list[bytes]:
+    """The bytes of full bundles, which follow on each other, and of full tiles: one statement for either."""
+    bundles = [tile.index for tile in tiles if tile.level == ENTRIES]
+    first = bundles[0] if bundles else 0
+    leaves = await store.leaves(conn, log.log_year, first * TILE_WIDTH, len(bundles) * TILE_WIDTH)
+    hashes = await store.read_tiles(conn, log, [tile for tile in tiles if tile.level != ENTRIES])
+    found = []
+    for tile in tiles:
+        at = (tile.index - first) * TILE_WIDTH
+        found.append(
+            tlog.encode_bundle(leaves[at : at + TILE_WIDTH])
+            if tile.level == ENTRIES
+            else hashes[tile.level, tile.index]
+        )
+    return found
 
 
 async def _partials(conn: Connection, log: Log) -> list[tuple[str, bytes]]:

@@ -410,23 +410,24 @@ async def read_tiles(conn: Connection, log: Log, tiles: Sequence[Tile]) -> dict[
     return found
 
 
-async def bundle_entries(conn: Connection, log_year: int, bundle: Tile) -> list[bytes]:
-    """The entries of one bundle, as many as its width."""
+async def leaves(conn: Connection, log_year: int, first: int, count: int) -> list[bytes]:
+    """`count` leaves from an index on, fewer at the end of the log."""
     cursor = await conn.execute(
         "SELECT leaf FROM entries WHERE log_year = %s AND leaf_index >= %s AND leaf_index < %s ORDER BY leaf_index",
-        (log_year, bundle.index * TILE_WIDTH, bundle.index * TILE_WIDTH + bundle.width),
+        (log_year, first, first + count),
     )
     return [leaf for (leaf,) in await cursor.fetchall()]
+
+
+async def bundle_entries(conn: Connection, log_year: int, bundle: Tile) -> list[bytes]:
+    """The entries of one bundle, as many as its width."""
+    return await leaves(conn, log_year, bundle.index * TILE_WIDTH, bundle.width)
 
 
 async def all_entries(conn: Connection, log_year: int, size: int, step: int = 4 * TILE_WIDTH) -> AsyncIterator[bytes]:
     """The first `size` entries in order, read `step` at a time."""
     for first in range(0, size, step):
-        cursor = await conn.execute(
-            "SELECT leaf FROM entries WHERE log_year = %s AND leaf_index >= %s AND leaf_index < %s ORDER BY leaf_index",
-            (log_year, first, min(first + step, size)),
-        )
-        for (leaf,) in await cursor.fetchall():
+        for leaf in await leaves(conn, log_year, first, min(step, size - first)):
             yield leaf
 
 
