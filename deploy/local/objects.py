@@ -55,6 +55,8 @@ def write_configuration(folder: Path, keys: Keys, authority: Authority, identiti
             f'key = "{certificate.key_file}"',
         ]
     write_private(folder / "security.toml", ("\n".join(lines) + "\n").encode())
+    # A bucket gets its volumes one by one instead of seven at once: their number is what fits on the free disk.
+    write_private(folder / "master.toml", b"[master.volume_growth]\ncopy_1 = 1\n")
     write_private(folder / "s3.json", json.dumps(identities, indent=1).encode())
     # The server keeps the options of its first start here; the command line is the only truth.
     (folder / "data" / "mini.options").unlink(missing_ok=True)

@@ -127,7 +127,7 @@ PARTS: tuple[Part, ...] = (
             "-master.port={store_master_port}",
             "-master.port.grpc={store_master_grpc_port}",
             # Small, because the number of volumes is what fits on the free disk.
-            "-master.volumeSizeLimitMB=256",
+            "-master.volumeSizeLimitMB=64",
             "-volume.port={store_volume_port}",
             "-volume.port.grpc={store_volume_grpc_port}",
             "-volume.preStopSeconds=0",

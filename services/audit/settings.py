@@ -54,8 +54,8 @@ class Settings(ServiceSettings):
     def __post_init__(self) -> None:
         # What would stop the log half-way is refused before it starts.
         problems = []
-        if self.pool_size < 3:
-            problems.append(f"{PREFIX}POOL_SIZE: at least 3: the leader keeps one connection, records need others")
+        if self.pool_size < 4:
+            problems.append(f"{PREFIX}POOL_SIZE: at least 4: leaders keep up to two connections, records need others")
         if self.log_retention_years < 1:
             problems.append(f"{PREFIX}LOG_RETENTION_YEARS: at least 1")
         if problems:

@@ -33,16 +33,19 @@ EXTREMES = {
     "recover_after": "1e9",
     "checkpoint_interval": "1e9",
     "log_retention_years": "1",
-    "pool_size": "3",
+    "pool_size": "4",
 }
 # Beyond the extreme: refused at the start, so that nothing is half on.
-REFUSED = {"log_retention_years": "0", "pool_size": "2"}
+REFUSED = {"log_retention_years": "0", "pool_size": "3"}
 # Where things are and who we are: wrong ones mean that nothing is served at all.
 PLACES = {
     *("tenant", "instance", "tls_cert_file", "tls_key_file", "tls_ca_file", "nats_url", "nats_nkey_seed"),
     *("grpc_listen", "health_listen", "database_url", "identity_jwks_file", "receipt_jwks_file", "log_origin"),
     *("log_signing_key_file", "s3_url", "s3_access_key", "s3_secret_key", "s3_kept_bucket", "s3_live_bucket"),
     *("s3_region", "s3_ca_file"),
+    # Others who cosign and time-stamp: without them the log is the same, and fewer vouch for it.
+    *("witness_policy_file", "witness_name", "witness_key_file", "witness_logs_file"),
+    *("tsa_url", "tsa_ca_file", "outgoing_ca_file"),
 }
 
 
