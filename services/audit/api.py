@@ -7,7 +7,7 @@ import base64
 import binascii
 import datetime as dt
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -30,6 +30,7 @@ from services.audit.cosignatures import commands as cosignatures
 from services.audit.cosignatures.domain import CosigningPolicy
 from services.audit.entry import UUID_PATTERN, EntryError, decode
 from services.audit.intake import OUTCOMES, chain_after, leaves_of_batch
+from services.audit.siem.lines import export_pages
 from services.audit.store import Found, Position
 from services.audit.tlog import ENTRIES, TreeError
 
@@ -40,7 +41,9 @@ MAX_MISSING = 20
 MAX_AGGREGATES = 100
 MAX_ALARMS = 50
 # "<source>/<epoch>/<seq>", as X-Access-Record gives it.
-_ACCESS_RECORD = re.compile(rf"[^/]+/(?P<epoch>{UUID_PATTERN.pattern})/(?P<seq>[1-9][0-9]{{0,15}})", re.ASCII)
+_ACCESS_RECORD = re.compile(
+    rf"(?P<source>[^/]+)/(?P<epoch>{UUID_PATTERN.pattern})/(?P<seq>[1-9][0-9]{{0,15}})", re.ASCII
+)
 _OUTCOME_OF = {name: number for number, name in OUTCOMES.items()}
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -105,36 +108,49 @@ class Api(AuditServiceServicer):
         return pb.ListDocumentEntriesResponse(entries=map(_entry, found), next_cursor=cursor, access_record=record)
 
     async def GetEntry(self, request: pb.GetEntryRequest, context: Context) -> pb.GetEntryResponse:
-        """One entry of the current log. Without a proof in the second before a checkpoint covers it."""
+        """One entry of a year's log. Without a proof in the second before a checkpoint covers it."""
         reader = identity()
         policy.require_officer(reader)
         async with db.connection(self._pool) as conn:
-            log = await store.current_log(conn)
-            found = await store.entry_at(conn, log.log_year, request.index) if log else None
-            if log is None or found is None:
+            log = await _log(conn, request.log_year)
+            found = await store.entry_at(conn, log.log_year, request.index)
+            if found is None:
                 raise not_found()
             proof = await self._proof(conn, log, found.leaf_index)
         entry = _entry(found)
         record = await self._record_entry(reader, entry)
-        return pb.GetEntryResponse(entry=entry, proof=proof, access_record=record)
+        return pb.GetEntryResponse(entry=entry, proof=proof, access_record=record, verifier_key=log.verifier_key)
 
     async def FindProof(self, request: pb.FindProofRequest, context: Context) -> pb.FindProofResponse:
-        """The newest event with this action about a document, and its proof, for whoever has read the document."""
+        """The proof of a document's newest event with this action, or of one access record, whatever year has it.
+
+        NOT_FOUND also for a record that is not the reader's own: it is the same as one that does not exist.
+        """
         reader = identity()
-        if not request.document_id:
+        if bool(request.document_id) == bool(request.record):
             raise invalid(FieldViolation("document_id", "REQUIRED"))
-        policy.require_reader_of(reader, request.document_id, self._receipt(request.read_receipt), clock.now())
-        action = request.action or "document.completed"
+        if request.document_id:
+            policy.require_reader_of(reader, request.document_id, self._receipt(request.read_receipt), clock.now())
         async with db.connection(self._pool) as conn:
-            log = await store.current_log(conn)
-            found = await store.last_event_of_document(conn, log.log_year, request.document_id, action) if log else None
-            if log is None or found is None:
+            if request.document_id:
+                action = request.action or "document.completed"
+                found = await store.last_event_of_document(conn, request.document_id, action)
+            else:
+                found = await _record_of(conn, reader, request.record)
+            if found is None:
                 raise not_found()
+            log = await _log(conn, found.log_year)
             proof = await self._proof(conn, log, found.leaf_index)
         if proof is None:
             raise DomainError(Kind.UNAVAILABLE, "NOT_YET_IN_CHECKPOINT", "a checkpoint will cover it within seconds")
         record = await self._record_entry(reader, _entry(found))
-        return pb.FindProofResponse(leaf=found.leaf, proof=proof, verifier_key=log.verifier_key, access_record=record)
+        return pb.FindProofResponse(
+            leaf=found.leaf,
+            proof=proof,
+            verifier_key=log.verifier_key,
+            access_record=record,
+            log_year=log.log_year,
+        )
 
     async def ListSources(self, request: pb.ListSourcesRequest, context: Context) -> pb.ListSourcesResponse:
         """What arrived of each source and what is missing; objects whose events are not all here."""
@@ -184,27 +200,61 @@ class Api(AuditServiceServicer):
             last = await completeness_store.last_reconciliation(conn)
         return pb.ReconcileResponse(reconciliation=_reconciliation(last))
 
+    async def ReadEntries(
+        self, request: pb.ReadEntriesRequest, context: Context
+    ) -> AsyncIterator[pb.ReadEntriesResponse]:
+        """Every entry of a time as OCSF events, oldest first, in pieces: memory holds one page."""
+        reader = identity()
+        policy.require_officer(reader)
+        since, until = (
+            getattr(request, name).ToDatetime(tzinfo=dt.UTC) if request.HasField(name) else None
+            for name in ("from", "to")
+        )
+        record = await self._records.record(
+            Access(
+                actor=reader,
+                action="audit.exported",
+                object_type="log",
+                query_digest=digest_of("ocsf", f"from={since}", f"to={until}"),
+                detail={"format": "ocsf"},
+            )
+        )
+        yield pb.ReadEntriesResponse(access_record=record)
+        async with db.connection(self._pool) as conn:
+            async for page in export_pages(conn, since, until):
+                yield pb.ReadEntriesResponse(lines=page)
+
+    async def ListLogs(self, request: pb.ListLogsRequest, context: Context) -> pb.ListLogsResponse:
+        """The logs that have a checkpoint; names and sizes alone, so it is not an access."""
+        async with db.connection(self._pool) as conn:
+            logs = await store.all_logs(conn)
+        return pb.ListLogsResponse(
+            logs=[
+                pb.LogSummary(log_year=log.log_year, origin=log.origin, size=log.checkpoint_size, closed=log.closed)
+                for log in logs
+                if log.checkpoint
+            ]
+        )
+
     async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Context) -> pb.GetCheckpointResponse:
-        """The current log's largest checkpoint that has the cosignatures it needs, empty before the first; and the key.
+        """A year's largest checkpoint that has the cosignatures it needs, empty before the first; and the key.
 
         Hashes alone, so it is not an access.
         """
         async with db.connection(self._pool) as conn:
-            log = await store.current_log(conn)
-            if log is None:
-                raise not_found()
+            log = await _log(conn, request.log_year)
             published = await cosignatures.published(conn, log, self._cosigning)
         return pb.GetCheckpointResponse(checkpoint=published[1] if published else b"", verifier_key=log.verifier_key)
 
     async def GetTile(self, request: pb.GetTileRequest, context: Context) -> pb.GetTileResponse:
-        """A tile or entry bundle that the current checkpoint covers. Entry bundles are recorded as exported."""
+        """A tile or entry bundle that the year's checkpoint covers. Entry bundles are recorded as exported."""
         try:
             tile = tlog.parse_tile_path(f"tile/{request.path}")
         except TreeError:
             raise not_found() from None
         async with db.connection(self._pool) as conn:
-            log = await store.current_log(conn)
-            if log is None or tile.width > tlog.width_at(log.checkpoint_size, tile.level, tile.index):
+            log = await _log(conn, request.log_year)
+            if tile.width > tlog.width_at(log.checkpoint_size, tile.level, tile.index):
                 raise not_found()
             if tile.level != ENTRIES:
                 hashes = await store.read_tiles(conn, log, [tile])
@@ -218,6 +268,7 @@ class Api(AuditServiceServicer):
                 object_id=request.path,
                 query_digest=digest_of(request.path),
                 result_count=len(entries),
+                detail={"log_year": str(log.log_year)} if request.log_year else {},
             )
         )
         return pb.GetTileResponse(tile=tlog.encode_bundle(entries))
@@ -278,16 +329,37 @@ class Api(AuditServiceServicer):
                 action="audit.read",
                 object_type="entry",
                 object_id=str(entry.index),
-                detail={"document_id": document_id} if document_id else {},
+                detail={"log_year": str(entry.log_year)} | ({"document_id": document_id} if document_id else {}),
             )
         )
 
 
+async def _log(conn: db.Connection, log_year: int) -> store.Log:
+    """The log of a fiscal year, 0 for the one that is written now; NOT_FOUND without it."""
+    log = await store.log_of(conn, log_year) if log_year else await store.current_log(conn)
+    if log is None:
+        raise not_found()
+    return log
+
+
+async def _record_of(conn: db.Connection, reader: Identity, access_record: str) -> Found | None:
+    """The access record "<source>/<epoch>/<seq>" if it is for this reader."""
+    match = _ACCESS_RECORD.fullmatch(access_record)
+    if match is None:
+        return None
+    found = await store.find_entries(conn, {"epoch": match["epoch"], "seq": int(match["seq"])}, None, 1)
+    if not found:
+        return None
+    leaf = decode(found[0].leaf)
+    is_named = match["source"] == f"{leaf.service}.{leaf.instance}"
+    return found[0] if is_named and policy.may_prove(reader, leaf.staff_id) else None
+
+
 def _entry(found: Found) -> pb.Entry:
-    return shown(found.leaf_index, found.leaf)
+    return shown(found.log_year, found.leaf_index, found.leaf)
 
 
-def shown(index: int, entry: bytes) -> pb.Entry:
+def shown(log_year: int, index: int, entry: bytes) -> pb.Entry:
     """A leaf as readers of the log see it."""
     leaf = decode(entry)
     return pb.Entry(
@@ -313,6 +385,7 @@ def shown(index: int, entry: bytes) -> pb.Entry:
         trace_id=leaf.trace_id,
         detail=leaf.detail,
         leaf=entry,
+        log_year=log_year,
     )
 
 

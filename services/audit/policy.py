@@ -31,6 +31,8 @@ POLICY = Policy(
         "FindProof": Refusal("audit.read", "document", "document_id"),
         "ListSources": Refusal("audit.read", "log"),
         "Reconcile": Refusal("reconciliation.asked", "log"),
+        "ReadEntries": Refusal("audit.exported", "log"),
+        "ListLogs": Refusal("audit.exported", "log"),
         "GetCheckpoint": Refusal("audit.exported", "log"),
         "GetTile": Refusal("audit.exported", "tile", "path"),
         "AddCheckpoint": Refusal("audit.exported", "witness"),
@@ -58,6 +60,12 @@ def require_officer(identity: Identity) -> None:
     """Only audit officers read the log (SC-06)."""
     if not identity.has_role(AUDIT_OFFICER):
         raise DomainError(Kind.DENIED, "NOT_PERMITTED", "the log is for audit officers")
+
+
+def may_prove(identity: Identity, staff_id: str) -> bool:
+    """Whether one access record's proof is for this person: officers have every one, all others those of their own
+    acts (SC-06). What is not for them does not exist for them."""
+    return identity.has_role(AUDIT_OFFICER) or (bool(staff_id) and identity.staff_id == staff_id)
 
 
 def require_reader_of(

@@ -303,6 +303,13 @@ async def log_of(conn: Connection, log_year: int) -> Log | None:
         return await cursor.fetchone()
 
 
+async def all_logs(conn: Connection) -> list[Log]:
+    """Every year's log, the newest first."""
+    async with conn.cursor(row_factory=class_row(Log)) as cursor:
+        await cursor.execute(f"{_LOG} ORDER BY log_year DESC")
+        return await cursor.fetchall()
+
+
 async def pending_logs(conn: Connection) -> list[int]:
     """Years whose log has leaves that are not integrated or not covered by a checkpoint."""
     cursor = await conn.execute(
@@ -501,12 +508,12 @@ async def entry_at(conn: Connection, log_year: int, leaf_index: int) -> Found | 
     return None if row is None else Found(*row)
 
 
-async def last_event_of_document(conn: Connection, log_year: int, document_id: str, action: str) -> Found | None:
-    """The newest event (not access) with this action about the document."""
+async def last_event_of_document(conn: Connection, document_id: str, action: str) -> Found | None:
+    """The newest event (not access) with this action about the document, in whichever year's log."""
     cursor = await conn.execute(
-        f"{_FOUND} WHERE log_year = %s AND document_id = %s AND action = %s AND object_version IS NOT NULL"
-        " ORDER BY occurred_at DESC, leaf_index DESC LIMIT 1",
-        (log_year, document_id, action),
+        f"{_FOUND} WHERE document_id = %s AND action = %s AND object_version IS NOT NULL"
+        " ORDER BY occurred_at DESC, log_year DESC, leaf_index DESC LIMIT 1",
+        (document_id, action),
     )
     row = await cursor.fetchone()
     return None if row is None else Found(*row)

@@ -20,6 +20,7 @@ from chassis.errors import DomainError, Kind
 from chassis.identity import Identity, Signer
 from chassis.tally import Tally
 from kanketsu.approvals.v1.approvals_service_pb2_grpc import ApprovalsServiceStub
+from kanketsu.audit.v1.audit_service_pb2 import ReadEntriesRequest, ReadEntriesResponse
 from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceStub
 from kanketsu.audit.v1.review_service_pb2_grpc import ReviewServiceStub
 from kanketsu.audit.v1.timestamp_service_pb2_grpc import TimestampServiceStub
@@ -59,6 +60,7 @@ DEADLINES = {
     "CompareStaff": 60.0,
     "UploadAttachment": 900.0,
     "ReadAttachment": 900.0,
+    "ReadEntries": 900.0,
 }
 # What grpc says when a call ends under our write: the reason the service gave is lost with it.
 _LOST_WHILE_WRITING = "Internal error from Core"
@@ -179,6 +181,19 @@ class Clients:
             async for message in client.stream(aiter(call)):
                 if message.WhichOneof("part") == "header":
                     peer.note("ReadAttachment", message.header.access_record)
+                yield message
+        finally:
+            call.cancel()
+
+    async def entries(self, request: ReadEntriesRequest, caller: Caller) -> AsyncGenerator[ReadEntriesResponse, None]:
+        """The record of the export first, then lines. Close the iterator to stop early."""
+        peer = self.audit
+        with telemetry.span("audit.ReadEntries", kind=SpanKind.CLIENT):
+            call = peer.rpc.ReadEntries(
+                request, timeout=DEADLINES["ReadEntries"], metadata=client.metadata(peer.token(caller))
+            )
+        try:
+            async for message in client.stream(aiter(call)):
                 yield message
         finally:
             call.cancel()

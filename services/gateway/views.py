@@ -444,6 +444,7 @@ def entry(message: audit.Entry) -> View:
     """A record of the log. `leaf` is the canonical JSON that was hashed, as text."""
     actor = message.actor
     return {
+        "year": message.log_year,
         "index": message.index,
         "event_id": message.event_id,
         "occurred_at": moment(message, "occurred_at"),
@@ -477,6 +478,11 @@ def proof(message: audit.InclusionProof) -> View:
         "hashes": [one.hex() for one in message.hashes],
         "checkpoint": message.checkpoint,
     }
+
+
+def log(message: audit.LogSummary) -> View:
+    """One fiscal year's log."""
+    return {"year": message.log_year, "origin": message.origin, "size": message.size, "closed": message.closed}
 
 
 def source(message: audit.Source) -> View:

@@ -143,7 +143,7 @@ class Api(ReviewServiceServicer):
         record = await self._viewed("finding.viewed", review_id, finding=str(request.number))
         return pb.GetFindingResponse(
             finding=_finding(row),
-            entries=[shown(index, leaf) for _, index, leaf in leaves],
+            entries=[shown(log_year, index, leaf) for log_year, index, leaf in leaves],
             notes=map(_note, notes),
             review_state=review.state,
             version=review.version,

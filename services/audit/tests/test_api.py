@@ -30,6 +30,7 @@ from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceStub, add_Audit
 from kanketsu.event.v1 import envelope_pb2
 from services.audit import commands, note, tlog
 from services.audit.api import Api
+from services.audit.domain import fiscal_year
 from services.audit.entry import decode, encode
 from services.audit.policy import AUDIT_OFFICER, POLICY, RECORDS_MANAGER
 from services.audit.sequencer import advance
@@ -198,7 +199,11 @@ async def test_every_reading_is_recorded_before_it_is_answered(service):
     assert [one.outcome for one in (listed, single, looked)] == [envelope_pb2.OUTCOME_GRANTED] * 3
     assert (listed.object_type, listed.result_count, dict(listed.detail)) == ("log", 2, {"document_id": "D-1"})
     assert len(listed.query_digest) == len(listed.result_digest) == 64
-    assert (single.object_type, single.object_id, dict(single.detail)) == ("entry", "2", {"document_id": "D-2"})
+    assert (single.object_type, single.object_id, dict(single.detail)) == (
+        "entry",
+        "2",
+        {"document_id": "D-2", "log_year": str(fiscal_year(clock.today()))},
+    )
     assert looked.object_type == "source"
     for given, kept in ((answer, listed), (entry, single), (sources, looked)):
         assert given.access_record.startswith("audit.audit-1/")
@@ -339,7 +344,11 @@ async def test_who_has_read_a_document_gets_the_proof_of_its_completion(service)
     check(answer.leaf, answer.proof)
     assert answer.verifier_key == KEY.verifier.vkey
     [kept] = await service.recorded()
-    assert (kept.action, kept.actor.staff_id, dict(kept.detail)) == ("audit.read", "S0123", {"document_id": "D-7"})
+    assert (kept.action, kept.actor.staff_id, dict(kept.detail)) == (
+        "audit.read",
+        "S0123",
+        {"document_id": "D-7", "log_year": str(YEAR)},
+    )
     error = await refused(service.ask("FindProof", pb.FindProofRequest(document_id="D-8"), OFFICER))
     assert error.kind is Kind.NOT_FOUND
 
@@ -414,6 +423,110 @@ async def test_what_the_checkpoint_does_not_cover_is_not_served(service, path):
     await service.log(*(event_leaf(n) for n in range(1, 301)))
     await commands.append(service.pool, service.keys, [event_leaf(n) for n in range(301, 303)], NOW)
     assert (await refused(service.ask("GetTile", pb.GetTileRequest(path=path), GATEWAY))).kind is Kind.NOT_FOUND
+
+
+# --- earlier years ----------------------------------------------------------------------------------------------
+
+YEAR = fiscal_year(clock.today())
+NEXT_YEAR = dt.datetime(YEAR + 1, 4, 1, 0, 0, 1, tzinfo=clock.JST)
+
+
+async def turn(service: Service) -> None:
+    """1 April comes."""
+    async with db.connection(service.pool) as conn:
+        assert await commands.turn_year(conn, service.keys, service.vault, NEXT_YEAR, clock.new_id) == YEAR + 1
+        await advance(conn, service.keys, service.vault)
+
+
+async def log_next_year(service: Service, *leaves: Any) -> None:
+    await commands.append(service.pool, service.keys, leaves, NEXT_YEAR)
+    async with db.connection(service.pool) as conn:
+        await advance(conn, service.keys, service.vault)
+
+
+def proven(leaf: bytes, proof: pb.InclusionProof, verifier_key: str) -> note.Checkpoint:
+    """The checkpoint that proves the leaf; fails if it does not."""
+    checkpoint = note.open_checkpoint(proof.checkpoint.encode(), note.VerifierKey.parse(verifier_key))
+    assert tlog.verify_inclusion(tlog.leaf_hash(leaf), proof.index, checkpoint.size, proof.hashes, checkpoint.root)
+    return checkpoint
+
+
+async def test_every_years_log_is_read_and_proven_by_its_own_final_checkpoint(service):
+    epoch = clock.new_id()
+    completed = event_leaf(3, "D-7", action="document.completed")
+    await service.log(*(event_leaf(n, "D-1") for n in (1, 2)), completed, view_leaf(epoch, 1))
+    await turn(service)
+    await log_next_year(service, event_leaf(1, "D-2"), view_leaf(epoch, 2))
+
+    logs = (await service.ask("ListLogs", pb.ListLogsRequest(), GATEWAY)).logs
+    assert [(one.log_year, one.size, one.closed) for one in logs] == [(YEAR + 1, 3, False), (YEAR, 4, True)]
+    old = await service.ask("GetCheckpoint", pb.GetCheckpointRequest(log_year=YEAR), GATEWAY)
+    now = await service.ask("GetCheckpoint", pb.GetCheckpointRequest(), GATEWAY)
+    named = await service.ask("GetCheckpoint", pb.GetCheckpointRequest(log_year=YEAR + 1), GATEWAY)
+    assert old.checkpoint.startswith(f"audit.minoh.example/{YEAR}\n4\n".encode())
+    assert now == named
+    assert now.checkpoint.startswith(f"audit.minoh.example/{YEAR + 1}\n3\n".encode())
+
+    receipt = service.receipt("D-7", CLERK.staff_id)
+    for request, who, index in (
+        (pb.FindProofRequest(document_id="D-7", read_receipt=receipt), CLERK, 2),
+        (pb.FindProofRequest(record=f"documents.documents-0/{epoch}/1"), OFFICER, 3),
+    ):
+        answer = await service.ask("FindProof", request, who)
+        assert (answer.log_year, answer.proof.index) == (YEAR, index)
+        assert proven(answer.leaf, answer.proof, answer.verifier_key).text == note.parse_note(old.checkpoint).text
+    for year, index, document in ((YEAR, 0, "D-1"), (YEAR + 1, 1, "D-2"), (0, 1, "D-2")):
+        answer = await service.ask("GetEntry", pb.GetEntryRequest(index=index, log_year=year))
+        assert (answer.entry.log_year, answer.entry.object_id) == (year or YEAR + 1, document)
+        proven(answer.entry.leaf, answer.proof, answer.verifier_key)
+    bundle = await service.ask("GetTile", pb.GetTileRequest(path="entries/000.p/4", log_year=YEAR), GATEWAY)
+    assert tlog.decode_bundle(bundle.tile)[2] == encode(completed)
+    for method, request in (
+        ("GetCheckpoint", pb.GetCheckpointRequest(log_year=YEAR - 1)),
+        ("GetTile", pb.GetTileRequest(path="0/000.p/1", log_year=YEAR - 1)),
+        ("GetTile", pb.GetTileRequest(path="0/000.p/5", log_year=YEAR)),
+        ("GetEntry", pb.GetEntryRequest(index=0, log_year=YEAR - 1)),
+        ("GetEntry", pb.GetEntryRequest(index=4, log_year=YEAR)),
+    ):
+        assert (await refused(service.ask(method, request))).kind is Kind.NOT_FOUND
+
+
+# --- the proof of one record ------------------------------------------------------------------------------------
+
+
+async def test_an_access_record_is_proven_to_officers_and_to_whom_it_is_about(service):
+    """SC-06: what is not for somebody is the same as what does not exist, and the attempt is recorded."""
+    epoch = clock.new_id()
+    await service.log(event_leaf(), view_leaf(epoch, 1), view_leaf(epoch, 2, staff_id="S0300"))
+    record = f"documents.documents-0/{epoch}/1"
+    for who in (OFFICER, CLERK):
+        answer = await service.ask("FindProof", pb.FindProofRequest(record=record), who)
+        assert decode(answer.leaf).seq == 1
+        assert proven(answer.leaf, answer.proof, answer.verifier_key).size == 3
+    kept = await service.recorded()
+    assert [(one.action, one.actor.staff_id, one.object_id) for one in kept] == [
+        ("audit.read", who.staff_id, "1") for who in (OFFICER, CLERK)
+    ]
+    errors = [
+        await refused(service.ask("FindProof", pb.FindProofRequest(record=of), who))
+        for of, who in (
+            (record, MANAGER),
+            (f"documents.documents-0/{epoch}/2", CLERK),
+            (f"documents.documents-0/{epoch}/3", CLERK),
+            (f"documents.documents-9/{epoch}/1", CLERK),
+            (f"documents.documents-0/{clock.new_id()}/1", OFFICER),
+            ("nonsense", OFFICER),
+        )
+    ]
+    assert {(error.kind, error.reason, error.message) for error in errors} == {
+        (Kind.NOT_FOUND, errors[0].reason, errors[0].message)
+    }
+    assert [one.outcome for one in await service.recorded()][2:] == [envelope_pb2.OUTCOME_DENIED] * 6
+
+
+async def test_a_proof_is_of_a_document_or_of_a_record(service):
+    for request in (pb.FindProofRequest(), pb.FindProofRequest(document_id="D-1", record="documents.d/e/1")):
+        assert (await refused(service.ask("FindProof", request))).kind is Kind.INVALID
 
 
 # --- direct records and completeness ----------------------------------------------------------------------------

@@ -36,6 +36,8 @@ from services.audit.tests.test_consumer import broker_of, empty_broker, until
 
 __all__ = ["empty_broker"]
 
+LAST_MIGRATION = max(path.name for path in (ROOT / "services/audit/migrations").glob("*.sql"))
+
 
 def free_port() -> int:
     with socket.socket() as free:

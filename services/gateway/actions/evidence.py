@@ -6,7 +6,6 @@ one, each recorded as a download.
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import re
@@ -21,16 +20,13 @@ from typing_extensions import Buffer
 from chassis import clock
 from chassis.errors import DomainError, Kind
 from kanketsu.approvals.v1 import approvals_service_pb2 as approvals_pb
-from kanketsu.audit.v1 import audit_service_pb2 as audit_pb
 from kanketsu.documents.v1 import documents_service_pb2 as documents_pb
 from services.gateway import views
-from services.gateway.actions import documents
+from services.gateway.actions import audit, documents
 from services.gateway.callers import Caller
 from services.gateway.clients import Clients
-from services.gateway.errors import refusal
 
 KIT: Final = Path(__file__).resolve().parent.parent / "evidence_kit"
-COMPLETED: Final = "document.completed"
 _NOT_IN_A_NAME: Final = re.compile(r'[\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069/\\:*?"<>|]')
 
 
@@ -57,7 +53,7 @@ async def collect(clients: Clients, caller: Caller, document_id: str) -> Evidenc
         approvals_pb.GetCaseRequest(document_id=document_id, read_receipt=found.read_receipt),
         caller,
     )
-    proof = await _proof(clients, caller, document_id, found.read_receipt)
+    proof = await audit.completion_proof(clients, caller, document_id, found.read_receipt)
     decisions = [views.decision(one) for one in case.case.decisions]
     parts = [
         ("README.txt", (KIT / "README.txt").read_bytes()),
@@ -65,7 +61,7 @@ async def collect(clients: Clients, caller: Caller, document_id: str) -> Evidenc
         ("manifest.json", manifest.manifest),
         ("decisions.json", json.dumps(decisions, ensure_ascii=False, indent=2).encode()),
         ("leaf.json", proof.leaf),
-        ("completed.tlog-proof", proof_file(proof.proof)),
+        ("completed.tlog-proof", proof.file),
         ("log.vkey", f"{proof.verifier_key}\n".encode()),
     ]
     files = [
@@ -74,23 +70,6 @@ async def collect(clients: Clients, caller: Caller, document_id: str) -> Evidenc
     ]
     name = found.document.dispatch_number or found.document.draft_number or document_id
     return Evidence(name, manifest.access_record, _zip(clients, caller, document_id, parts, files))
-
-
-async def _proof(clients: Clients, caller: Caller, document_id: str, receipt: str) -> audit_pb.FindProofResponse:
-    request = audit_pb.FindProofRequest(document_id=document_id, action=COMPLETED, read_receipt=receipt)
-    try:
-        return await clients.audit.ask(clients.audit.rpc.FindProof, request, caller)
-    except DomainError as error:
-        # The document is completed, so its record is on its way.
-        if error.kind is Kind.NOT_FOUND:
-            raise refusal("PROOF_PENDING") from None
-        raise
-
-
-def proof_file(proof: audit_pb.InclusionProof) -> bytes:
-    """The inclusion proof as c2sp.org/tlog-proof writes it."""
-    hashes = "".join(f"{base64.b64encode(one).decode()}\n" for one in proof.hashes)
-    return f"c2sp.org/tlog-proof@v1\nindex {proof.index}\n{hashes}\n{proof.checkpoint}".encode()
 
 
 class _Pipe(io.RawIOBase):

@@ -6,10 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from services.gateway.actions import audit
-from services.gateway.api import inputs, shapes
+from services.gateway.api import certificates, inputs, shapes
+from services.gateway.api.files import disposition_of
 from services.gateway.api.openapi import answers
 from services.gateway.api.replies import RequestId, clients_of, reply
 from services.gateway.signin import SignedIn
@@ -51,11 +52,65 @@ async def entries(
 
 
 @router.get(
-    "/entries/{index}", summary="An entry and its proof", responses=answers(200, shapes.ProvenEntry, 404, record=True)
+    "/entries.ndjson",
+    summary="Entries as OCSF events",
+    response_class=Response,
+    responses=answers(
+        200, None, record=True, content={"application/x-ndjson": {"schema": {"type": "string", "format": "binary"}}}
+    ),
 )
-async def entry(request: Request, index: Annotated[int, Path(ge=0, le=2**62)], caller: SignedIn) -> Response:
-    """With the inclusion proof in the latest checkpoint."""
-    return reply(await audit.entry(clients_of(request), caller, index))
+async def export(
+    request: Request,
+    caller: SignedIn,
+    since: Annotated[inputs.Moment | None, Query(alias="from")] = None,
+    until: Annotated[inputs.Moment | None, Query(alias="to")] = None,
+) -> Response:
+    """Every entry of a time that a signed checkpoint covers, oldest first, one OCSF 1.3 event a line; officers only."""
+    record, lines = await audit.export(clients_of(request), caller, since or "", until or "")
+    return StreamingResponse(
+        lines,
+        headers={
+            "Cache-Control": "no-store",
+            "Content-Disposition": disposition_of("entries.ndjson", inline=False),
+            "X-Access-Record": record,
+        },
+        media_type="application/x-ndjson",
+    )
+
+
+@router.get(
+    "/entries/{index}",
+    summary="An entry and its proof",
+    responses=answers(200, shapes.ProvenEntry, 404, record=True, content=certificates.FILES),
+)
+async def entry(
+    request: Request,
+    index: Annotated[int, Path(ge=0, le=2**62)],
+    caller: SignedIn,
+    year: certificates.Year = 0,
+    format_: certificates.Format = "",
+) -> Response:
+    """With the inclusion proof in the latest checkpoint of the year's log; as files with `format`."""
+    wanted = certificates.wanted(request, format_)
+    if wanted != "json":
+        return certificates.draw(await audit.entry_proof(clients_of(request), caller, index, year), wanted)
+    return reply(await audit.entry(clients_of(request), caller, index, year))
+
+
+@router.get(
+    "/proofs",
+    summary="Proof of an access record",
+    responses=answers(200, shapes.Certificate, 404, record=True, content=certificates.FILES),
+)
+async def proofs(
+    request: Request,
+    caller: SignedIn,
+    record: Annotated[inputs.QueryText, Query(description="The value of an X-Access-Record.")],
+    format_: certificates.Format = "",
+) -> Response:
+    """Any for audit officers, those of one's own acts for everybody; all others do not exist (SC-06)."""
+    found = await audit.record_proof(clients_of(request), caller, record)
+    return certificates.draw(found, certificates.wanted(request, format_))
 
 
 @router.get("/sources", summary="Sources of records", responses=answers(200, shapes.SourceList, record=True))

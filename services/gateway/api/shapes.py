@@ -319,6 +319,7 @@ class Actor(Shape):
 class Entry(Shape):
     """A record of the log."""
 
+    year: int
     index: int
     event_id: str
     occurred_at: str | None
@@ -499,6 +500,24 @@ class Proof(Shape):
     tree_size: int
     hashes: list[str]
     checkpoint: str
+
+
+class Certificate(Shape):
+    year: int
+    leaf: str
+    proof: Proof
+    verifier_key: str
+
+
+class Log(Shape):
+    year: int
+    origin: str
+    size: int
+    closed: bool
+
+
+class LogList(Shape):
+    items: list[Log]
 
 
 class ProvenEntry(Shape):

@@ -87,10 +87,10 @@ async def reconcile(desk: AtDesk) -> Response:
     return desk.go("/audit", done="reconciled")
 
 
-@router.get("/audit/{index}")
-async def entry(desk: AtDesk, index: int) -> Response:
-    """One record with its inclusion proof."""
-    answer = await audit.entry(desk.clients, desk.caller, index)
+@router.get("/audit/{year}/{index}")
+async def entry(desk: AtDesk, year: int, index: int) -> Response:
+    """One record of a year's log with its inclusion proof, and the proof as files."""
+    answer = await audit.entry(desk.clients, desk.caller, index, year)
     found = answer.body["entry"]
     names = await actor_names(desk, [found["actor"]])
     return desk.draw(
@@ -99,6 +99,7 @@ async def entry(desk: AtDesk, index: int) -> Response:
         access_record=answer.access_record,
         entry=_entry(found, names),
         proof=answer.body["proof"],
+        certificate=f"/api/v1/audit/entries/{index}?year={year}&format=",
     )
 
 

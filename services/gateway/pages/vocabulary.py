@@ -263,6 +263,7 @@ OBJECTS: Final[dict[str, str]] = {
     "log": "監査ログ",
     "tile": "監査ログ",
     "source": "送信元",
+    "siem": "監視システム",
     "epoch": "送信元",
     "review": "点検",
     "review_rules": "点検の基準",
