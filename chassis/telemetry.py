@@ -28,6 +28,7 @@ tracer = trace.get_tracer("kanketsu")
 _meter = metrics.get_meter("kanketsu")
 _requests = _meter.create_histogram("kanketsu.request.duration", unit="ms", description="Time per request and outcome")
 _counters: dict[str, metrics.Counter] = {}
+_levels: dict[str, metrics._Gauge] = {}
 
 
 class JsonFormatter(logging.Formatter):
@@ -144,6 +145,14 @@ def count(name: str, amount: int = 1, **labels: str) -> None:
     if counter is None:
         counter = _counters[name] = _meter.create_counter(f"kanketsu.{name}")
     counter.add(amount, labels)
+
+
+def level(name: str, value: float, **labels: str) -> None:
+    """What `kanketsu.<name>` stands at now; labels must be of few values (never ids)."""
+    gauge = _levels.get(name)
+    if gauge is None:
+        gauge = _levels[name] = _meter.create_gauge(f"kanketsu.{name}")
+    gauge.set(value, labels)
 
 
 def stop() -> None:

@@ -1,4 +1,4 @@
-"""python -m services.audit serve | migrate | verify | sample | export | restore | check. Wiring only.
+"""python -m services.audit serve | migrate | verify | sample | export | ocsf | restore | check. Wiring only.
 
 `verify` needs nothing but this checkout: no settings, no database, no service.
 """
@@ -30,6 +30,11 @@ def main(arguments: list[str] | None = None) -> int:
     verify.add_argument("--jobs", type=int, metavar="N", help="processes; one per processor unless given")
     export = commands.add_parser("export", help="write the log as a folder; the export itself is recorded")
     export.add_argument("--out", required=True, type=Path, metavar="FOLDER")
+    export.add_argument("--year", type=int, default=0, metavar="YEAR", help="fiscal year; the current log if missing")
+    ocsf = commands.add_parser("ocsf", help="write leaves as OCSF events, one JSON object a line; itself recorded")
+    ocsf.add_argument("--since", type=int, default=0, metavar="INDEX", help="first leaf; 0 if missing")
+    ocsf.add_argument("--year", type=int, default=0, metavar="YEAR", help="fiscal year; the current log if missing")
+    ocsf.add_argument("--out", default="-", metavar="FILE", help="a new file, or - for standard output")
     sample = commands.add_parser("sample", help="write a practice log, whole or damaged in a way to be found")
     sample.add_argument("--entries", required=True, type=int, metavar="N")
     sample.add_argument("--out", required=True, type=Path, metavar="FOLDER")
@@ -75,8 +80,10 @@ def main(arguments: list[str] | None = None) -> int:
             return 1 if process.run(service.check(chosen.year)) else 0
         elif chosen.command == "restore":
             process.run(service.restore())
+        elif chosen.command == "ocsf":
+            process.run(service.ocsf(None if chosen.out == "-" else Path(chosen.out), chosen.since, chosen.year))
         else:
-            process.run(service.export(chosen.out))
+            process.run(service.export(chosen.out, chosen.year))
     except (ExportError, NotRestored) as error:
         sys.stderr.write(f"{chosen.command} failed: {error}\n")
         return 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -32,6 +33,8 @@ from services.audit.review.api import Api as ReviewApi
 from services.audit.review.opener import Opener
 from services.audit.sequencer import Sequencer
 from services.audit.settings import Settings
+from services.audit.siem import lines
+from services.audit.siem.push import Push, Receiver
 from services.audit.timestamps import store as timestamp_store
 from services.audit.timestamps.api import TimestampApi
 from services.audit.witness.api import WitnessApi
@@ -42,6 +45,7 @@ async def serve() -> None:
     configured = settings.read()
     keys = _keys(configured)
     others = outside.read(configured, keys.of(2000))
+    receiver = _receiver(configured)
 
     async def build(parts: Parts) -> Wiring:
         vault = configured.vault()
@@ -51,6 +55,7 @@ async def serve() -> None:
         api = Api(parts.pool, keys, parts.recorder, receipts, sequencer.wake, others.policy)
         witness_api = WitnessApi(parts.pool, parts.recorder, vault, others)
         reviewing = ReviewApi(parts.pool, keys, parts.recorder, sequencer.wake)
+        push = Push(parts.pool, receiver, parts.recorder, configured.tenant) if receiver else None
         return Wiring(
             servicers=[
                 partial(add_AuditServiceServicer_to_server, api),
@@ -64,6 +69,7 @@ async def serve() -> None:
                 watcher.run,
                 Opener(parts.pool, keys, sequencer.wake).run,
                 *others.tasks(parts.pool, vault),
+                *([push.run] if push else []),
             ],
         )
 
@@ -87,8 +93,18 @@ def _keys(configured: Settings) -> LogKeys:
     return keys
 
 
-async def export(folder: Path) -> None:
-    """Write the current log, up to its last checkpoint, as a folder. Recorded first: the export is itself a leaf.
+def _receiver(configured: Settings) -> Receiver | None:
+    """Where the log is handed to, if anywhere; an address that cannot be used is found at start."""
+    if not configured.siem_url:
+        return None
+    try:
+        return Receiver(configured.siem_url, str(configured.siem_token or ""), configured.siem_ca_file)
+    except ValueError as error:
+        raise SettingsError([f"KANKETSU_SIEM_URL: {error}"]) from error
+
+
+async def export(folder: Path, log_year: int = 0) -> None:
+    """Write a year's log, up to its last checkpoint, as a folder. Recorded first: the export is itself a leaf.
 
     ExportError if the folder is not empty or there is no checkpoint yet. Crash in between: a folder without checkpoint.
     """
@@ -96,13 +112,13 @@ async def export(folder: Path) -> None:
     pool = db.open_pool(configured.database_url, POLICY.service, size=2)
     await pool.open(wait=True)
     try:
-        await _record_export(configured, pool)
+        await _record_export(configured, pool, log_year)
         async with db.connection(pool) as conn:
-            log = await store.current_log(conn)
+            log = await _exportable(conn, log_year)
             policy = outside.read(configured, _keys(configured).of(2000)).policy
-            published = await cosignatures.published(conn, log, policy) if log else None
-            if log is None or published is None:
-                raise ExportError("there is no checkpoint yet, or none with the cosignatures it needs")
+            published = await cosignatures.published(conn, log, policy)
+            if published is None:
+                raise ExportError("there is no checkpoint with the cosignatures it needs yet")
             size, checkpoint = published
             writer = LogWriter(folder)
             async for entry in store.all_entries(conn, log.log_year, size):
@@ -114,6 +130,39 @@ async def export(folder: Path) -> None:
         print(f"{size} leaves of {log.origin} in {folder}")
     finally:
         await pool.close()
+
+
+async def ocsf(out: Path | None, since: int, log_year: int = 0) -> None:
+    """Write a year's log from leaf `since` on as OCSF events, one JSON object a line, to a file or standard output.
+
+    Recorded first. ExportError if there is no checkpoint yet or the file exists.
+    """
+    configured = settings.read()
+    pool = db.open_pool(configured.database_url, POLICY.service, size=2)
+    await pool.open(wait=True)
+    try:
+        async with db.connection(pool) as conn:
+            log = await _exportable(conn, log_year)
+            try:
+                target = sys.stdout.buffer if out is None else out.open("xb")
+            except FileExistsError as error:
+                raise ExportError(f"{out} exists already") from error
+            await _record_export(configured, pool, log_year, format="ocsf", first=str(since))
+            async for page in lines.year_pages(conn, log.log_year, since):
+                target.write(page)
+            target.flush()
+            if out is not None:
+                target.close()
+    finally:
+        await pool.close()
+
+
+async def _exportable(conn: db.Connection, log_year: int) -> store.Log:
+    """The log of a year, 0 for the one that is written now. ExportError if it has no checkpoint."""
+    log = await store.log_of(conn, log_year) if log_year else await store.current_log(conn)
+    if log is None or not log.checkpoint:
+        raise ExportError(f"there is no checkpoint of {log_year or 'this year'} yet")
+    return log
 
 
 async def restore() -> None:
@@ -157,16 +206,15 @@ def _as_signed(checkpoint: bytes, _size: int, _root: bytes) -> bytes:
     return checkpoint
 
 
-async def _record_export(configured: Settings, pool: db.Pool) -> None:
+async def _record_export(configured: Settings, pool: db.Pool, log_year: int, **detail: str) -> None:
     """One access record, as an epoch of its own. The outbox takes it; a running replica carries it into the log."""
     relay = Relay(pool, Broker(configured, POLICY.service), configured.resend_after)
     sink = DatabaseSink(pool, POLICY.service, relay)
     records = Recorder(POLICY.service, f"{configured.instance}-export", sink)
     running = asyncio.create_task(records.run())
     operator = Identity(staff_id="service:audit", tenant=configured.tenant)
-    await records.record(
-        Access(actor=operator, action="audit.exported", object_type="log", detail={"uid": str(os.getuid())})
-    )
+    detail |= {"uid": str(os.getuid())} | ({"log_year": str(log_year)} if log_year else {})
+    await records.record(Access(actor=operator, action="audit.exported", object_type="log", detail=detail))
     running.cancel()
     await asyncio.wait([running])
     await records.close()

@@ -51,11 +51,21 @@ class Settings(ServiceSettings):
     # Certificates to trust for https to witnesses and authority, beside the system's own.
     outgoing_ca_file: Path | None = None
 
+    # https address of the city's SIEM, which gets every leaf as an OCSF event; none when empty.
+    siem_url: str = ""
+    # Sent as bearer token with every batch.
+    siem_token: Secret | None = None
+    # Certificate authority of the receiver, when it is not a public one.
+    siem_ca_file: Path | None = None
+
     def __post_init__(self) -> None:
         # What would stop the log half-way is refused before it starts.
         problems = []
-        if self.pool_size < 4:
-            problems.append(f"{PREFIX}POOL_SIZE: at least 4: leaders keep up to two connections, records need others")
+        if self.pool_size < 5:
+            problems.append(
+                f"{PREFIX}POOL_SIZE: at least 5: leading, asking witnesses and pushing to a SIEM keep one connection each,"
+                " records need others"
+            )
         if self.log_retention_years < 1:
             problems.append(f"{PREFIX}LOG_RETENTION_YEARS: at least 1")
         if problems:
