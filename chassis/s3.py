@@ -7,7 +7,7 @@ are used instead, in this class only.
     StoreError
     ├── StoreUnavailable   no usable answer: down, slow, wrong credentials, no such bucket   try again later
     ├── StoreRefused       the store said no: lock, legal hold, policy                       do not try again
-    ├── StoreConflict      the condition of a conditional PUT did not hold                   look, then decide
+    │   └── StoreConflict  the condition of a conditional PUT did not hold                   look, then decide
     └── NotFound           that object version is not there
 
 No message carries a key or a credential.
@@ -53,8 +53,8 @@ class StoreRefused(StoreError):
     """The object store understood and refused. Nothing has changed."""
 
 
-class StoreConflict(StoreError):
-    """The object is there already, or is not the one that was named. Nothing has changed."""
+class StoreConflict(StoreRefused):
+    """Refused because the object is there already, or is not the one that was named. Nothing has changed."""
 
 
 class NotFound(StoreError):

@@ -43,6 +43,8 @@ FAMILIES: Final = {
                 "count",
                 "epoch",
                 "log",
+                "object",
+                "outbox",
                 "reconciliation",
                 "request",
                 "source",
@@ -75,7 +77,7 @@ VERBS: Final = {
         Kind.CREATE,
     ),
     **dict.fromkeys(("presented", "read", "resolved", "viewed", "described"), Kind.READ),
-    **dict.fromkeys(("history_read", "listed", "searched", "viewers_read"), Kind.LIST),
+    **dict.fromkeys(("compared", "history_read", "listed", "searched", "viewers_read"), Kind.LIST),
     **dict.fromkeys(("downloaded", "exported", "printed"), Kind.DOWNLOAD),
     **dict.fromkeys(
         (
@@ -89,8 +91,19 @@ VERBS: Final = {
     "locked": Kind.LOCK,
     **dict.fromkeys(
         (
-            *("denied", "done", "failed", "gap_filled", "gap_found", "heartbeat", "overdue", "repeated", "reported"),
-            *("returned", "silent"),
+            *(
+                "asked",
+                "denied",
+                "done",
+                "emptied",
+                "failed",
+                "gap_filled",
+                "gap_found",
+                "heard",
+                "heartbeat",
+                "overdue",
+            ),
+            *("repeated", "reported", "returned", "silent"),
         ),
         Kind.OTHER,
     ),
