@@ -300,6 +300,40 @@ def test_records_after_the_end_of_an_epoch_are_found(tmp_path: Path) -> None:
     ]
 
 
+def test_a_source_that_says_another_number_was_its_last_is_found(tmp_path: Path) -> None:
+    """SC-06: heartbeats and endings say how many records came before them."""
+    opened = entry.decode(leaves()[0])
+    beats = [
+        dataclasses.replace(opened, action="epoch.heartbeat", event_id=uuid(seq), seq=seq, detail={"last_seq": said})
+        for seq, said in ((2, "1"), (3, "2"), (4, "30"))
+    ]
+    write_log(tmp_path / "log", [entry.encode(leaf) for leaf in (opened, *beats)], sign, KEY.verifier)
+    assert findings(tmp_path / "log") == ["leaf 3: is number 4 of its source and says that another was before it"]
+
+
+def test_in_a_log_that_continues_another_only_older_sources_may_begin_late(tmp_path: Path) -> None:
+    """Numbers from before the year's change are in the log of the year before; a new source has no such excuse."""
+    seen = entry.decode(leaves()[0])
+    opening = dataclasses.replace(
+        seen, action="log.opened", service="audit", instance="", epoch="", seq=0, object_type="log", object_id=KEY.name
+    )
+    old_epoch, new_epoch = (
+        f"{int((START + dt.timedelta(days=days)).timestamp() * 1000):012x}70008000000000000000" for days in (-1, 1)
+    )
+    late = [
+        dataclasses.replace(seen, event_id=uuid(8 + n), epoch=str(UUID(epoch)), seq=5)
+        for n, epoch in enumerate((old_epoch, new_epoch))
+    ]
+    write_log(tmp_path / "log", [entry.encode(leaf) for leaf in (opening, *late)], sign, KEY.verifier)
+    missing = f"source documents.documents-0/{UUID(new_epoch)}: numbers 1 to 4 are missing"
+    assert findings(tmp_path / "log") == [missing]
+    write_log(tmp_path / "first", [entry.encode(leaf) for leaf in late], sign, KEY.verifier)
+    assert len(findings(tmp_path / "first")) == 2
+    other = dataclasses.replace(opening, object_id="audit.minoh.example/2027")
+    write_log(tmp_path / "other", [entry.encode(other)], sign, KEY.verifier)
+    assert findings(tmp_path / "other") == ["leaf 0: opens audit.minoh.example/2027, which is another log"]
+
+
 def test_what_is_no_leaf_is_named(tmp_path: Path) -> None:
     write_log(tmp_path / "log", [leaves()[0], b'{"v":1}', "起案".encode()], sign, KEY.verifier)
     found = findings(tmp_path / "log")

@@ -35,8 +35,6 @@ class Authority:
         """
         try:
             token = decode_timestamp_response(response)
-            if token.as_bytes() != response:
-                raise TimestampError("there is more in the file than a time-stamp")
             imprint = token.tst_info.message_imprint
             if imprint.hash_algorithm != _SHA256 or imprint.message != sha256(content).digest():
                 raise TimestampError("is of other bytes than this checkpoint")
