@@ -27,9 +27,9 @@ from services.audit.completeness import commands as completeness
 from services.audit.completeness import store as completeness_store
 from services.audit.completeness.watcher import SETTLE
 from services.audit.cosignatures import commands as cosignatures
-from services.audit.cosignatures.domain import CosigningPolicy
 from services.audit.entry import UUID_PATTERN, EntryError, decode
 from services.audit.intake import OUTCOMES, chain_after, leaves_of_batch
+from services.audit.quorum import Policy
 from services.audit.siem.lines import export_pages
 from services.audit.store import Found, Position
 from services.audit.tlog import ENTRIES, TreeError
@@ -59,7 +59,7 @@ class Api(AuditServiceServicer):
         records: Recorder,
         receipts: KeyVerifier,
         appended: Callable[[], None],
-        cosigning: CosigningPolicy = CosigningPolicy(),  # noqa: B008 - frozen
+        cosigning: Policy = Policy(),  # noqa: B008 - frozen
     ) -> None:
         self._pool = pool
         self._keys = keys

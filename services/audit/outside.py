@@ -15,8 +15,8 @@ from cryptography.x509 import Certificate, load_pem_x509_certificates
 
 from chassis.db import Pool
 from chassis.settings import SettingsError
-from services.audit.cosignatures.domain import CosigningPolicy
 from services.audit.note import COSIGNATURE_V1, NoteError, SigningKey
+from services.audit.quorum import Policy
 from services.audit.settings import Settings
 from services.audit.vault import Vault
 from services.audit.witness.commands import Witness
@@ -35,7 +35,7 @@ Task = Callable[[], Coroutine[None, None, None]]
 class Outside:
     """The configuration of it, read and checked."""
 
-    policy: CosigningPolicy
+    policy: Policy
     witness: Witness | None
     tsa_url: str
     tsa_roots: tuple[Certificate, ...]
@@ -72,12 +72,12 @@ class Outside:
 def read(configured: Settings, log_key: SigningKey) -> Outside:
     """From the files that the settings name; SettingsError with every problem. `log_key` is what the witness's must not be."""
     problems: list[str] = []
-    policy = CosigningPolicy()
+    policy = Policy()
     witness: Witness | None = None
     roots: tuple[Certificate, ...] = ()
     try:
         if configured.witness_policy_file is not None:
-            policy = CosigningPolicy.parse(configured.witness_policy_file.read_bytes())
+            policy = Policy.parse(configured.witness_policy_file.read_bytes())
     except (OSError, ValueError) as error:
         problems.append(f"KANKETSU_WITNESS_POLICY_FILE: {error}")
     try:

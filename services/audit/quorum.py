@@ -3,23 +3,28 @@
 Pure: no file, no clock, no network.
 """
 
+from __future__ import annotations
+
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from services.audit.note import COSIGNATURE_V1, NoteError, VerifierKey
+from services.audit.note import COSIGNATURE_V1, ED25519, VerifierKey
 
-_KEYWORDS = frozenset(("log", "witness", "group", "any", "all", "none", "quorum"))
-_THRESHOLD = re.compile("[1-9][0-9]{0,8}", re.ASCII)
+NONE = "none"
+# More than anybody needs; the format asks for 32 of each.
+MAX_LINES = 256
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_SPACES = re.compile(r"[ \t]+")
 
 
 class PolicyError(ValueError):
-    """The file is no policy. The message names the line."""
+    """The policy file cannot be read; the message names the line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """A witness as a policy names it. `url` is where checkpoints are submitted, "" where nobody submits."""
+    """Somebody who cosigns, as the policy file names it. `url` is "" if it is only verified, never asked."""
 
     name: str
     key: VerifierKey
@@ -27,103 +32,128 @@ class Witness:
 
 
 @dataclass(frozen=True, slots=True)
-class _Group:
+class Group:
+    """Fulfilled by `threshold` of its members, which are witnesses or groups."""
+
     threshold: int
     members: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Known logs and witnesses, and which of the witnesses have to have signed."""
+    """Witnesses, groups, and which of them makes a checkpoint valid. The default asks for nothing."""
 
     logs: tuple[VerifierKey, ...] = ()
-    witnesses: tuple[Witness, ...] = ()
-    quorum: str = "none"
-    _groups: dict[str, _Group] = field(default_factory=dict)
+    witnesses: Mapping[str, Witness] = field(default_factory=dict)
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    quorum: str = NONE
+
+    @property
+    def demands(self) -> bool:
+        """Whether a checkpoint needs any cosignature to be published."""
+        return self.quorum != NONE
+
+    def is_met(self, names: Collection[str]) -> bool:
+        """Whether cosignatures of the witnesses with these names are enough."""
+        return not self.demands or self._is_fulfilled(self.quorum, names)
+
+    def _is_fulfilled(self, name: str, names: Collection[str]) -> bool:
+        group = self.groups.get(name)
+        if group is None:
+            return name in names
+        return sum(self._is_fulfilled(member, names) for member in group.members) >= group.threshold
 
     @classmethod
-    def of(cls, keys: Iterable[VerifierKey], threshold: int | None = None) -> "Policy":
+    def of(cls, keys: Iterable[VerifierKey], threshold: int | None = None) -> Policy:
         """`threshold` of these witnesses, all if None. PolicyError if a key is no witness's, appears twice, or there
         are fewer than that."""
         lines = [f"witness w{number} {key.vkey}\n" for number, key in enumerate(keys)]
         if not lines:
             return cls()
         members = " ".join(f"w{number}" for number in range(len(lines)))
-        return cls.parse("".join(lines) + f"group quorum-of-all {threshold or 'all'} {members}\nquorum quorum-of-all\n")
+        return cls.parse(
+            f"{''.join(lines)}group quorum-of-all {threshold or 'all'} {members}\nquorum quorum-of-all\n".encode()
+        )
 
     @classmethod
-    def parse(cls, text: str) -> "Policy":
-        """From a policy file: `log`, `witness`, `group` and one `quorum` line, names defined before they are used.
-
-        PolicyError with the line's number.
-        """
-        logs: list[VerifierKey] = []
-        witnesses: dict[str, Witness] = {}
-        groups: dict[str, _Group] = {}
-        quorum = ""
-        for number, line in enumerate(text.splitlines(), start=1):
-            words = line.partition("#")[0].split()
+    def parse(cls, content: bytes) -> Policy:
+        """From a policy file. PolicyError if it breaks any rule of the format, or uses a key type we cannot verify."""
+        parser = _Parser()
+        # Names are compared byte by byte, whatever their encoding.
+        lines = content.decode("utf-8", errors="surrogateescape").split("\n")
+        for number, line in enumerate(lines, start=1):
             try:
-                match words:
-                    case []:
-                        pass
-                    case ["log", vkey] | ["log", vkey, _]:
-                        logs.append(VerifierKey.parse(vkey))
-                    case ["witness", name, vkey, *url] if len(url) <= 1:
-                        _require_new(name, witnesses, groups)
-                        witnesses[name] = Witness(name, _witness_key(vkey, witnesses), *url)
-                    case ["group", name, threshold, *members] if members:
-                        _require_new(name, witnesses, groups)
-                        for member in members:
-                            if member not in witnesses and member not in groups:
-                                raise PolicyError(f"{member} is not defined before this line")
-                        if len(set(members)) != len(members):
-                            raise PolicyError("a member is named twice")
-                        groups[name] = _Group(_threshold(threshold, len(members)), tuple(members))
-                    case ["quorum", name] if not quorum:
-                        if name != "none" and name not in witnesses and name not in groups:
-                            raise PolicyError(f"{name} is not defined before this line")
-                        quorum = name
-                    case _:
-                        raise PolicyError(f"not a line of a policy: {line[:80]!r}")
-            except (NoteError, PolicyError) as error:
+                parser.take(line)
+            except ValueError as error:
                 raise PolicyError(f"line {number}: {error}") from error
-        if not quorum:
+        if parser.quorum is None:
             raise PolicyError("there is no quorum line; `quorum none` asks for no witness")
-        return cls(tuple(logs), tuple(witnesses.values()), quorum, groups)
-
-    def is_met(self, signed: Collection[str]) -> bool:
-        """Do the cosignatures of these witnesses (names of this policy) suffice?"""
-        return self.quorum == "none" or self._counts(self.quorum, signed)
-
-    def _counts(self, name: str, signed: Collection[str]) -> bool:
-        group = self._groups.get(name)
-        if group is None:
-            return name in signed
-        return sum(self._counts(member, signed) for member in group.members) >= group.threshold
+        return cls(tuple(parser.logs), parser.witnesses, parser.groups, parser.quorum)
 
 
-def _require_new(name: str, witnesses: Collection[str], groups: Collection[str]) -> None:
-    if name in _KEYWORDS or name in witnesses or name in groups:
-        raise PolicyError(f"the name {name} is taken")
+class _Parser:
+    def __init__(self) -> None:
+        self.logs: list[VerifierKey] = []
+        self.witnesses: dict[str, Witness] = {}
+        self.groups: dict[str, Group] = {}
+        self.quorum: str | None = None
+        self._public_keys: set[tuple[str, bytes]] = set()
+        self._used: set[str] = set()
 
+    def take(self, line: str) -> None:
+        """One line. ValueError says what is wrong with it."""
+        if _FORBIDDEN.search(line):
+            raise ValueError("control characters are not allowed")
+        words = _SPACES.split(line.strip(" \t"))
+        kind, rest = words[0], words[1:]
+        if not kind or kind.startswith("#"):
+            return
+        if kind == "log" and len(rest) in (1, 2):
+            self.logs.append(self._key(kind, rest[0], ED25519))
+        elif kind == "witness" and len(rest) in (2, 3):
+            self._name(rest[0])
+            key = self._key(kind, rest[1], COSIGNATURE_V1)
+            self.witnesses[rest[0]] = Witness(rest[0], key, rest[2] if len(rest) == 3 else "")
+        elif kind == "group" and len(rest) >= 3:
+            self._group(rest[0], rest[1], rest[2:])
+        elif kind == "quorum" and len(rest) == 1:
+            if self.quorum is not None:
+                raise ValueError("there is a quorum line already")
+            if rest[0] != NONE:
+                self._defined(rest[0])
+            self.quorum = rest[0]
+        else:
+            raise ValueError("expected log, witness, group or quorum with its words")
 
-def _witness_key(vkey: str, witnesses: dict[str, Witness]) -> VerifierKey:
-    key = VerifierKey.parse(vkey)
-    if key.algorithm != COSIGNATURE_V1:
-        raise PolicyError(f"the key of {key.name} is a log's, not a witness's (type 0x04)")
-    # One key under two names would let one witness count as two.
-    if any(other.key.public_key == key.public_key for other in witnesses.values()):
-        raise PolicyError(f"the key of {key.name} appears twice")
-    return key
+    def _key(self, kind: str, vkey: str, algorithm: int) -> VerifierKey:
+        key = VerifierKey.parse(vkey)
+        if key.algorithm != algorithm:
+            raise ValueError(f"this is not the key of a {kind}")
+        if (kind, key.public_key) in self._public_keys:
+            raise ValueError(f"this {kind}'s key was listed before")
+        self._public_keys.add((kind, key.public_key))
+        if len(self._public_keys) > MAX_LINES:
+            raise ValueError(f"more than {MAX_LINES} keys")
+        return key
 
+    def _group(self, name: str, threshold: str, members: Sequence[str]) -> None:
+        self._name(name)
+        for member in members:
+            self._defined(member)
+            if member in self._used:
+                raise ValueError(f"{member} is a member already")
+            self._used.add(member)
+        wanted = {"all": len(members), "any": 1}.get(threshold)
+        if wanted is None:
+            if not re.fullmatch("[1-9][0-9]{0,3}", threshold, re.ASCII) or int(threshold) > len(members):
+                raise ValueError(f"{threshold} of {len(members)} is not possible")
+            wanted = int(threshold)
+        self.groups[name] = Group(wanted, tuple(members))
 
-def _threshold(word: str, members: int) -> int:
-    threshold = {"any": 1, "all": members}.get(word)
-    if threshold is None:
-        if not _THRESHOLD.fullmatch(word):
-            raise PolicyError(f"not a threshold: {word[:20]!r}")
-        threshold = int(word)
-    if threshold > members:
-        raise PolicyError(f"{threshold} of {members} members cannot sign")
-    return threshold
+    def _name(self, name: str) -> None:
+        if name == NONE or name in self.witnesses or name in self.groups:
+            raise ValueError(f"{name} is defined already")
+
+    def _defined(self, name: str) -> None:
+        if name not in self.witnesses and name not in self.groups:
+            raise ValueError(f"{name} is not defined before this line")

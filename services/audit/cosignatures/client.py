@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from services.audit.cosignatures.domain import OurWitness, believable_line
+from services.audit.cosignatures.domain import believable_line
 from services.audit.note import NoteError
 from services.audit.outgoing import NoAnswer, Outgoing
+from services.audit.quorum import Witness
 from services.audit.witness.protocol import SIZE_TYPE, ProtocolError, Submission, encode_submission, parse_size
 
 # Seconds for one request in all, however slowly the answer drips.
@@ -39,7 +40,7 @@ class Line:
     timestamp: int
 
 
-async def ask(http: Outgoing, witness: OurWitness, submission: Submission, now: int) -> Line:
+async def ask(http: Outgoing, witness: Witness, submission: Submission, now: int) -> Line:
     """One request. Unanswered, Stale or Disputed; whatever the witness does, this ends in REQUEST_SECONDS."""
     url = witness.url.rstrip("/") + "/add-checkpoint"
     try:

@@ -21,8 +21,8 @@ from services.audit import tlog
 from services.audit.cosignatures import commands, store
 from services.audit.cosignatures.client import Disputed, Line, Stale, Unanswered, ask
 from services.audit.cosignatures.commands import Cosignature
-from services.audit.cosignatures.domain import CosigningPolicy, OurWitness
 from services.audit.outgoing import Outgoing
+from services.audit.quorum import Policy, Witness
 from services.audit.store import Log
 from services.audit.witness.protocol import Submission
 
@@ -40,7 +40,7 @@ MAX_RETRY_SECONDS = 60.0
 class _State:
     """What the collector knows of one witness. Sizes by fiscal year."""
 
-    witness: OurWitness
+    witness: Witness
     sizes: dict[int, int] = field(default_factory=dict)
     task: asyncio.Task[None] | None = None
     failures: int = 0
@@ -54,7 +54,7 @@ class _State:
 class Collector:
     """Owns the requests to witnesses of this process."""
 
-    def __init__(self, pool: Pool, policy: CosigningPolicy, http: Outgoing) -> None:
+    def __init__(self, pool: Pool, policy: Policy, http: Outgoing) -> None:
         self._pool = pool
         self._policy = policy
         self._http = http

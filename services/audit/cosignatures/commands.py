@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from chassis.db import Connection, Pool, transaction
 from services.audit.cosignatures import store
-from services.audit.cosignatures.domain import CosigningPolicy, OurWitness
 from services.audit.cosignatures.store import Report
+from services.audit.quorum import Policy, Witness
 from services.audit.store import Log
 
 # A published checkpoint that is this much behind is an alarm.
@@ -22,12 +22,12 @@ class Cosignature:
     log_year: int
     size: int
     note: bytes
-    witness: OurWitness
+    witness: Witness
     line: bytes
     at: dt.datetime
 
 
-async def keep(pool: Pool, policy: CosigningPolicy, cosignature: Cosignature, now: dt.datetime) -> bool:
+async def keep(pool: Pool, policy: Policy, cosignature: Cosignature, now: dt.datetime) -> bool:
     """Keep it, and publish its checkpoint if that makes the policy met; whether it became published by this.
 
     Crash before the commit: the witness has moved on and we do not have its word; the next checkpoint gets another.
@@ -41,13 +41,13 @@ async def keep(pool: Pool, policy: CosigningPolicy, cosignature: Cosignature, no
         return policy.is_met(names) and await store.publish(conn, one.log_year, one.size, now)
 
 
-async def keep_problem(pool: Pool, witness: OurWitness, log_year: int, size: int, problem: str) -> None:
+async def keep_problem(pool: Pool, witness: Witness, log_year: int, size: int, problem: str) -> None:
     """Show people why a witness does not cosign. `size` is what it is known to have."""
     async with transaction(pool) as conn:
         await store.report(conn, Report(witness.key.vkey, log_year, size, None, problem))
 
 
-async def published(conn: Connection, log: Log, policy: CosigningPolicy) -> tuple[int, bytes] | None:
+async def published(conn: Connection, log: Log, policy: Policy) -> tuple[int, bytes] | None:
     """Size and note of the checkpoint that the world gets, with all its cosignatures; None if there is none yet.
 
     The largest that met the policy; without demands the last signed one. Lines of witnesses that left the policy are

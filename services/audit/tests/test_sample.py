@@ -27,7 +27,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def findings(log: Path, *, since: Path | None = None) -> list[str]:
     found: list[str] = []
-    policy = Policy.parse((log / POLICY_FILE).read_text("utf-8"))
+    policy = Policy.parse((log / POLICY_FILE).read_bytes())
     Verification(
         LogFolder(log),
         SampleKeys.of(1).log.verifier,

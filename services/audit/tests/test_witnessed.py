@@ -219,7 +219,7 @@ def test_a_cut_or_lengthened_token_is_found(log: Path, authority: OpensslAuthori
 def test_any_changed_byte_of_a_cosignature_is_found(log: Path, data: st.DataObject) -> None:
     file = log / CHECKPOINT_FILE
     content = file.read_bytes()
-    policy = Policy.parse((log / POLICY_FILE).read_text("utf-8"))
+    policy = Policy.parse((log / POLICY_FILE).read_bytes())
     begin = content.index(b"witness.")
     changed = bytearray(content)
     changed[data.draw(st.integers(begin, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
@@ -250,8 +250,8 @@ def test_the_quorum_decides_how_many_witnesses_are_enough(log: Path, capsys: pyt
         assert verify.main(str(log), log / KEY_FILE, Options(witnesses=witnesses, quorum=quorum)) == code, witnesses
     said = capsys.readouterr()
     assert "too few witnesses cosigned it (2); missing: witness.nose.example/w" in said.out
-    assert "appears twice" in said.err
-    assert "log's, not a witness's" in said.err
+    assert "was listed before" in said.err
+    assert "not the key of a witness" in said.err
     assert verify.main(str(log), log / KEY_FILE, Options(policy=log / POLICY_FILE)) == 0
     assert "2 cosignatures" in capsys.readouterr().out
     assert verify.main(str(log), log / KEY_FILE, Options(policy=log / POLICY_FILE, quorum=1)) == 2
@@ -274,13 +274,13 @@ def test_a_cosignature_of_no_time_is_found(log: Path) -> None:
 def test_a_policy_of_groups_counts_its_members() -> None:
     keys = [SigningKey.from_seed(f"w.example/{n}", bytes([n] * 32), COSIGNATURE_V1).verifier for n in range(1, 5)]
     lines = [f"witness {name} {key.vkey} https://{name}.example/" for name, key in zip("abcd", keys, strict=True)]
-    text = "\n".join(["# 大阪府内の証人", *lines, "group near 1 a b  # any of these", "group far all c d", ""])
-    either = Policy.parse(text + "group both any near far\nquorum both\n")
+    text = "\n".join(["# 大阪府内の証人", *lines, "# any of these", "group near 1 a b", "group far all c d", ""])
+    either = Policy.parse((text + "group both any near far\nquorum both\n").encode())
     assert [either.is_met(signed) for signed in ("a", "b", "c", "cd", "")] == [True, True, False, True, False]
-    assert next(witness.url for witness in either.witnesses) == "https://a.example/"
-    assert not Policy.parse(text + "group both 2 near far\nquorum both\n").is_met("abc")
-    assert Policy.parse(text + "quorum d\n").is_met("d")
-    assert Policy.parse("quorum none").is_met("")
+    assert next(witness.url for witness in either.witnesses.values()) == "https://a.example/"
+    assert not Policy.parse((text + "group both 2 near far\nquorum both\n").encode()).is_met("abc")
+    assert Policy.parse((text + "quorum d\n").encode()).is_met("d")
+    assert Policy.parse(b"quorum none").is_met("")
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_a_policy_of_groups_counts_its_members() -> None:
         "group g 1",
         "group g 1 a\nquorum g",
         "quorum none\nquorum none",
-        "witness any {w} \nquorum none",
+        "witness none {w} \nquorum none",
         "witness a {w}\nwitness a {v}\nquorum a",
         "witness a {w}\nwitness b {w}\nquorum a",
         "witness a {w}\ngroup g 2 a\nquorum g",
@@ -308,4 +308,4 @@ def test_what_is_no_policy_is_refused(text: str) -> None:
     keys = SampleKeys.of(1)
     w, v = (key.verifier.vkey for key in keys.witnesses)
     with pytest.raises(PolicyError):
-        Policy.parse(text.format(w=w, v=v, l=keys.log.verifier.vkey))
+        Policy.parse(text.format(w=w, v=v, l=keys.log.verifier.vkey).encode())

@@ -101,7 +101,7 @@ class Checkpoints:
             # They are signed, yet nothing in the tree holds the log to them.
             self._find(place, f"has lines that this log does not write: {checkpoint.extensions[0][:60]!r}")
         witnessed = []
-        for witness in self._policy.witnesses:
+        for witness in self._policy.witnesses.values():
             try:
                 _, lines = note.open_note(signed, [witness.key])
             except ForgedNote as error:
@@ -119,9 +119,9 @@ class Checkpoints:
 
     def _require_quorum(self, signed: bytes) -> None:
         parsed = note.parse_note(signed)
-        valid = [witness for witness in self._policy.witnesses if _cosigned(parsed, witness.key)]
+        valid = [witness for witness in self._policy.witnesses.values() if _cosigned(parsed, witness.key)]
         if not self._policy.is_met([witness.name for witness in valid]):
-            lacking = ", ".join(witness.key.name for witness in self._policy.witnesses if witness not in valid)
+            lacking = ", ".join(witness.key.name for witness in self._policy.witnesses.values() if witness not in valid)
             self._find(CHECKPOINT_FILE, f"too few witnesses cosigned it ({len(valid)}); missing: {lacking}")
 
     def _find(self, place: str, problem: str) -> None:

@@ -64,7 +64,7 @@ def _policy(options: Options) -> Policy:
     if options.policy is not None:
         if options.witnesses or options.quorum:
             raise _Refused("--policy says which witnesses there are; leave out --witness and --quorum")
-        return Policy.parse(options.policy.read_text(encoding="utf-8"))
+        return Policy.parse(options.policy.read_bytes())
     if options.quorum is not None and not 0 < options.quorum <= len(options.witnesses):
         raise _Refused(f"--quorum {options.quorum} of {len(options.witnesses)} --witness cannot be met")
     keys = [one if "+" in one else Path(one).read_text(encoding="utf-8") for one in options.witnesses]

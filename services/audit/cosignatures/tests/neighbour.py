@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from chassis import clock
 from services.audit import note, tlog
-from services.audit.cosignatures.domain import OurWitness
 from services.audit.note import COSIGNATURE_V1, SigningKey, VerifierKey
+from services.audit.quorum import Witness
 from services.audit.witness.domain import NOTHING_SEEN, Rejected, Seen, Verdict, judge, open_signed
 from services.audit.witness.protocol import SIZE_TYPE, parse_submission
 
@@ -36,9 +36,9 @@ class Neighbour:
         )
 
     @property
-    def ours(self) -> OurWitness:
+    def ours(self) -> Witness:
         """As the policy names it."""
-        return OurWitness(self.name, self.key.verifier, self.url)
+        return Witness(self.name, self.key.verifier, self.url)
 
     def honest(self, body: bytes) -> Answer:
         """What the protocol says."""

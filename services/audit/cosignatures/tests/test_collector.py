@@ -17,9 +17,9 @@ from services.audit.cosignatures import collector as collecting
 from services.audit.cosignatures import commands as cosigning
 from services.audit.cosignatures import store as cosignatures
 from services.audit.cosignatures.collector import Collector
-from services.audit.cosignatures.domain import CosigningPolicy
 from services.audit.cosignatures.tests.neighbour import PLAIN, Neighbour, fork_of, text_of
 from services.audit.note import COSIGNATURE_V1, SigningKey
+from services.audit.quorum import Policy
 from services.audit.sequencer import advance
 from services.audit.tests.making import event_leaf
 from services.audit.witness.domain import Seen
@@ -46,12 +46,12 @@ class City:
         async with db.connection(self.pool) as conn:
             await advance(conn, self.keys, self.vault)
 
-    def policy(self, *lines: str) -> CosigningPolicy:
+    def policy(self, *lines: str) -> Policy:
         """All neighbours, and these lines."""
         witnesses = [f"witness {one.name} {one.key.verifier.vkey} {one.url}" for one in self.neighbours.values()]
-        return CosigningPolicy.parse("\n".join([*witnesses, *lines]).encode())
+        return Policy.parse("\n".join([*witnesses, *lines]).encode())
 
-    async def published(self, policy: CosigningPolicy) -> tuple[int, bytes] | None:
+    async def published(self, policy: Policy) -> tuple[int, bytes] | None:
         async with db.connection(self.pool) as conn:
             return await cosigning.published(conn, await store.current_log(conn), policy)
 
@@ -66,7 +66,7 @@ class City:
         return found.problem if found else ""
 
     @contextlib.asynccontextmanager
-    async def collecting(self, policy: CosigningPolicy) -> AsyncIterator[None]:
+    async def collecting(self, policy: Policy) -> AsyncIterator[None]:
         task = asyncio.create_task(Collector(self.pool, policy, self.http).run())
         try:
             yield
@@ -102,7 +102,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(collecting, "RETRY_SECONDS", 0.2)
 
 
-async def cosigners(city: City, policy: CosigningPolicy) -> tuple[int, set[str]]:
+async def cosigners(city: City, policy: Policy) -> tuple[int, set[str]]:
     found = await city.published(policy)
     if found is None:
         return -1, set()
@@ -138,7 +138,7 @@ async def test_the_largest_checkpoint_that_meets_the_policy_is_published_with_al
 
 async def test_without_demands_the_last_signed_is_published(city):
     await city.grow(5)
-    assert (await city.published(CosigningPolicy()))[0] == 5
+    assert (await city.published(Policy()))[0] == 5
     policy = city.policy("quorum none")
     assert await cosigners(city, policy) == (5, set())
     async with city.collecting(policy):

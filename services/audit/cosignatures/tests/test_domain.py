@@ -7,8 +7,9 @@ import itertools
 import pytest
 
 from services.audit import note
-from services.audit.cosignatures.domain import CosigningPolicy, PolicyError, believable_line
+from services.audit.cosignatures.domain import believable_line
 from services.audit.note import COSIGNATURE_V1, NoteError, SigningKey
+from services.audit.quorum import Policy, PolicyError
 from services.audit.witness.tests.other_city import TOYONAKA
 
 
@@ -21,8 +22,8 @@ Y = [f"witness Y{n} {vkey(n + 3)}" for n in (1, 2, 3)]
 GROUPS = ["group X 2 X1 X2 X3", "group Y any Y1 Y2 Y3", "group both all X Y"]
 
 
-def parse(*lines: str) -> CosigningPolicy:
-    return CosigningPolicy.parse("\n".join(lines).encode())
+def parse(*lines: str) -> Policy:
+    return Policy.parse("\n".join(lines).encode())
 
 
 def test_a_quorum_over_two_groups():
@@ -44,7 +45,7 @@ def test_a_single_witness_and_none():
     none = parse(X[0], "quorum none")
     assert none.is_met(())
     assert not none.demands
-    assert not CosigningPolicy().demands
+    assert not Policy().demands
 
 
 @pytest.mark.parametrize(

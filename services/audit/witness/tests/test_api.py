@@ -26,10 +26,10 @@ from services.audit import commands as log_commands
 from services.audit import domain, note
 from services.audit.cosignatures import commands as cosigning
 from services.audit.cosignatures.commands import Cosignature
-from services.audit.cosignatures.domain import CosigningPolicy
 from services.audit.note import COSIGNATURE_V1, SigningKey
 from services.audit.outside import Outside
 from services.audit.policy import POLICY
+from services.audit.quorum import Policy
 from services.audit.sequencer import advance
 from services.audit.tests.making import event_leaf
 from services.audit.tests.test_api import CLERK, GATEWAY, OFFICER, NoBroker, refused, settings_of
@@ -52,7 +52,7 @@ class Running:
     """The service behind its port."""
 
     pool: db.Pool
-    policy: CosigningPolicy
+    policy: Policy
     stubs: dict[str, Any]
     signer: Signer
 
@@ -78,7 +78,7 @@ async def running(engines, pool, vault, witness) -> AsyncIterator[Running]:
     address, folder = f"127.0.0.1:{free_port()}", engines.keys.folder
     records = Recorder("audit", "audit-1", DatabaseSink(pool, "audit", Relay(pool, NoBroker(), 30)))
     recording = asyncio.create_task(records.run())
-    policy = CosigningPolicy.parse(POLICY_FILE.encode())
+    policy = Policy.parse(POLICY_FILE.encode())
     api = WitnessApi(pool, records, vault, Outside(policy, witness, "", (), None))
     guard = Guard(POLICY, "minoh", IdentityVerifier(folder / "identity-jwks.json", "minoh", "audit"), records)
     servicers = [
