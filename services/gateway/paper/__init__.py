@@ -12,20 +12,23 @@ import functools
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import pylopdf_fonts_jp
-import typst
+if TYPE_CHECKING:
+    from typst import Fonts
 
 HERE: Final = Path(__file__).resolve().parent
 STANDARD: Final = "a-2a"
 
 
 @functools.cache
-def _fonts() -> typst.Fonts:
+def _fonts() -> Fonts:
     """Noto Sans JP and Noto Serif JP, and no other: the same paper on every machine."""
+    import pylopdf_fonts_jp
+    from typst import Fonts
+
     folder = Path(pylopdf_fonts_jp.__file__).parent
-    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[folder])
+    return Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[folder])
 
 
 async def render(paper: str, data: Mapping[str, Any], made_at: dt.datetime) -> bytes:
@@ -34,6 +37,9 @@ async def render(paper: str, data: Mapping[str, Any], made_at: dt.datetime) -> b
 
 
 def _render(paper: str, text: str, made_at: dt.datetime) -> bytes:
+    # Loaded with the first paper: most processes never print one.
+    import typst
+
     made = typst.compile(
         HERE / f"{paper}.typ",
         root=HERE,
