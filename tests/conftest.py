@@ -175,4 +175,5 @@ def collector() -> Iterator[Collector]:
 @pytest.fixture(scope="session")
 def city(new_city: Callable[..., City], collector: Collector) -> City:
     """The one city that tests share which break nothing. Every request is traced."""
-    return new_city("city", overrides={"*": {"RESEND_AFTER": "3", "OTLP_ENDPOINT": collector.url, "TRACE_RATIO": "1"}})
+    common = {"RESEND_AFTER": "3", "RECOVER_AFTER": "30", "OTLP_ENDPOINT": collector.url, "TRACE_RATIO": "1"}
+    return new_city("city", overrides={"*": common})

@@ -20,7 +20,7 @@ from tests.chaos.lives import Lives
 __all__ = ["engines"]
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1800)]
 
-KILLS = int(os.environ.get("KANKETSU_TEST_KILLS", "200"))
+KILLS = int(os.environ.get("KANKETSU_TEST_KILLS", "100"))
 SEED = 20260401
 # What is killed, and how often of a hundred.
 TARGETS = {"audit-1": 27, "audit-2": 27, "source-1": 15, "source-2": 15, "nats": 8, "postgres": 7, "store": 1}

@@ -15,26 +15,29 @@ from services.audit.completeness.commands import Noticed
 
 log = logging.getLogger(__name__)
 
+# At most so long between two looks.
 LOOK_SECONDS = 20.0
-# A lost message is sent again after thirty seconds; a heartbeat comes every minute.
+# And so long until what is missing is an alarm: a lost message is sent again after thirty seconds.
 GRACE = dt.timedelta(seconds=90)
 # What a report of counts speaks of has this long to arrive in the log.
 SETTLE = dt.timedelta(minutes=2)
 
 
 class Watcher:
-    """`silence` is the time after which an open epoch is overdue: three heartbeats."""
+    """`silence` is the time after which an open epoch is overdue: three heartbeats. Where these come more often, the
+    looks do too, and the grace is half of it; longer than the defaults it never is."""
 
     def __init__(self, pool: Pool, silence: float, appended: Callable[[], None]) -> None:
         self._pool = pool
         self._silence = dt.timedelta(seconds=silence)
         self._appended = appended
-        self._noticed = Noticed(GRACE)
+        self._noticed = Noticed(min(GRACE, self._silence / 2))
+        self._pause = min(LOOK_SECONDS, silence / 9)
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(self._pause)
             try:
                 await self._look()
             except DomainError as error:
