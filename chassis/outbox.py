@@ -28,6 +28,9 @@ BATCH = 100
 POLL_SECONDS = 1.0
 # Access records wait this long for company.
 GATHER_SECONDS = 0.2
+# A row that nobody confirms is sent again after twice as long as before, up to so many times the first wait: what a
+# consumer that is away finds in the broker is each row a few times, not once for every half minute.
+LONGEST_WAIT = 20
 # A process carries its own access records, so that they stay in their order. One that has not done so by then is dead or
 # stuck, and any other does.
 ORPHANED_SECONDS = 3.0
@@ -192,9 +195,10 @@ class Relay:
             ]
             if sent:
                 await conn.execute(
-                    "UPDATE outbox SET attempts = attempts + 1, next_attempt_at = now() + %s * interval '1 second'"
+                    "UPDATE outbox SET attempts = attempts + 1,"
+                    " next_attempt_at = now() + %s * least(2.0 ^ attempts, %s) * interval '1 second'"
                     " WHERE outbox_id = ANY(%s)",
-                    (self._resend_after, sent),
+                    (self._resend_after, LONGEST_WAIT, sent),
                 )
         for row in rows:
             self._own.pop(row[1], None)

@@ -459,3 +459,22 @@ async def test_a_process_carries_its_own_access_records_and_those_of_the_dead(po
     assert await relay.relay_once() == 2
     assert sorted(sent) == sorted([ours, orphaned])
     assert await relay.relay_once() == 0
+
+
+async def test_what_nobody_confirms_is_sent_again_less_and_less_often(pool, owner):
+    """A consumer that is away for a day finds each row a few times, and not thousands of times."""
+
+    class Counting:
+        async def publish(self, subject, payload, message_id, trace_parent):
+            pass
+
+    await append(pool, envelope(1))
+    relay = Relay(pool, Counting(), resend_after=30)
+    waits = []
+    for _ in range(8):
+        assert await relay.relay_once() == 1
+        assert await relay.relay_once() == 0
+        row = await (await owner.execute("SELECT extract(epoch FROM next_attempt_at - now()) FROM outbox")).fetchone()
+        waits.append(round(row[0] / 30))
+        await owner.execute("UPDATE outbox SET next_attempt_at = now()")
+    assert waits == [1, 2, 4, 8, 16, 20, 20, 20]

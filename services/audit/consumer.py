@@ -7,7 +7,7 @@ the dead letters, while its outbox row stays, unconfirmed. Receipts go out after
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from google.protobuf.message import DecodeError
 from opentelemetry.trace import SpanKind
@@ -24,8 +24,10 @@ from services.audit.entry import EntryError, Leaf
 from services.audit.intake import leaf_of_event, leaves_of_parcel
 from services.audit.turns import Turns
 
-# Messages per transaction. A message of access records carries up to a thousand of them, an event is one.
-ACCESS_BATCH = 8
+# Messages taken at one time. One of access records carries a thousand of them or, sent again, a few; an event is one.
+ACCESS_BATCH = 64
+# Bytes of access records per transaction.
+ACCESS_BYTES = 1024 * 1024
 EVENT_BATCH = 200
 # What a replica took before it died comes again after this; until then its numbers are missing.
 ACK_WAIT_SECONDS = 5.0
@@ -61,8 +63,12 @@ def consumers(
 
     turns = Turns(pool)
 
+    async def take_parcels(deliveries: Sequence[Delivery]) -> None:
+        for some in _by_size(deliveries):
+            await take(some, leaves_of_parcel)
+
     async def take_access(deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
-        return await turns.in_turn(deliveries, lambda some: take(some, leaves_of_parcel))
+        return await turns.in_turn(deliveries, take_parcels)
 
     async def take_events(deliveries: Sequence[Delivery]) -> None:
         await take(deliveries, lambda data: [leaf_of_event(envelope_pb2.Envelope.FromString(data))])
@@ -93,6 +99,20 @@ def consumers(
             turn=turn,
         ),
     ]
+
+
+def _by_size(deliveries: Sequence[Delivery]) -> Iterator[list[Delivery]]:
+    """In their order, as many together as a transaction should hold: a message holds one record or a thousand."""
+    some: list[Delivery] = []
+    size = 0
+    for delivery in deliveries:
+        if some and size + len(delivery.data) > ACCESS_BYTES:
+            yield some
+            some, size = [], 0
+        some.append(delivery)
+        size += len(delivery.data)
+    if some:
+        yield some
 
 
 def _read(delivery: Delivery, read: Callable[[bytes], list[Leaf]]) -> list[Leaf]:
