@@ -115,7 +115,7 @@ def _report(city: City, review_id: str) -> None:
     record = answer.headers["x-access-record"]
 
     def recorded() -> bool:
-        items = city.person("auditor").get(f"/audit/entries?record={record}")["items"]
+        items = city.person("auditor").get("/audit/entries", record=record)["items"]
         return bool(items) and items[0]["action"] == "review.reported"
 
     until(recorded)
