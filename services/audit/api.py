@@ -32,6 +32,7 @@ from services.audit.intake import OUTCOMES, chain_after, leaves_of_batch
 from services.audit.quorum import Policy
 from services.audit.siem.lines import export_pages
 from services.audit.store import Found, Position
+from services.audit.timestamps import store as timestamp_store
 from services.audit.tlog import ENTRIES, TreeError
 
 DEFAULT_LIMIT = 100
@@ -141,6 +142,8 @@ class Api(AuditServiceServicer):
                 raise not_found()
             log = await _log(conn, found.log_year)
             proof = await self._proof(conn, log, found.leaf_index)
+            stamped = await timestamp_store.first_stamped(conn, log.log_year, found.leaf_index)
+            early = await _proof_in(conn, log, found.leaf_index, *stamped[:2]) if stamped else None
         if proof is None:
             raise DomainError(Kind.UNAVAILABLE, "NOT_YET_IN_CHECKPOINT", "a checkpoint will cover it within seconds")
         record = await self._record_entry(reader, _entry(found))
@@ -150,6 +153,8 @@ class Api(AuditServiceServicer):
             verifier_key=log.verifier_key,
             access_record=record,
             log_year=log.log_year,
+            stamped=early,
+            timestamp=stamped[2] if stamped else b"",
         )
 
     async def ListSources(self, request: pb.ListSourcesRequest, context: Context) -> pb.ListSourcesResponse:
@@ -286,17 +291,14 @@ class Api(AuditServiceServicer):
         return found[:size], _cursor(found[size - 1]) if len(found) > size else ""
 
     async def _proof(self, conn: db.Connection, log: store.Log, index: int) -> pb.InclusionProof | None:
-        """In the last checkpoint; None if it does not reach so far yet."""
-        if index >= log.checkpoint_size:
-            return None
-        ranges = tlog.inclusion_ranges(index, log.checkpoint_size)
-        tiles = await store.read_tiles(conn, log, tlog.tiles_for(ranges, log.checkpoint_size))
-        return pb.InclusionProof(
-            index=index,
-            tree_size=log.checkpoint_size,
-            hashes=tlog.prove(ranges, tiles),
-            checkpoint=log.checkpoint.decode(),
-        )
+        """In the published checkpoint with its cosignatures, else in the last that was signed; None if neither reaches
+        so far yet."""
+        published = await cosignatures.published(conn, log, self._cosigning)
+        if published is not None and index < published[0]:
+            return await _proof_in(conn, log, index, *published)
+        if index < log.checkpoint_size:
+            return await _proof_in(conn, log, index, log.checkpoint_size, log.checkpoint)
+        return None
 
     def _receipt(self, token: str) -> Mapping[str, object] | None:
         """The claims of a read receipt that documents signed; None without one."""
@@ -340,6 +342,13 @@ async def _log(conn: db.Connection, log_year: int) -> store.Log:
     if log is None:
         raise not_found()
     return log
+
+
+async def _proof_in(conn: db.Connection, log: store.Log, index: int, size: int, note: bytes) -> pb.InclusionProof:
+    """In this checkpoint of the log, which may have grown since."""
+    ranges = tlog.inclusion_ranges(index, size)
+    tiles = await store.read_tiles(conn, log, tlog.tiles_for(ranges, log.size))
+    return pb.InclusionProof(index=index, tree_size=size, hashes=tlog.prove(ranges, tiles), checkpoint=note.decode())
 
 
 async def _record_of(conn: db.Connection, reader: Identity, access_record: str) -> Found | None:

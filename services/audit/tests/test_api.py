@@ -7,6 +7,7 @@ import dataclasses
 import datetime as dt
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,12 +31,15 @@ from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceStub, add_Audit
 from kanketsu.event.v1 import envelope_pb2
 from services.audit import commands, note, tlog
 from services.audit.api import Api
+from services.audit.cosignatures import commands as cosignatures
 from services.audit.domain import fiscal_year
 from services.audit.entry import decode, encode
 from services.audit.policy import AUDIT_OFFICER, POLICY, RECORDS_MANAGER
+from services.audit.quorum import Policy, Witness
 from services.audit.sequencer import advance
 from services.audit.tests.making import NOW, batch_of, event_leaf, record, view_leaf
 from services.audit.tests.test_verify import KEY
+from services.audit.timestamps import store as timestamp_store
 from services.audit.vault import Vault
 
 OFFICER = Identity(
@@ -107,6 +111,13 @@ def settings_of(engines, service: str, listen: str = "127.0.0.1:0") -> ServiceSe
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def service(engines, pool, keys, vault) -> AsyncIterator[Service]:
+    async with serving(engines, pool, keys, vault) as service:
+        yield service
+
+
+@asynccontextmanager
+async def serving(engines, pool, keys, vault, cosigning: Policy = Policy()) -> AsyncIterator[Service]:  # noqa: B008
+    """The service with these demands on cosignatures."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -114,7 +125,7 @@ async def service(engines, pool, keys, vault) -> AsyncIterator[Service]:
     appended: list[int] = []
     records = Recorder("audit", "audit-1", DatabaseSink(pool, "audit", Relay(pool, NoBroker(), 30)))
     recording = asyncio.create_task(records.run())
-    api = Api(pool, keys, records, KeyVerifier(folder / "receipt-jwks.json"), lambda: appended.append(1))
+    api = Api(pool, keys, records, KeyVerifier(folder / "receipt-jwks.json"), lambda: appended.append(1), cosigning)
     guard = Guard(POLICY, "minoh", IdentityVerifier(folder / "identity-jwks.json", "minoh", "audit"), records)
     server = Server(
         settings_of(engines, "audit", address), guard, [lambda s: add_AuditServiceServicer_to_server(api, s)]
@@ -425,6 +436,8 @@ async def test_what_the_checkpoint_does_not_cover_is_not_served(service, path):
     assert (await refused(service.ask("GetTile", pb.GetTileRequest(path=path), GATEWAY))).kind is Kind.NOT_FOUND
 
 
+COMPLETED = "document.completed"
+
 # --- earlier years ----------------------------------------------------------------------------------------------
 
 YEAR = fiscal_year(clock.today())
@@ -527,6 +540,43 @@ async def test_an_access_record_is_proven_to_officers_and_to_whom_it_is_about(se
 async def test_a_proof_is_of_a_document_or_of_a_record(service):
     for request in (pb.FindProofRequest(), pb.FindProofRequest(document_id="D-1", record="documents.d/e/1")):
         assert (await refused(service.ask("FindProof", request))).kind is Kind.INVALID
+
+
+# --- what others say about a proof's checkpoint -----------------------------------------------------------------
+
+
+async def test_a_proof_chains_to_what_witnesses_have_cosigned_and_to_what_was_stamped(engines, pool, keys, vault):
+    """A record that no cosigned checkpoint covers yet is proven by the last signed one."""
+    key = note.SigningKey.from_seed("witness.toyonaka.example", bytes(32), note.COSIGNATURE_V1)
+    witness = Witness("toyonaka", key.verifier)
+    demand = Policy(witnesses={"toyonaka": witness}, quorum="toyonaka")
+    request = pb.FindProofRequest(document_id="D-7")
+    async with serving(engines, pool, keys, vault, demand) as service:
+        await service.log(*(event_leaf(n, "D-1") for n in range(1, 300)), event_leaf(1, "D-7", action=COMPLETED))
+        alone = await service.ask("FindProof", request)
+        assert proven(alone.leaf, alone.proof, alone.verifier_key).size == 300
+        assert len(note.parse_note(alone.proof.checkpoint.encode()).signatures) == 1
+        assert (alone.HasField("stamped"), alone.timestamp) == (False, b"")
+
+        # Three hundred leaves are the first checkpoint, so they are archived; then others come.
+        first = alone.proof.checkpoint.encode()
+        line = key.sign(note.parse_note(first).text, int(clock.now().timestamp()))
+        kept = cosignatures.Cosignature(YEAR, 300, first, witness, line, clock.now())
+        assert await cosignatures.keep(pool, demand, kept, clock.now())
+        async with db.connection(pool) as conn:
+            await timestamp_store.insert_token(conn, YEAR, 300, b"the token", clock.now())
+        await service.log(*(event_leaf(n, "D-2") for n in range(1, 400)), event_leaf(1, "D-8", action=COMPLETED))
+        both = await service.ask("FindProof", request)
+        assert proven(both.leaf, both.proof, both.verifier_key).size == 300
+        assert both.proof.checkpoint.encode() == first + line
+        note.open_note(both.proof.checkpoint.encode(), [key.verifier])
+        assert proven(both.leaf, both.stamped, both.verifier_key).size == 300
+        assert (both.stamped.checkpoint.encode(), both.timestamp) == (first, b"the token")
+        later = await service.ask("FindProof", pb.FindProofRequest(document_id="D-8"))
+        assert proven(later.leaf, later.proof, later.verifier_key).size == 700
+        assert (later.HasField("stamped"), later.timestamp) == (False, b"")
+        entry = await service.ask("GetEntry", pb.GetEntryRequest(index=5))
+        assert proven(entry.entry.leaf, entry.proof, entry.verifier_key).size == 300
 
 
 # --- direct records and completeness ----------------------------------------------------------------------------

@@ -57,6 +57,16 @@ async def token_at(conn: Connection, log_year: int, size: int) -> bytes | None:
     return None if row is None else bytes(row[0])
 
 
+async def first_stamped(conn: Connection, log_year: int, leaf_index: int) -> tuple[int, bytes, bytes] | None:
+    """Size, checkpoint and token of the first archived checkpoint with a time-stamp that covers a leaf."""
+    cursor = await conn.execute(
+        "SELECT size, note, token FROM checkpoints JOIN timestamps USING (log_year, size)"
+        " WHERE log_year = %s AND size > %s ORDER BY size LIMIT 1",
+        (log_year, leaf_index),
+    )
+    return await cursor.fetchone()
+
+
 async def archive_of(conn: Connection, log_year: int, up_to: int) -> AsyncIterator[tuple[int, bytes, bytes | None]]:
     """Size, checkpoint and token (None without) of everything archived of a year, up to a size, ascending."""
     cursor = await conn.execute(

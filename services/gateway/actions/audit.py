@@ -27,6 +27,9 @@ class Certificate:
     proof: pb.InclusionProof
     verifier_key: str
     access_record: str
+    # The same by the first checkpoint with a time-stamp, and that time-stamp; None and empty while there is none.
+    stamped: pb.InclusionProof | None = None
+    timestamp: bytes = b""
 
     @property
     def name(self) -> str:
@@ -36,8 +39,7 @@ class Certificate:
     @property
     def file(self) -> bytes:
         """As c2sp.org/tlog-proof writes it."""
-        hashes = "".join(f"{base64.b64encode(one).decode()}\n" for one in self.proof.hashes)
-        return f"c2sp.org/tlog-proof@v1\nindex {self.proof.index}\n{hashes}\n{self.proof.checkpoint}".encode()
+        return proof_file(self.proof)
 
     @property
     def view(self) -> views.View:
@@ -48,6 +50,12 @@ class Certificate:
             "proof": views.proof(self.proof),
             "verifier_key": self.verifier_key,
         }
+
+
+def proof_file(proof: pb.InclusionProof) -> bytes:
+    """An inclusion proof as c2sp.org/tlog-proof writes it."""
+    hashes = "".join(f"{base64.b64encode(one).decode()}\n" for one in proof.hashes)
+    return f"c2sp.org/tlog-proof@v1\nindex {proof.index}\n{hashes}\n{proof.checkpoint}".encode()
 
 
 async def entries(
@@ -121,7 +129,10 @@ async def completion_proof(clients: Clients, caller: Caller, document_id: str, r
         if error.kind is Kind.NOT_FOUND:
             raise refusal("PROOF_PENDING") from None
         raise
-    return Certificate(found.log_year, found.leaf, found.proof, found.verifier_key, found.access_record)
+    stamped = found.stamped if found.HasField("stamped") else None
+    return Certificate(
+        found.log_year, found.leaf, found.proof, found.verifier_key, found.access_record, stamped, found.timestamp
+    )
 
 
 async def export(clients: Clients, caller: Caller, since: str, until: str) -> tuple[str, AsyncGenerator[bytes, None]]:

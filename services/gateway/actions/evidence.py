@@ -25,6 +25,7 @@ from services.gateway import views
 from services.gateway.actions import audit, documents
 from services.gateway.callers import Caller
 from services.gateway.clients import Clients
+from services.gateway.paper import evidence_guide
 
 KIT: Final = Path(__file__).resolve().parent.parent / "evidence_kit"
 _NOT_IN_A_NAME: Final = re.compile(r'[\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069/\\:*?"<>|]')
@@ -40,7 +41,7 @@ class Evidence:
     chunks: AsyncIterator[bytes]
 
 
-async def collect(clients: Clients, caller: Caller, document_id: str) -> Evidence:
+async def collect(clients: Clients, caller: Caller, document_id: str, tenant_name: str) -> Evidence:
     """The evidence of a completed document. WRONG_STATE before completion, PROOF_PENDING for seconds after it."""
     peer = clients.documents
     found = await peer.ask(peer.rpc.GetDocument, documents_pb.GetDocumentRequest(document_id=document_id), caller)
@@ -54,21 +55,37 @@ async def collect(clients: Clients, caller: Caller, document_id: str) -> Evidenc
         caller,
     )
     proof = await audit.completion_proof(clients, caller, document_id, found.read_receipt)
-    decisions = [views.decision(one) for one in case.case.decisions]
+    contents = json.loads(manifest.manifest)
+    decisions = {one.decision_id: views.decision(one) for one in case.case.decisions}
+    # Those that the manifest has: what was added after completion (後閲) is not part of what it proves.
+    told = [decisions[one["decision_id"]] for one in contents["decisions"]]
+    name = found.document.dispatch_number or found.document.draft_number or document_id
+    checkpoint = proof.proof.checkpoint
+    now = clock.now()
+    about = evidence_guide.facts(
+        tenant_name, name, checkpoint.partition("\n")[0], proof.proof.index, proof.proof.tree_size, now
+    )
     parts = [
-        ("README.txt", (KIT / "README.txt").read_bytes()),
+        ("README.pdf", await evidence_guide.as_pdf(tenant_name, about, now)),
+        ("README.txt", evidence_guide.as_text(about)),
         ("verify.py", (KIT / "verify.py").read_bytes()),
         ("manifest.json", manifest.manifest),
-        ("decisions.json", json.dumps(decisions, ensure_ascii=False, indent=2).encode()),
+        ("decisions.json", json.dumps(told, ensure_ascii=False, indent=2).encode()),
         ("leaf.json", proof.leaf),
         ("completed.tlog-proof", proof.file),
+        ("checkpoint", checkpoint.encode()),
         ("log.vkey", f"{proof.verifier_key}\n".encode()),
     ]
+    if proof.stamped is not None:
+        parts += [
+            ("stamped.tlog-proof", audit.proof_file(proof.stamped)),
+            ("stamped.checkpoint", proof.stamped.checkpoint.encode()),
+            ("stamped.tsr", proof.timestamp),
+        ]
     files = [
         (one["attachment_id"], f"files/{number:02}_{_NOT_IN_A_NAME.sub('_', one['file_name'])}")
-        for number, one in enumerate(json.loads(manifest.manifest)["attachments"], 1)
+        for number, one in enumerate(contents["attachments"], 1)
     ]
-    name = found.document.dispatch_number or found.document.draft_number or document_id
     return Evidence(name, manifest.access_record, _zip(clients, caller, document_id, parts, files))
 
 

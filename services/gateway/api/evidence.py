@@ -10,7 +10,7 @@ from services.gateway.actions import evidence
 from services.gateway.api import inputs
 from services.gateway.api.files import disposition_of
 from services.gateway.api.openapi import answers
-from services.gateway.api.replies import clients_of
+from services.gateway.api.replies import clients_of, gateway_of
 from services.gateway.signin import SignedIn
 
 router = APIRouter(prefix="/api/v1/documents", tags=["documents"])
@@ -31,7 +31,9 @@ router = APIRouter(prefix="/api/v1/documents", tags=["documents"])
 )
 async def read(request: Request, document_id: inputs.Id, caller: SignedIn) -> Response:
     """A zip with manifest, files, decisions, inclusion proof, and how to verify it without this system."""
-    found = await evidence.collect(clients_of(request), caller, document_id)
+    settings = gateway_of(request).settings
+    tenant = settings.tenant_name or settings.tenant
+    found = await evidence.collect(clients_of(request), caller, document_id, tenant)
     return StreamingResponse(
         found.chunks,
         headers={

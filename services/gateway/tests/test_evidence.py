@@ -10,6 +10,7 @@ import sys
 import time
 import zipfile
 
+import pypdfium2
 import pytest
 import yaml
 
@@ -91,7 +92,7 @@ def archive(completed):
 
 def verify(folder):
     done = subprocess.run(
-        [sys.executable, "-I", folder / "verify.py"], capture_output=True, text=True, encoding="utf-8", timeout=30
+        [sys.executable, "-I", "-S", folder / "verify.py"], capture_output=True, text=True, encoding="utf-8", timeout=30
     )
     assert done.returncode in (0, 1), done.stderr
     return done.returncode, done.stdout
@@ -103,10 +104,11 @@ def test_the_evidence_verifies_without_the_system(archive, tmp_path):
     code, report = verify(tmp_path)
     assert code == 0, report
     assert "一致しない" not in report
-    assert report.count("正しい") == 9
-    assert {"README.txt", "manifest.json", "decisions.json", "leaf.json", "completed.tlog-proof", "log.vkey"} <= {
-        *archive.namelist()
-    }
+    assert report.count("正しい") == 11
+    names = {"README.pdf", "README.txt", "verify.py", "manifest.json", "decisions.json", "leaf.json", "log.vkey"}
+    assert names | {"completed.tlog-proof", "checkpoint"} <= {*archive.namelist()}
+    assert len(pypdfium2.PdfDocument(archive.read("README.pdf"))) == 2
+    assert "checkpoint に連署した証人" in archive.read("README.txt").decode()
     files = sorted(name for name in archive.namelist() if name.startswith("files/"))
     assert len(files) == 2
     assert all("/" not in name.removeprefix("files/") for name in files)
@@ -151,14 +153,20 @@ def added_file(folder):
         replaced("completed.tlog-proof", "\nindex ", "\nindex 1"),
         replaced("completed.tlog-proof", "/20", "/21"),
         changed_byte("log.vkey"),
+        changed_byte("checkpoint"),
+        replaced("decisions.json", "decide", "reject"),
     ],
-    ids=range(10),
+    ids=range(12),
 )
 def test_every_change_is_found(archive, tmp_path, change):
     archive.extractall(tmp_path)
     change(tmp_path)
     done = subprocess.run(
-        [sys.executable, "-I", tmp_path / "verify.py"], capture_output=True, text=True, encoding="utf-8", timeout=30
+        [sys.executable, "-I", "-S", tmp_path / "verify.py"],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=30,
     )
     assert done.returncode != 0, done.stdout
 
