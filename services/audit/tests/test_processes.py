@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import signal
@@ -29,6 +30,7 @@ from kanketsu.audit.v1 import audit_service_pb2 as pb
 from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceStub
 from kanketsu.event.v1 import envelope_pb2
 from services.audit import note
+from services.audit.domain import fiscal_year
 from services.audit.entry import decode
 from services.audit.tests.making import batch_of, envelope, parcel, record
 from services.audit.tests.test_api import GATEWAY, OFFICER, settings_of
@@ -183,6 +185,46 @@ async def test_a_record_is_under_a_checkpoint_within_two_seconds_on_either_repli
             return checkpoint is not None and checkpoint.size > index
 
         await until(is_covered, 2)
+
+
+async def test_the_log_of_a_year_is_written_as_events_and_as_a_folder(replicas, tmp_path):
+    """Both are recorded; a file is never overwritten, and another year is not this one."""
+    replica = replicas[0]
+    await replica.ask(
+        "AppendRecords", pb.AppendRecordsRequest(batch=batch_of([record(n) for n in range(1, 601)], clock.new_id()))
+    )
+
+    async def is_covered() -> bool:
+        checkpoint = await checkpoint_of(replica)
+        return checkpoint is not None and checkpoint.size >= 600
+
+    await until(is_covered, 10)
+    year = fiscal_year(clock.today())
+    out = tmp_path / "events.ndjson"
+    code, output = await run(replica, "ocsf", "--since", "5", "--year", str(year), "--out", str(out))
+    assert (code, output) == (0, "")
+    events = [json.loads(line) for line in out.read_bytes().splitlines()]
+    assert [event["metadata"]["sequence"] for event in events[:590]] == list(range(5, 595))
+    assert {event["metadata"]["log_name"] for event in events} == {f"audit.minoh.example/{year}"}
+    code, output = await run(replica, "ocsf", "--since", "5")
+    assert code == 0
+    assert output.splitlines()[:590] == out.read_text("utf-8").splitlines()[:590]
+    code, output = await run(replica, "ocsf", "--out", str(out))
+    assert (code, "exists already" in output) == (2, True)
+    for command in ("ocsf", "export"):
+        code, output = await run(replica, command, "--year", "1999", "--out", str(tmp_path / command))
+        assert (code, "no checkpoint of 1999" in output) == (2, True), output
+    code, output = await run(replica, "export", "--year", str(year), "--out", str(tmp_path / "log"))
+    assert (code, f"leaves of audit.minoh.example/{year}" in output) == (0, True), output
+
+    async def are_recorded() -> bool:
+        answer = await replica.ask("ListEntries", pb.ListEntriesRequest(action="audit.exported"), OFFICER)
+        details = [dict(entry.detail) for entry in answer.entries]
+        events = [one for one in details if one.get("format") == "ocsf" and one["first"] == "5"]
+        folders = [one for one in details if one.get("log_year") == str(year) and "format" not in one]
+        return len(events) == 2 and len(folders) == 1
+
+    await until(are_recorded, 20)
 
 
 async def test_an_export_is_recorded_and_verifies_without_the_service(replicas, tmp_path):
