@@ -121,7 +121,7 @@ NEITHER = "not system and not chaos and not browser"
 PHASES: dict[str, Callable[[], Result]] = {
     "check": check,
     "unit": pytest("unit", "-n", "2", "--dist", "loadfile", "--ignore=tests/conformance", "-m", NEITHER),
-    "system": pytest("system", "-m", "system", "tests"),
+    "system": pytest("system", "-m", "system"),
     "conformance": pytest("conformance", "tests/conformance"),
     "chaos": pytest("chaos", "-m", "chaos", "tests"),
     "browser": browser,

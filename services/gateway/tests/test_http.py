@@ -282,8 +282,8 @@ async def test_the_log_answers_what_this_unit_and_this_person_saw(city, http):
     assert document_id in page
     assert "閲覧" in page
     assert me["name"] in page
-    assert f'href="/audit/{viewed["index"]}"' in page
-    assert f'href="/audit/{viewed["index"]}"' not in other
+    assert f'/{viewed["index"]}">' in page
+    assert f'/{viewed["index"]}">' not in other
     assert "条件に合う記録はありません。" in other
 
 
