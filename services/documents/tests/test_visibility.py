@@ -315,5 +315,6 @@ async def test_a_shared_read_walks_from_each_question_to_its_document_by_index(h
         plan = "\n".join(line for (line,) in await (await conn.execute(statement.encode())).fetchall())
         await conn.rollback()
     assert "Index Scan using documents_pkey on documents" in plan, plan
+    assert "Index Cond: (document_id = q.document_id)" in plan, plan
+    # A file plan of some dozen classes may well be read whole, and is when autovacuum has just counted it.
     assert "Seq Scan on documents" not in plan, plan
-    assert "Hash" not in plan, plan
