@@ -23,7 +23,7 @@ async def serve() -> None:
     receipts = KeyVerifier(chosen.receipt_jwks_file)
 
     async def build(parts: Parts) -> Wiring:
-        api = Api(parts.pool, parts.relay, parts.recorder, receipts, chosen.tenant)
+        api = Api(parts.pool, parts.relay, parts.recorder, receipts, chosen.tenant, chosen.city_rules)
         return Wiring(
             servicers=[lambda server: service_grpc.add_ApprovalsServiceServicer_to_server(api, server)],
             consumers=[consumer.submissions(parts.broker, parts.pool, parts.relay)],

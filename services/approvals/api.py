@@ -32,10 +32,11 @@ from chassis.requests import Call
 from kanketsu.approvals.v1 import approvals_service_pb2 as pb
 from kanketsu.approvals.v1 import approvals_service_pb2_grpc as service_grpc
 from services.approvals import policy
+from services.approvals.cases import acts
 from services.approvals.cases import commands as case_commands
 from services.approvals.cases import store as case_store
-from services.approvals.cases.commands import Wish
-from services.approvals.cases.domain import MAX_COMMENT, STEP_ACTIONS, Action, Case, Hall, Step, StepState
+from services.approvals.cases.commands import CaseWish, Wish
+from services.approvals.cases.domain import MAX_COMMENT, STEP_ACTIONS, Action, Case, CityRules, Hall, Step, StepState
 from services.approvals.cases.envelopes import Cause, cause_of
 from services.approvals.cases.store import Position, Waiting
 from services.approvals.organisation import commands as organisation_commands
@@ -66,6 +67,9 @@ POLICY = Policy(
         "ActOnStep": Refusal("step.acted", "case", "case_id"),
         "RecallCase": Refusal("case.recalled", "case", "case_id"),
         "WithdrawCase": Refusal("case.withdrawn", "case", "case_id"),
+        "ReplaceVersion": Refusal("case.taken_back", "case", "case_id"),
+        "CirculateCase": Refusal("case.circulated", "case", "case_id"),
+        "AskSubstitute": Refusal("substitute.asked", "case", "case_id"),
     },
 )
 
@@ -76,12 +80,21 @@ MAX_PRINCIPALS = 500
 class Api(service_grpc.ApprovalsServiceServicer):
     """kanketsu.approvals.v1.ApprovalsService."""
 
-    def __init__(self, pool: Pool, relay: Relay, recorder: Recorder, receipts: KeyVerifier, tenant: str) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        relay: Relay,
+        recorder: Recorder,
+        receipts: KeyVerifier,
+        tenant: str,
+        city: CityRules,
+    ) -> None:
         self._pool = pool
         self._relay = relay
         self._recorder = recorder
         self._receipts = receipts
         self._tenant = tenant
+        self._city = city
 
     # --- organisation ---------------------------------------------------------------------------
 
@@ -349,7 +362,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
                 detail={"document_id": case.document_id},
             )
         )
-        return pb.GetCaseResponse(case=_case(case, hall, caller.staff_id), access_record=record)
+        return pb.GetCaseResponse(case=_case(case, hall, caller.staff_id, self._city), access_record=record)
 
     async def ActOnStep(self, request: pb.ActOnStepRequest, context: Context) -> pb.ActOnStepResponse:
         """One act of one person on one step; answers the new case (AP-31, AP-32)."""
@@ -364,8 +377,11 @@ class Api(service_grpc.ApprovalsServiceServicer):
                 _reader(caller),
                 await self._receipt(request.read_receipt, wish.case_id),
                 self._tenant,
+                self._city,
                 _cause(caller),
-                lambda case, hall: pb.ActOnStepResponse(case=_case(case, hall, caller.staff_id)).SerializeToString(),
+                lambda case, hall: pb.ActOnStepResponse(
+                    case=_case(case, hall, caller.staff_id, self._city)
+                ).SerializeToString(),
                 clock.now(),
             )
 
@@ -373,11 +389,24 @@ class Api(service_grpc.ApprovalsServiceServicer):
 
     async def RecallCase(self, request: pb.RecallCaseRequest, context: Context) -> pb.RecallCaseResponse:
         """引戻し. TOO_LATE once somebody after it has acted."""
-        return await self._write_case(request, pb.RecallCaseResponse, case_commands.recall)
+        return await self._write_case(request, pb.RecallCaseResponse, Action.RECALL)
 
     async def WithdrawCase(self, request: pb.WithdrawCaseRequest, context: Context) -> pb.WithdrawCaseResponse:
         """取下げ by the drafter, not after the decision."""
-        return await self._write_case(request, pb.WithdrawCaseResponse, case_commands.withdraw)
+        return await self._write_case(request, pb.WithdrawCaseResponse, Action.WITHDRAW)
+
+    async def ReplaceVersion(self, request: pb.ReplaceVersionRequest, context: Context) -> pb.ReplaceVersionResponse:
+        """差替え: the document comes back to its drafter, who submits another version (AP-30). COMMENT_REQUIRED."""
+        return await self._write_case(request, pb.ReplaceVersionResponse, Action.REPLACE)
+
+    async def CirculateCase(self, request: pb.CirculateCaseRequest, context: Context) -> pb.CirculateCaseResponse:
+        """供覧 to more posts, by the drafter or whom the case waits for (AP-10, AC-12)."""
+        post_ids = tuple(request.post_ids)
+        return await self._write_case(request, pb.CirculateCaseResponse, Action.CIRCULATE, post_ids)
+
+    async def AskSubstitute(self, request: pb.AskSubstituteRequest, context: Context) -> pb.AskSubstituteResponse:
+        """代決依頼 by the drafter while the decider is away (AP-17). NOT_ABSENT, NO_SUBSTITUTE."""
+        return await self._write_case(request, pb.AskSubstituteResponse, Action.ASK_SUBSTITUTE)
 
     # --- shared by the methods ------------------------------------------------------------------
 
@@ -388,21 +417,25 @@ class Api(service_grpc.ApprovalsServiceServicer):
         self._relay.wake()
         return response
 
-    async def _write_case(self, request: Any, answer: type[A], command: Callable[..., Awaitable[bytes]]) -> A:
-        """A write on the case itself."""
+    async def _write_case(self, request: Any, answer: type[A], action: Action, post_ids: tuple[str, ...] = ()) -> A:
+        """An act on the case itself."""
         caller = interceptors.identity()
+
+        def wish() -> CaseWish:
+            comment = _comment(request.comment)
+            return CaseWish(_uuid(request.case_id), action, comment, request.expected_version, post_ids)
+
         return await self._write(
             request,
             answer,
-            lambda call: command(
+            lambda call: case_commands.act_on_case(
                 self._pool,
                 call,
-                _uuid(request.case_id),
-                request.expected_version,
-                _comment(request.comment),
+                wish(),
                 _reader(caller),
+                self._city,
                 _cause(caller),
-                lambda case, hall: answer(case=_case(case, hall, caller.staff_id)).SerializeToString(),
+                lambda case, hall: answer(case=_case(case, hall, caller.staff_id, self._city)).SerializeToString(),
                 clock.now(),
             ),
         )
@@ -473,6 +506,13 @@ def _reader(caller: Identity) -> Reader:
 
 def _cause(caller: Identity) -> Cause:
     return cause_of(actor_of(caller))
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
 
 
 def _uuid(text: str) -> str:
@@ -555,6 +595,8 @@ def _wish(request: pb.ActOnStepRequest) -> Wish:
     ]
     if request.action and request.action not in STEP_ACTIONS:
         problems.append(FieldViolation("action", "UNKNOWN"))
+    if len(request.acknowledged) > MAX_STEPS or any(not _is_uuid(one) for one in request.acknowledged):
+        problems.append(FieldViolation("acknowledged", "MALFORMED"))
     if problems:
         raise invalid(*problems)
     return Wish(
@@ -565,6 +607,8 @@ def _wish(request: pb.ActOnStepRequest) -> Wish:
         version_digest=request.version_digest,
         expected_version=request.expected_version,
         post_id=request.post_id,
+        acknowledged=tuple(request.acknowledged),
+        target=_uuid(request.target_step_id) if request.target_step_id else "",
     )
 
 
@@ -711,7 +755,7 @@ def _inbox_item(item: Waiting) -> pb.InboxItem:
     )
 
 
-def _case(case: Case, hall: Hall, staff_id: str) -> pb.Case:
+def _case(case: Case, hall: Hall, staff_id: str, city: CityRules) -> pb.Case:
     """The case as this reader sees it: with what they may do."""
     return pb.Case(
         case_id=case.case_id,
@@ -724,7 +768,7 @@ def _case(case: Case, hall: Hall, staff_id: str) -> pb.Case:
         decision_class=case.decision_class,
         draft_number=case.draft_number,
         urgent=case.urgent,
-        steps=[_step(case, step, hall, staff_id) for step in case.steps],
+        steps=[_step(case, step, hall, staff_id, city) for step in case.steps],
         decisions=[
             pb.Decision(
                 decision_id=decision.decision_id,
@@ -739,6 +783,8 @@ def _case(case: Case, hall: Hall, staff_id: str) -> pb.Case:
                 acted_at=timestamp(decision.acted_at),
                 version_digest=decision.version_digest,
                 access_record=decision.access_record,
+                acknowledged=decision.acknowledged,
+                carried_from=decision.carried_from,
             )
             for decision in case.decisions
         ],
@@ -748,11 +794,13 @@ def _case(case: Case, hall: Hall, staff_id: str) -> pb.Case:
         rule_id=case.rule_id,
         basis=case.basis,
         reason=case.reason,
-        allowed_actions=policy.allowed_on_case(case, hall, staff_id),
+        allowed_actions=policy.allowed_on_case(case, hall, staff_id, city),
+        opinions=case.opinions,
     )
 
 
-def _step(case: Case, step: Step, hall: Hall, staff_id: str) -> pb.Step:
+def _step(case: Case, step: Step, hall: Hall, staff_id: str, city: CityRules) -> pb.Step:
+    asked = hall.seats.get(step.asked_post_id)
     seat = hall.seats.get(step.post_id)
     holder = seat.holder if seat else None
     made = pb.Step(
@@ -770,7 +818,10 @@ def _step(case: Case, step: Step, hall: Hall, staff_id: str) -> pb.Step:
         mandatory=step.mandatory,
         basis=step.basis,
         post_view=step.post_view,
-        allowed_actions=policy.allowed_actions(case, step, hall, staff_id),
+        allowed_actions=policy.allowed_actions(case, step, hall, staff_id, city),
+        asked_post_id=step.asked_post_id,
+        asked_post_title=post_label(asked.unit_name, asked.title) if asked else "",
+        send_back_targets=[target.step_id for target in acts.send_back_targets(case, step, city)],
     )
     if step.holder is not None:
         # AP-40: once acted on, as they were then.

@@ -57,6 +57,7 @@ def submission_of(event: documents_pb2.DocumentSubmitted) -> Submission:
         draft_number=event.draft_number,
         drafter_post=event.drafter_post,
         urgent=event.urgent,
+        replacement=event.replacement,
         facts=Facts(
             document_id=event.document_id,
             unit_id=event.unit_id,

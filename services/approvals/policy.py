@@ -11,9 +11,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from chassis.errors import DomainError, Kind, not_found
+from services.approvals.cases import acts
 from services.approvals.cases import domain as cases
-from services.approvals.cases.domain import Action, Case, CaseState, Hall, Signature, Step
-from services.approvals.organisation.domain import Absence, AbsenceReason, HeldPost, Holder, Seat
+from services.approvals.cases.domain import Action, Case, CaseState, CityRules, Hall, Signature, Step
+from services.approvals.organisation.domain import LINE, Absence, AbsenceReason, HeldPost, Holder, Seat
 from services.approvals.routes.domain import StepKind
 
 # The gateway's own identity: it asks who somebody is before there is an identity of theirs.
@@ -120,11 +121,11 @@ def require_signature(case: Case, step: Step, action: Action, hall: Hall, staff_
     return found
 
 
-def allowed_actions(case: Case, step: Step, hall: Hall, staff_id: str) -> tuple[Action, ...]:
+def allowed_actions(case: Case, step: Step, hall: Hall, staff_id: str, city: CityRules) -> tuple[Action, ...]:
     """What this person could do on this step now."""
     return tuple(
         action
-        for action in cases.possible(case, step)
+        for action in acts.possible(case, step, city)
         if isinstance(_signature(case, step, action, hall, staff_id, ""), Signature)
     )
 
@@ -144,7 +145,7 @@ def _signature(
         ]
     else:
         posts = [step.post_id]
-    if action is Action.DECIDE and staff_id == case.drafter:
+    if action in (Action.DECIDE, Action.DECIDE_CONDITIONALLY) and staff_id == case.drafter:
         return _own_draft()
     for candidate in sorted(posts, key=lambda candidate: candidate != post_id):
         signature = _sign(hall.seats.get(candidate), staff_id)
@@ -155,26 +156,52 @@ def _signature(
 
 def _substitute(case: Case, step: Step, hall: Hall, staff_id: str) -> Signature | DomainError:
     """代決: the first listed substitute who is there, and only while the decider is recorded as absent (AP-13, 14)."""
-    decider = hall.seats.get(step.post_id)
     for place, substitute in enumerate(hall.substitutes):
         signature = _sign(hall.seats.get(substitute), staff_id)
         if signature is None:
             continue
         if staff_id == case.drafter:
             return _own_draft()
-        before = [decider, *(hall.seats.get(earlier) for earlier in hall.substitutes[:place])]
-        present = next((seat for seat in before if seat is not None and seat.holders and not seat.absent), None)
-        if decider is None or not decider.absent or present is not None:
-            who = present or decider
-            holder = who.holder if who else None
-            return DomainError(
-                Kind.PRECONDITION,
-                "NOT_ABSENT",
-                "the decider or an earlier substitute is not recorded as absent",
-                metadata={"post": who.title if who else "", "holder": holder.name if holder else ""},
-            )
-        return signature
+        present = _present_before(step, hall, hall.substitutes[:place])
+        return signature if present is None else _not_absent(present)
     return _not_yours(step, hall)
+
+
+def _present_before(step: Step, hall: Hall, earlier: Collection[str]) -> Seat | None:
+    """Who stands before a substitute and is there: the decider, unless recorded as absent, or an earlier substitute.
+
+    A decider's post that nobody holds is not 不在 (glossary): nobody is a substitute for it.
+    """
+    decider = hall.seats.get(step.post_id)
+    if decider is None or not decider.absent:
+        return decider or Seat(step.post_id, "", "", "", "")
+    seats = (hall.seats.get(post) for post in earlier)
+    return next((seat for seat in seats if seat is not None and seat.holders and not seat.absent), None)
+
+
+def _not_absent(seat: Seat) -> DomainError:
+    holder = seat.holder
+    return DomainError(
+        Kind.PRECONDITION,
+        "NOT_ABSENT",
+        "the decider or an earlier substitute is not recorded as absent",
+        metadata={"post": seat.title, "holder": holder.name if holder else ""},
+    )
+
+
+def substitute_to_ask(case: Case, hall: Hall) -> str:
+    """The substitute's post whose turn it is to stand in for the decider (AP-13, AP-14, AP-17).
+
+    NOT_ABSENT while the decider is there, NO_SUBSTITUTE when no listed one is.
+    """
+    present = _present_before(case.decider, hall, ())
+    if present is not None:
+        raise _not_absent(present)
+    for post_id in hall.substitutes:
+        seat = hall.seats.get(post_id)
+        if seat is not None and seat.holders and not seat.absent and seat.held_by(case.drafter) is None:
+            return post_id
+    raise DomainError(Kind.PRECONDITION, "NO_SUBSTITUTE", "nobody on the list of substitutes is there")
 
 
 def signature_of(case: Case, hall: Hall, staff_id: str) -> Signature:
@@ -202,14 +229,56 @@ def require_still_held(step: Step, hall: Hall, staff_id: str) -> Signature:
     return signature
 
 
-def allowed_on_case(case: Case, hall: Hall, staff_id: str) -> tuple[Action, ...]:
-    """Of recall and withdraw, what this person could do now."""
-    step = cases.recallable(case, staff_id)
+def circulator(case: Case, hall: Hall, staff_id: str) -> Signature:
+    """Who adds 供覧: the holder of a step that waits, else the drafter. NOT_PERMITTED for others (AP-10)."""
+    for step in case.line:
+        signature = _sign(hall.seats.get(step.post_id), staff_id) if step.state in cases.OPEN else None
+        if signature is not None:
+            return signature
+    return signature_of(case, hall, staff_id)
+
+
+def require_may_inform(by: Signature, own_department: Collection[str], informed: Collection[Seat], rank: str) -> None:
+    """供覧 outside the owner's department needs a 所属長 (AC-12). NOT_PERMITTED names the post.
+
+    `own_department`: the units of the owner's 部; `rank`: of the post acted from.
+    """
+    if rank in LINE and LINE.index(rank) >= LINE.index("head"):
+        return
+    for seat in informed:
+        if seat.unit_id not in own_department:
+            raise DomainError(
+                Kind.DENIED,
+                "NOT_PERMITTED",
+                f"{by.post_id} may not show it outside its department",
+                metadata={"post": seat.title, "unit": seat.unit_name, "why": "outside_department"},
+            )
+
+
+def allowed_on_case(case: Case, hall: Hall, staff_id: str, city: CityRules) -> tuple[Action, ...]:
+    """Of the acts on the case itself, what this person could do now."""
+    if case.state is not CaseState.CIRCULATING:
+        return ()
+    step = acts.recallable(case, staff_id)
     recalls_step = step is not None and _sign(hall.seats.get(step.post_id), staff_id) is not None
     drafts = staff_id == case.drafter and _sign(hall.seats.get(case.drafter_post), staff_id) is not None
-    recalls = recalls_step or (drafts and cases.drafter_may_recall(case))
-    withdraws = drafts and case.state is CaseState.CIRCULATING
-    return (Action.RECALL,) * recalls + (Action.WITHDRAW,) * withdraws
+    holds = any(s.state in cases.OPEN and _sign(hall.seats.get(s.post_id), staff_id) for s in case.line)
+    found = {
+        Action.RECALL: recalls_step or (drafts and acts.drafter_may_recall(case)),
+        Action.WITHDRAW: drafts,
+        Action.REPLACE: drafts,
+        Action.CIRCULATE: drafts or holds,
+        Action.ASK_SUBSTITUTE: drafts and _may_ask(case, hall, city),
+    }
+    return tuple(action for action, allowed in found.items() if allowed)
+
+
+def _may_ask(case: Case, hall: Hall, city: CityRules) -> bool:
+    try:
+        asked = substitute_to_ask(case, hall)
+    except DomainError:
+        return False
+    return acts.may_be_substituted(case, city) and case.decider.asked_post_id != asked
 
 
 def _sign(seat: Seat | None, staff_id: str) -> Signature | None:

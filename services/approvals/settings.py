@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from chassis.settings import PREFIX, Secret, ServiceSettings, load
+from chassis.settings import PREFIX, Secret, ServiceSettings, SettingsError, load
+from services.approvals.cases.domain import CityRules, DissentPolicy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,22 @@ class Settings(ServiceSettings):
     receipt_jwks_file: Path
     # Connections to the database of this process.
     pool_size: int = 10
+    # What a 不同意 does: "advisory", "return" or "escalate" (AP-20).
+    dissent_policy: str = DissentPolicy.ADVISORY
+    # 差戻し may go to an earlier seat (domain.md 0.6).
+    send_back_to_steps: bool = False
+    # An urgent case may be 代決 although it is 重要・異例 (AP-12).
+    substitute_when_urgent: bool = False
+
+    @property
+    def city_rules(self) -> CityRules:
+        """What the city has set for the course of a case. SettingsError for a policy that does not exist."""
+        try:
+            dissent = DissentPolicy(self.dissent_policy)
+        except ValueError:
+            words = ", ".join(DissentPolicy)
+            raise SettingsError([f"{PREFIX}DISSENT_POLICY: {self.dissent_policy!r} is none of {words}"]) from None
+        return CityRules(dissent, self.send_back_to_steps, self.substitute_when_urgent)
 
 
 @dataclass(frozen=True, kw_only=True)

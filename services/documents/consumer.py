@@ -70,7 +70,8 @@ def snapshot(message: events_pb2.CaseSnapshot) -> CaseSnapshot:
 
 
 def _decision(record: events_pb2.DecisionRecord) -> dict[str, str]:
-    """As it stands in the manifest: every field of the record, times in RFC 3339."""
+    """As it stands in the manifest: every field of the record, times in RFC 3339; the last two only where there is one."""
+    further = {"acknowledged": ",".join(record.acknowledged), "carried_from": record.carried_from}
     return {
         "decision_id": record.decision_id,
         "step_id": record.step_id,
@@ -85,4 +86,4 @@ def _decision(record: events_pb2.DecisionRecord) -> dict[str, str]:
         "staff_name": record.staff_name,
         "post_title": record.post_title,
         "unit_name": record.unit_name,
-    }
+    } | {name: value for name, value in further.items() if value}

@@ -470,6 +470,7 @@ def submit(
                 "decision_class": content.decision_class,
                 "urgent": content.urgent,
                 "personal_information": content.personal_information > 1,
+                "replacement": detail.get("replacement", ""),
             },
             detail,
         )

@@ -1,4 +1,4 @@
-"""Writes on cases: open, act, recall, withdraw. One function, one transaction, visible from first to last line.
+"""Writes on cases: open, act, and the acts on the case itself. One function, one transaction, visible from first to last line.
 
 Crash inside: nothing happened. After the block: case, decision, events and answer are durable
 together, and a repeated request_id gets the same answer.
@@ -12,12 +12,15 @@ from dataclasses import dataclass, replace
 
 from chassis import clock, db, outbox, requests
 from chassis.db import Connection, Pool
-from chassis.errors import DomainError, Kind
+from chassis.errors import DomainError, FieldViolation, Kind, invalid
 from chassis.requests import Call
 from services.approvals import policy
-from services.approvals.cases import domain, store
-from services.approvals.cases.domain import Act, Action, Case, Hall, Outcome, Signature, Step, StepState
+from services.approvals.cases import acts, domain, store
+from services.approvals.cases.domain import Act, Action, Case, CityRules, Hall, Signature, Step, StepState
 from services.approvals.cases.envelopes import AWAITS, Cause, envelopes
+from services.approvals.cases.turns import Outcome
+from services.approvals.organisation import store as organisation
+from services.approvals.organisation.domain import department
 from services.approvals.policy import Reader, Receipt
 from services.approvals.routes import store as routes
 from services.approvals.routes.domain import Facts, Plan, StepKind
@@ -36,6 +39,8 @@ class Submission:
     draft_number: str
     drafter_post: str
     urgent: bool
+    # After a 差替え: "minor" keeps the acts on the version before, anything else begins anew (AP-30).
+    replacement: str
     facts: Facts
 
 
@@ -51,6 +56,22 @@ class Wish:
     expected_version: int
     # The post the person chose to act from; decides where several of theirs would do (AP-44).
     post_id: str
+    # Ids of the 不同意 the decider says to have weighed (AP-20).
+    acknowledged: tuple[str, ...] = ()
+    # The step a 差戻し goes to; "" for the drafter.
+    target: str = ""
+
+
+@dataclass(frozen=True)
+class CaseWish:
+    """An act on the case itself as asked for."""
+
+    case_id: str
+    action: Action
+    comment: str
+    expected_version: int
+    # 供覧先
+    post_ids: tuple[str, ...] = ()
 
 
 async def open_case(conn: Connection, submission: Submission, cause: Cause, now: dt.datetime) -> Case:
@@ -60,10 +81,15 @@ async def open_case(conn: Connection, submission: Submission, cause: Cause, now:
     """
     plan = await routes.find_plan(conn, submission.route_plan_id)
     if plan is None or not plan.belongs_to(submission.facts):
-        case, events = domain.refuse(_refused_case(submission, now), "PLAN_MISMATCH")
+        case, events = acts.refuse(_refused_case(submission, now), "PLAN_MISMATCH")
     else:
+        case = _new_case(submission, plan, now)
+        before = await store.load_replaced(conn, case.document_id) if submission.replacement == "minor" else None
+        # Another rule or decider is a change of substance, whatever it was called.
+        if before is not None and (before.rule_id, before.decision_class) == (case.rule_id, case.decision_class):
+            case = acts.carry_over(case, before, now, clock.new_id)
         hall = await store.hall_of(conn, _posts(plan), now.date(), now)
-        case, events = domain.open_case(_new_case(submission, plan, now), hall.absent, now)
+        case, events = acts.open_case(case, hall.absent, now)
     await store.insert(conn, case)
     await outbox.append(conn, envelopes(case, events, cause), AWAITS)
     return case
@@ -76,6 +102,7 @@ async def act_on_step(
     reader: Reader,
     receipt: Receipt,
     tenant: str,
+    city: CityRules,
     cause: Cause,
     encode: Encode,
     now: dt.datetime,
@@ -99,8 +126,12 @@ async def act_on_step(
             raise DomainError(Kind.PRECONDITION, "VERSION_MOVED", "another version circulates")
         policy.require_receipt(receipt, case, reader.staff_id, tenant, now)
         by = policy.require_signature(case, step, wish.action, hall, reader.staff_id, wish.post_id)
-        act = _act(wish.action, by, wish.comment, case, now, receipt.record)
-        after, events = domain.act(case, step.step_id, act, hall.absent)
+        act = replace(
+            _act(wish.action, by, wish.comment, case, now, receipt.record),
+            acknowledged=wish.acknowledged,
+            target=wish.target,
+        )
+        after, events = acts.act(case, step.step_id, act, hall, city)
         response = encode(after, hall)
         await store.save(conn, case, after)
         await outbox.append(conn, envelopes(after, events, cause.acting_as(after.decisions[-1].by)), AWAITS)
@@ -108,77 +139,74 @@ async def act_on_step(
     return response
 
 
-async def recall(
+async def act_on_case(
     pool: Pool,
     call: Call,
-    case_id: str,
-    expected_version: int,
-    comment: str,
+    wish: CaseWish,
     reader: Reader,
+    city: CityRules,
     cause: Cause,
     encode: Encode,
     now: dt.datetime,
 ) -> bytes:
-    """引戻し by the last actor or the drafter. TOO_LATE, NOT_PERMITTED, NOT_YOUR_STEP, CASE_CLOSED, STALE_VERSION."""
+    """引戻し, 取下げ, 差替え, 供覧, 代決依頼: a write on the case itself. No receipt: nothing is approved by it.
 
-    def change(case: Case, hall: Hall) -> Outcome:
-        step = domain.last_act_of(case, reader.staff_id)
-        if step is not None:
-            by = policy.require_still_held(step, hall, reader.staff_id)
-        else:
-            by = policy.signature_of(case, hall, reader.staff_id)
-        return domain.recall(case, _act(Action.RECALL, by, comment, case, now))
-
-    return await _on_case(pool, call, case_id, expected_version, reader, cause, encode, now, change)
-
-
-async def withdraw(
-    pool: Pool,
-    call: Call,
-    case_id: str,
-    expected_version: int,
-    comment: str,
-    reader: Reader,
-    cause: Cause,
-    encode: Encode,
-    now: dt.datetime,
-) -> bytes:
-    """取下げ by the drafter, not after the decision. NOT_PERMITTED, CASE_CLOSED, STALE_VERSION."""
-
-    def change(case: Case, hall: Hall) -> Outcome:
-        policy.require_drafter(case, reader.staff_id)
-        by = policy.signature_of(case, hall, reader.staff_id)
-        return domain.withdraw(case, _act(Action.WITHDRAW, by, comment, case, now))
-
-    return await _on_case(pool, call, case_id, expected_version, reader, cause, encode, now, change)
-
-
-async def _on_case(
-    pool: Pool,
-    call: Call,
-    case_id: str,
-    expected_version: int,
-    reader: Reader,
-    cause: Cause,
-    encode: Encode,
-    now: dt.datetime,
-    change: Callable[[Case, Hall], Outcome],
-) -> bytes:
-    """A write on the case itself, which needs no receipt: nothing is approved by it."""
+    NOT_FOUND, STALE_VERSION, NOT_PERMITTED and the reasons of each act in `acts`.
+    """
     async with db.transaction(pool) as conn, conn.pipeline():
         if (stored := await requests.claim(conn, call)) is not None:
             return stored
-        await store.lock(conn, case_id)
-        found = await store.load(conn, case_id, now.date(), now)
+        await store.lock(conn, wish.case_id)
+        found = await store.load(conn, wish.case_id, now.date(), now)
         case = policy.require_visible(found[0] if found else None, reader, shown=False)
         hall = found[1] if found else Hall({})
-        _require_version(case, expected_version, None)
-        after, events = change(case, hall)
+        _require_version(case, wish.expected_version, None)
+        match wish.action:
+            case Action.RECALL:
+                after, events = _recall(case, hall, wish, reader, now)
+            case Action.WITHDRAW | Action.REPLACE:
+                by = policy.signature_of(case, hall, reader.staff_id)
+                take_back = acts.withdraw if wish.action is Action.WITHDRAW else acts.take_back_to_replace
+                after, events = take_back(case, _act(wish.action, by, wish.comment, case, now))
+            case Action.CIRCULATE:
+                by = await _circulator(conn, case, hall, wish, reader, now)
+                act = _act(wish.action, by, wish.comment, case, now)
+                after, events = acts.circulate(case, act, wish.post_ids, clock.new_id)
+            case Action.ASK_SUBSTITUTE:
+                by = policy.signature_of(case, hall, reader.staff_id)
+                act = _act(wish.action, by, wish.comment, case, now)
+                after, events = acts.ask_substitute(case, act, lambda: policy.substitute_to_ask(case, hall), city)
+            case _:
+                raise ValueError(f"{wish.action} is not an act on the case itself")
         response = encode(after, hall)
         await store.save(conn, case, after)
         await outbox.append(conn, envelopes(after, events, cause.acting_as(after.decisions[-1].by)), AWAITS)
         await requests.keep(conn, call, response)
     return response
+
+
+def _recall(case: Case, hall: Hall, wish: CaseWish, reader: Reader, now: dt.datetime) -> Outcome:
+    """引戻し by the last actor, who must still hold the post, or by the drafter."""
+    step = acts.last_act_of(case, reader.staff_id)
+    if step is not None:
+        by = policy.require_still_held(step, hall, reader.staff_id)
+    else:
+        by = policy.signature_of(case, hall, reader.staff_id)
+    return acts.recall(case, _act(Action.RECALL, by, wish.comment, case, now))
+
+
+async def _circulator(
+    conn: Connection, case: Case, hall: Hall, wish: CaseWish, reader: Reader, now: dt.datetime
+) -> Signature:
+    """Who shows it to more posts, allowed to show it to these (AC-12). INVALID_FIELDS UNKNOWN for a post not held."""
+    by = policy.circulator(case, hall, reader.staff_id)
+    informed = await organisation.find_seats(conn, list(wish.post_ids), now.date(), now)
+    if any(post not in informed or not informed[post].holders for post in wish.post_ids):
+        raise invalid(FieldViolation("post_ids", "UNKNOWN"))
+    units, seats = await organisation.line_of(conn, case.unit_id, now.date(), now)
+    inside = await organisation.units_below(conn, department(units, seats), now.date())
+    policy.require_may_inform(by, inside, informed.values(), hall.seats[by.post_id].rank)
+    return by
 
 
 def _require_version(case: Case, expected: int, step: Step | None) -> None:

@@ -123,6 +123,8 @@ def _record(decision: Decision) -> events_pb2.DecisionRecord:
         staff_name=by.staff_name,
         post_title=by.post_title,
         unit_name=by.unit_name,
+        acknowledged=decision.acknowledged,
+        carried_from=decision.carried_from,
     )
 
 

@@ -41,7 +41,7 @@ SELECT
         SELECT json_agg(json_build_object(
             'step_id', s.step_id, 'kind', s.kind, 'state', s.state, 'group', s.step_group, 'post_id', s.post_id,
             'mandatory', s.mandatory, 'basis', s.basis, 'activated_at', s.activated_at, 'acted_at', s.acted_at,
-            'round', s.round, 'holder', s.holder, 'acted_for', s.acted_for
+            'round', s.round, 'holder', s.holder, 'acted_for', s.acted_for, 'asked_post_id', s.asked_post_id
         ) ORDER BY s.place)
         FROM steps AS s WHERE s.case_id = c.case_id
     ),
@@ -54,7 +54,7 @@ SELECT
                 'appointment', d.appointment
             ),
             'comment', d.comment, 'acted_at', d.acted_at, 'version_digest', d.version_digest,
-            'access_record', d.access_record
+            'access_record', d.access_record, 'acknowledged', d.acknowledged, 'carried_from', d.carried_from
         ) ORDER BY d.number)
         FROM decisions AS d WHERE d.case_id = c.case_id
     ),
@@ -104,6 +104,18 @@ async def load_latest(conn: Connection, document_id: str, day: dt.date, now: dt.
     return None if row is None else _case(row)
 
 
+async def load_replaced(conn: Connection, document_id: str) -> Case | None:
+    """The case that a resubmission follows: the latest that circulated, when it went back to the drafter."""
+    cursor = await conn.execute(
+        _LOAD + "WHERE c.case_id = (SELECT l.case_id FROM cases AS l WHERE l.document_id = %(document_id)s"
+        " AND l.state <> 'refused' ORDER BY l.opened_at DESC, l.case_id DESC LIMIT 1) AND c.state = 'sent_back'",
+        # Only the case is asked for, so the day of its posts does not matter.
+        {"document_id": document_id, "day": dt.date.max, "now": dt.datetime.max.replace(tzinfo=dt.UTC)},
+    )
+    row = await cursor.fetchone()
+    return None if row is None else _case(row)[0]
+
+
 async def hall_of(conn: Connection, post_ids: Sequence[str], day: dt.date, now: dt.datetime) -> Hall:
     """These posts as held now."""
     return Hall(await find_seats(conn, post_ids, day, now))
@@ -135,49 +147,72 @@ async def insert(conn: Connection, case: Case) -> None:
             case.version,
         ),
     )
+    await _insert_steps(conn, case, list(enumerate(case.steps)))
+    if case.decisions:
+        await _insert_decisions(conn, case.case_id, case.decisions)
+
+
+async def _insert_steps(conn: Connection, case: Case, steps: Sequence[tuple[int, Step]]) -> None:
+    """New steps at their places."""
     await conn.execute(
         "INSERT INTO steps (step_id, case_id, kind, state, step_group, place, post_id, mandatory, basis, activated_at,"
-        " inbox_kind, waiting_since, priority)"
+        " acted_at, round, holder, asked_post_id, inbox_kind, waiting_since, priority)"
         " SELECT n.step_id, %s, n.kind, n.state, n.step_group, n.place, n.post_id, n.mandatory, n.basis,"
-        " n.activated_at, n.inbox_kind, n.waiting_since, %s"
+        " n.activated_at, n.acted_at, n.round, n.holder, n.asked_post_id, n.inbox_kind, n.waiting_since, %s"
         " FROM jsonb_to_recordset(%s) AS n (step_id uuid, kind text, state text, step_group smallint,"
-        " place smallint, post_id text, mandatory boolean, basis text, activated_at timestamptz, inbox_kind text,"
+        " place smallint, post_id text, mandatory boolean, basis text, activated_at timestamptz,"
+        " acted_at timestamptz, round smallint, holder jsonb, asked_post_id text, inbox_kind text,"
         " waiting_since timestamptz)",
-        (case.case_id, 0 if case.urgent else 1, Jsonb([_row(case, step, n) for n, step in enumerate(case.steps)])),
+        (case.case_id, 0 if case.urgent else 1, Jsonb([_row(case, step, place) for place, step in steps])),
     )
 
 
-_SAVE = """
+_INSERT_DECISIONS = """
+INSERT INTO decisions (
+    decision_id, case_id, step_id, action, round, staff_id, staff_name, post_id, post_title, unit_id, unit_name,
+    appointment, comment, acted_at, version_digest, access_record, acknowledged, carried_from
+)
+SELECT
+    decision_id, %(case_id)s, step_id, action, round, staff_id, staff_name, post_id, post_title, unit_id,
+    unit_name, appointment, comment, acted_at, version_digest, access_record, acknowledged, carried_from
+FROM jsonb_to_recordset(%(decisions)s) AS n (
+    decision_id uuid, step_id uuid, action text, round smallint, staff_id text, staff_name text, post_id text,
+    post_title text, unit_id text, unit_name text, appointment text, comment text, acted_at timestamptz,
+    version_digest text, access_record text, acknowledged uuid [], carried_from uuid
+)
+"""
+
+
+async def _insert_decisions(conn: Connection, case_id: str, decisions: Sequence[Decision]) -> None:
+    """Acts carried from an earlier case (AP-30), in their order."""
+    rows = [_decision_row(decision) for decision in decisions]
+    await conn.execute(_INSERT_DECISIONS, {"case_id": case_id, "decisions": Jsonb(rows)})
+
+
+_SAVE = (
+    """
 WITH changed AS (
     UPDATE steps AS s
     SET
-        state = n.state, activated_at = n.activated_at, acted_at = n.acted_at, round = n.round, holder = n.holder,
-        acted_for = n.acted_for, inbox_kind = n.inbox_kind, waiting_since = n.waiting_since
+        kind = n.kind, state = n.state, basis = n.basis, activated_at = n.activated_at,
+        acted_at = n.acted_at, round = n.round, holder = n.holder, acted_for = n.acted_for,
+        asked_post_id = n.asked_post_id, inbox_kind = n.inbox_kind, waiting_since = n.waiting_since
     FROM jsonb_to_recordset(%(steps)s) AS n (
-        step_id uuid, state text, activated_at timestamptz, acted_at timestamptz, round smallint, holder jsonb,
-        acted_for jsonb, inbox_kind text, waiting_since timestamptz
+        step_id uuid, kind text, state text, basis text, activated_at timestamptz,
+        acted_at timestamptz, round smallint, holder jsonb, acted_for jsonb, asked_post_id text, inbox_kind text,
+        waiting_since timestamptz
     )
     WHERE s.step_id = n.step_id
-), decided AS (
-    INSERT INTO decisions (
-        decision_id, case_id, step_id, action, round, staff_id, staff_name, post_id, post_title, unit_id, unit_name,
-        appointment, comment, acted_at, version_digest, access_record
-    )
-    SELECT
-        decision_id, %(case_id)s, step_id, action, round, staff_id, staff_name, post_id, post_title, unit_id,
-        unit_name, appointment, comment, acted_at, version_digest, access_record
-    FROM jsonb_to_recordset(%(decisions)s) AS n (
-        decision_id uuid, step_id uuid, action text, round smallint, staff_id text, staff_name text, post_id text,
-        post_title text, unit_id text, unit_name text, appointment text, comment text, acted_at timestamptz,
-        version_digest text, access_record text
-    )
-)
+), decided AS ("""
+    + _INSERT_DECISIONS
+    + """)
 UPDATE cases
 SET
     state = %(state)s, decided_at = %(decided_at)s, decided_by = %(decided_by)s, reason = %(reason)s,
     version = %(version)s
 WHERE case_id = %(case_id)s
 """
+)
 
 
 async def save(conn: Connection, before: Case, after: Case) -> None:
@@ -186,8 +221,9 @@ async def save(conn: Connection, before: Case, after: Case) -> None:
     steps = [
         _row(after, step, place)
         for place, step in enumerate(after.steps)
-        if old[step.step_id] != (step, inbox_kind(after, step))
+        if step.step_id in old and old[step.step_id] != (step, inbox_kind(after, step))
     ]
+    added = [(place, step) for place, step in enumerate(after.steps) if step.step_id not in old]
     decisions = [_decision_row(decision) for decision in after.decisions[len(before.decisions) :]]
     await conn.execute(
         _SAVE,
@@ -202,6 +238,8 @@ async def save(conn: Connection, before: Case, after: Case) -> None:
             "version": after.version,
         },
     )
+    if added:
+        await _insert_steps(conn, after, added)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -240,20 +278,40 @@ WITH mine AS (
     WHERE a.staff_id = %(staff_id)s AND a.valid_from <= %(day)s AND %(day)s < a.valid_to
 ), counts AS (
     SELECT s.inbox_kind, count(*) AS n
-    FROM mine INNER JOIN steps AS s ON s.post_id = mine.post_id AND s.inbox_kind IS NOT NULL
-    GROUP BY s.inbox_kind
-), page AS (
-    SELECT w.step_id, w.case_id, w.post_id, w.kind, w.state, w.inbox_kind, w.waiting_since, w.priority, mine.title
     FROM mine
     CROSS JOIN LATERAL (
-        SELECT s.step_id, s.case_id, s.post_id, s.kind, s.state, s.inbox_kind, s.waiting_since, s.priority
-        FROM steps AS s
-        WHERE s.post_id = mine.post_id AND s.inbox_kind IS NOT NULL
-            AND (%(kinds)s::text [] = '{}' OR s.inbox_kind = ANY(%(kinds)s))
-            AND (s.priority, s.waiting_since, s.step_id)
-            > (%(priority)s::smallint, %(since)s::timestamptz, %(step_id)s::uuid)
-        ORDER BY s.priority, s.waiting_since, s.step_id
-        LIMIT %(limit)s
+        SELECT s.inbox_kind FROM steps AS s WHERE s.post_id = mine.post_id AND s.inbox_kind IS NOT NULL
+        UNION ALL
+        SELECT s.inbox_kind FROM steps AS s
+        WHERE s.asked_post_id = mine.post_id AND s.asked_post_id <> '' AND s.inbox_kind = 'decision'
+    ) AS s
+    GROUP BY s.inbox_kind
+), page AS (
+    SELECT w.step_id, w.case_id, mine.post_id, w.kind, w.state, w.inbox_kind, w.waiting_since, w.priority, mine.title
+    FROM mine
+    CROSS JOIN LATERAL (
+        (
+            SELECT s.step_id, s.case_id, s.kind, s.state, s.inbox_kind, s.waiting_since, s.priority
+            FROM steps AS s
+            WHERE s.post_id = mine.post_id AND s.inbox_kind IS NOT NULL
+                AND (%(kinds)s::text [] = '{}' OR s.inbox_kind = ANY(%(kinds)s))
+                AND (s.priority, s.waiting_since, s.step_id)
+                > (%(priority)s::smallint, %(since)s::timestamptz, %(step_id)s::uuid)
+            ORDER BY s.priority, s.waiting_since, s.step_id
+            LIMIT %(limit)s
+        )
+        UNION ALL
+        (
+            -- 代決 was asked of this post (AP-17); a 後閲 is the decider's alone.
+            SELECT s.step_id, s.case_id, s.kind, s.state, s.inbox_kind, s.waiting_since, s.priority
+            FROM steps AS s
+            WHERE s.asked_post_id = mine.post_id AND s.asked_post_id <> '' AND s.inbox_kind = 'decision'
+                AND (%(kinds)s::text [] = '{}' OR s.inbox_kind = ANY(%(kinds)s))
+                AND (s.priority, s.waiting_since, s.step_id)
+                > (%(priority)s::smallint, %(since)s::timestamptz, %(step_id)s::uuid)
+            ORDER BY s.priority, s.waiting_since, s.step_id
+            LIMIT %(limit)s
+        )
     ) AS w
     WHERE %(post_id)s = '' OR mine.post_id = %(post_id)s
     ORDER BY w.priority, w.waiting_since, w.step_id
@@ -312,6 +370,8 @@ def _decision_row(decision: Decision) -> dict[str, Any]:
         "acted_at": _text(decision.acted_at),
         "version_digest": decision.version_digest,
         "access_record": decision.access_record,
+        "acknowledged": list(decision.acknowledged),
+        "carried_from": decision.carried_from or None,
     }
 
 
@@ -352,6 +412,7 @@ def _row(case: Case, step: Step, place: int) -> dict[str, Any]:
         "round": step.round,
         "holder": None if step.holder is None else dataclasses.asdict(step.holder),
         "acted_for": None if step.acted_for is None else dataclasses.asdict(step.acted_for),
+        "asked_post_id": step.asked_post_id,
         "inbox_kind": inbox_kind(case, step) or None,
         "waiting_since": _text(since),
     }
@@ -416,6 +477,7 @@ def _step(row: dict[str, Any]) -> Step:
         round=row["round"],
         holder=_signature(row["holder"]),
         acted_for=_signature(row["acted_for"]),
+        asked_post_id=row["asked_post_id"],
     )
 
 
@@ -448,4 +510,6 @@ def _decision(row: dict[str, Any]) -> Decision:
         at,
         row["version_digest"],
         row["access_record"],
+        tuple(row["acknowledged"]),
+        row["carried_from"] or "",
     )

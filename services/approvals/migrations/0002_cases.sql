@@ -71,6 +71,8 @@ CREATE TABLE steps (
     -- The holder as they were when they acted (AP-40), and who acted in their place (代決, 引上げ).
     holder jsonb,
     acted_for jsonb,
+    -- The substitute's post that was asked for 代決 ('' for none): it sees the case in its inbox (AP-17).
+    asked_post_id text NOT NULL DEFAULT '',
     -- Why it waits in the inbox of the post's holders, NULL when it does not; since when; 0 urgent, 1 otherwise.
     inbox_kind text CHECK (inbox_kind IN ('decision', 'concurrence', 'post_view', 'circulation')),
     waiting_since timestamptz,
@@ -78,9 +80,13 @@ CREATE TABLE steps (
     UNIQUE (case_id, place),
     CHECK ((inbox_kind IS NULL) = (waiting_since IS NULL))
 );
--- AP-01: exactly one decider (the command never opens a case without one).
-CREATE UNIQUE INDEX steps_decider ON steps (case_id) WHERE kind = 'decide';
+-- AP-01: exactly one decider (the command never opens a case without one). It holds at the end of every
+-- transaction: 上位者裁定 (AP-20) makes another step the decider.
+ALTER TABLE steps ADD CONSTRAINT steps_decider EXCLUDE USING btree (case_id WITH =) WHERE (kind = 'decide')
+DEFERRABLE INITIALLY DEFERRED;
 CREATE INDEX steps_inbox ON steps (post_id, priority, waiting_since, step_id) WHERE inbox_kind IS NOT NULL;
+CREATE INDEX steps_asked ON steps (asked_post_id, priority, waiting_since, step_id)
+WHERE inbox_kind IS NOT NULL AND asked_post_id <> '';
 
 CREATE TABLE decisions (
     decision_id uuid PRIMARY KEY,
@@ -91,8 +97,9 @@ CREATE TABLE decisions (
     step_id uuid REFERENCES steps,
     action text NOT NULL CHECK (
         action IN (
-            'approve', 'decide', 'concur', 'dissent', 'hold', 'send_back', 'reject', 'pull_up', 'substitute',
-            'post_view', 'recall', 'withdraw'
+            'approve', 'decide', 'decide_conditionally', 'concur', 'dissent', 'hold', 'send_back', 'reject', 'pull_up',
+            'substitute', 'post_view', 'restart', 'confirm', 'recall', 'withdraw', 'replace', 'circulate',
+            'ask_substitute'
         )
     ),
     round smallint NOT NULL,
@@ -108,23 +115,43 @@ CREATE TABLE decisions (
     acted_at timestamptz NOT NULL,
     version_digest text NOT NULL,
     -- The access record that proves the version was served to this person.
-    access_record text NOT NULL
+    access_record text NOT NULL,
+    -- The 不同意 that the decider says to have weighed (AP-20).
+    acknowledged uuid [] NOT NULL DEFAULT '{}',
+    -- The act on an earlier version that still counts after a minor 差替え (AP-30).
+    carried_from uuid REFERENCES decisions
 );
 CREATE INDEX decisions_case ON decisions (case_id, number);
 -- AP-32: a step is ended by one act; once more only after a recall raised the round.
 CREATE UNIQUE INDEX decisions_once ON decisions (step_id, round)
-WHERE action IN ('approve', 'decide', 'concur', 'dissent', 'send_back', 'reject', 'pull_up', 'substitute');
+WHERE action IN (
+    'approve', 'decide', 'decide_conditionally', 'concur', 'dissent', 'send_back', 'reject', 'pull_up', 'substitute',
+    'restart', 'confirm'
+);
 CREATE UNIQUE INDEX decisions_post_view ON decisions (step_id) WHERE action = 'post_view';
 
--- What was acted on stays as it was (AP-40): only a recall, which raises the round, or the 後閲 of another
--- person's act may touch it again.
+-- What was acted on stays as it was (AP-40): only a recall or a rewinding, which raise the round, or the 後閲 of
+-- another person's act may touch it again. A step above the decider comes in by 上位者裁定 alone.
 CREATE FUNCTION keep_acted_steps() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF old.state IN ('approved', 'concurred', 'dissented') AND new.round > old.round AND new.state = 'active' THEN
+    IF new.kind <> old.kind AND (old.kind, old.state, new.kind, new.state) NOT IN (
+        ('approve', 'struck', 'decide', 'waiting'), ('decide', 'waiting', 'approve', 'waiting')
+    ) THEN
+        RAISE EXCEPTION 'step % is a %, it cannot become a %', old.step_id, old.kind, new.kind;
+    END IF;
+    IF new.basis <> old.basis AND new.kind = old.kind THEN
+        RAISE EXCEPTION 'step %: why it is on the route cannot change', old.step_id;
+    END IF;
+    IF old.state IN ('approved', 'concurred', 'dissented') AND new.round > old.round
+        AND new.state IN ('active', 'waiting') THEN
+        RETURN new;
+    END IF;
+    IF old.state = 'struck' AND new.kind = 'decide' THEN
         RETURN new;
     END IF;
     IF old.state IN (
-        'approved', 'concurred', 'dissented', 'decided', 'sent_back', 'rejected', 'postviewed', 'struck', 'cancelled'
+        'approved', 'concurred', 'dissented', 'decided', 'sent_back', 'rejected', 'postviewed', 'informed', 'struck',
+        'cancelled'
     ) THEN
         RAISE EXCEPTION 'step % is %, it cannot change', old.step_id, old.state;
     END IF;
@@ -152,5 +179,5 @@ CREATE TRIGGER keep_closed_cases BEFORE UPDATE ON cases FOR EACH ROW EXECUTE FUN
 GRANT SELECT, INSERT ON route_plans, cases, steps, decisions TO ${app};
 GRANT UPDATE (state, decided_at, decided_by, reason, version) ON cases TO ${app};
 GRANT UPDATE (
-    state, activated_at, acted_at, round, holder, acted_for, inbox_kind, waiting_since
+    kind, state, basis, activated_at, acted_at, round, holder, acted_for, asked_post_id, inbox_kind, waiting_since
 ) ON steps TO ${app};

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 # From the drafter upwards (AP-06). A member never approves.
@@ -167,6 +168,12 @@ def ended(absence: Absence, now: dt.datetime) -> Absence:
         absence.reason_code,
         absence.registered_by,
     )
+
+
+def department(units: Sequence[Unit], seats: Sequence[Seat]) -> str:
+    """The 部 of a unit, from the unit and its ancestors, nearest first: the nearest with a 部長, else the unit itself."""
+    directed = {seat.unit_id for seat in seats if seat.rank == "director"}
+    return next((unit.unit_id for unit in units if unit.unit_id in directed), units[0].unit_id if units else "")
 
 
 def post_label(unit_name: str, title: str) -> str:

@@ -171,6 +171,22 @@ async def line_of(conn: Connection, unit_id: str, day: dt.date, now: dt.datetime
     return units, [_seat(row) for row in await cursor.fetchall()]
 
 
+async def units_below(conn: Connection, unit_id: str, day: dt.date) -> frozenset[str]:
+    """The unit and all units under it on the day."""
+    cursor = await conn.execute(
+        "WITH RECURSIVE under (unit_id, depth) AS ("
+        " SELECT %(unit)s::text, 0"
+        " UNION ALL"
+        " SELECT u.unit_id, under.depth + 1 FROM under"
+        " INNER JOIN units AS u ON u.parent_id = under.unit_id AND u.valid_from <= %(day)s AND %(day)s < u.valid_to"
+        # A loop in the table ends the walk.
+        " WHERE under.depth < 16)"
+        " SELECT unit_id FROM under",
+        {"unit": unit_id, "day": day},
+    )
+    return frozenset([row[0] for row in await cursor.fetchall()])
+
+
 async def list_staff(
     conn: Connection, unit_id: str, day: dt.date, now: dt.datetime, after: str, limit: int
 ) -> list[StaffMember]:

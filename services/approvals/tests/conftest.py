@@ -17,11 +17,13 @@ from typing import Any
 
 import grpc
 import psycopg
+import pytest
 import pytest_asyncio
 from joserfc.jwk import KeySet, OKPKey
 
 from chassis import client, clock, db
 from chassis.epochs import DatabaseSink
+from chassis.errors import DomainError
 from chassis.identity import Identity, IdentityVerifier, KeyVerifier, Signer
 from chassis.interceptors import Guard
 from chassis.outbox import Relay
@@ -37,6 +39,7 @@ from kanketsu.documents.v1 import events_pb2 as documents_pb2
 from kanketsu.event.v1 import envelope_pb2
 from services.approvals import consumer
 from services.approvals.api import POLICY, Api
+from services.approvals.cases.domain import CityRules
 from services.approvals.organisation import load
 from services.approvals.organisation import store as organisation_store
 
@@ -142,6 +145,7 @@ class City:
     ) -> str:
         """What the documents service announces at 回議開始, consumed; returns the case id."""
         case_id = clock.new_id()
+        replacement = facts.pop("replacement", "")
         event = documents_pb2.DocumentSubmitted(
             document_id=document_id,
             case_id=case_id,
@@ -156,6 +160,7 @@ class City:
             has_amount="amount" in facts,
             decision_class=facts.get("decision_class", plan.decision_class),
             urgent=facts.get("urgent", False),
+            replacement=replacement,
         )
         await consumer.on_submitted(self.pool, self.relay, submitted(event, drafter.staff_id))
         return case_id
@@ -223,6 +228,12 @@ class Person:
         answer = await self.call("ActOnStep", **(request | fields))
         return answer.case
 
+    async def on_case(self, method: str, case: pb.Case, comment: str = "", **fields: Any) -> pb.Case:
+        """One act on the case itself."""
+        request = {"case_id": case.case_id, "expected_version": case.version, "comment": comment}
+        answer = await self.call(method, request_id=clock.new_id(), **(request | fields))
+        return answer.case
+
     async def inbox(self, **fields: Any) -> pb.ListInboxResponse:
         """Their inbox."""
         return await self.call("ListInbox", **fields)
@@ -238,6 +249,18 @@ class Person:
             **{"from": now + start},
         )
         return str(answer.absence.absence_id)
+
+
+def states(case: pb.Case) -> list[str]:
+    """The states of its steps, in order."""
+    return [pb.StepState.Name(step.state).removeprefix("STEP_STATE_").lower() for step in case.steps]
+
+
+async def refused(awaitable: Awaitable[Any]) -> DomainError:
+    """The refusal of a call."""
+    with pytest.raises(DomainError) as caught:
+        await awaitable
+    return caught.value
 
 
 def submitted(event: documents_pb2.DocumentSubmitted, staff_id: str) -> envelope_pb2.Envelope:
@@ -266,8 +289,9 @@ async def city(
     engines: Stack,
     migrated_database: Callable[[str], Awaitable[Database]],
     tmp_path_factory: Any,
+    request: Any,
 ) -> AsyncIterator[City]:
-    """The service over the sample city, one per test module."""
+    """The service over the sample city, one per test module; a module may set the CITY_RULES it wants."""
     folder = tmp_path_factory.mktemp("approvals")
     identity_key, identity_jwks = new_key(folder, "identity")
     receipt_key, receipt_jwks = new_key(folder, "receipt")
@@ -287,8 +311,9 @@ async def city(
     await pool.open(wait=True)
     await load.load(pool, SAMPLES)
     relay = Relay(pool, Nowhere(), 30.0)
+    rules = getattr(request.module, "CITY_RULES", CityRules())
     recorder = Recorder("approvals", "approvals-1", DatabaseSink(pool, "approvals", relay))
-    api = Api(pool, relay, recorder, KeyVerifier(receipt_jwks), TENANT)
+    api = Api(pool, relay, recorder, KeyVerifier(receipt_jwks), TENANT, rules)
     guard = Guard(POLICY, TENANT, IdentityVerifier(identity_jwks, TENANT, "approvals"), recorder)
     server = Server(settings, guard, [lambda s: service_grpc.add_ApprovalsServiceServicer_to_server(api, s)])
     await server.start()

@@ -11,17 +11,11 @@ import pytest
 from chassis import clock
 from chassis.errors import DomainError
 from kanketsu.approvals.v1 import approvals_service_pb2 as pb
-from services.approvals.tests.conftest import DIGEST, snapshot_of
+from services.approvals.tests.conftest import DIGEST, refused, snapshot_of, states
 
 CHIEF, DEPUTY, HEAD = "P-040-03-03", "P-040-03-02", "P-040-03-01"
 DRAFTER = "S0072"
 CONTRACT = {"unit_id": "U-040-03", "matter": "契約締結", "amount": 3_000_000}
-
-
-async def refused(awaitable):
-    with pytest.raises(DomainError) as caught:
-        await awaitable
-    return caught.value
 
 
 async def people(city, *posts):
@@ -74,10 +68,6 @@ async def decided(city):
         person = await city.holder(post)
         case = await person.act(await person.see(case_id), action)
     return case
-
-
-def states(case):
-    return [pb.StepState.Name(step.state).removeprefix("STEP_STATE_").lower() for step in case.steps]
 
 
 # --- one wins -----------------------------------------------------------------------------------
@@ -462,8 +452,12 @@ async def test_no_substitute_against_an_open_dissent(city):
     error = await refused(first.act(case, "substitute", step=case.steps[6]))
     assert (error.reason, error.metadata["why"]) == ("ACTION_NOT_ALLOWED", "dissent")
     await come_back(director, away)
-    case = await director.act(await director.see(case_id), "decide", "意見は確認した。予算措置のうえ執行する。")
+    case = await director.see(case_id)
+    error = await refused(director.act(case, "decide", "予算措置のうえ執行する。"))
+    assert (error.reason, error.metadata["opinions"]) == ("OPINIONS_NOT_WEIGHED", case.opinions[0])
+    case = await director.act(case, "decide", "意見は確認した。予算措置のうえ執行する。", acknowledged=case.opinions)
     assert case.state == "decided"
+    assert list(case.decisions[-1].acknowledged) == list(case.opinions), "the log shows that it was weighed"
 
 
 # --- ends ---------------------------------------------------------------------------------------
@@ -531,7 +525,7 @@ async def test_hold_keeps_the_step_with_its_holder(city):
 async def test_the_drafter_withdraws_until_the_decision(city):
     chief, drafter = await city.holder(CHIEF), await city.person(DRAFTER)
     case = await drafter.see(await city.circulating())
-    assert list(case.allowed_actions) == ["recall", "withdraw"]
+    assert list(case.allowed_actions) == ["recall", "withdraw", "replace", "circulate"]
     request = {"case_id": case.case_id, "expected_version": case.version}
     error = await refused(chief.call("WithdrawCase", request_id=clock.new_id(), **request))
     assert (error.kind.value, error.reason) == ("PERMISSION_DENIED", "NOT_PERMITTED")
@@ -559,7 +553,7 @@ async def test_the_last_actor_recalls_while_the_next_has_not_acted(city):
     assert states(answer.case)[:2] == ["active", "waiting"]
     assert not [i for i in (await deputy.inbox()).items if i.case_id == case_id]
     last = snapshot_of((await city.envelopes(case_id))[-1])
-    assert {lease.principal for lease in last.leases} == {f"post:{CHIEF}"}
+    assert {lease.principal for lease in last.leases} == {f"post:{CHIEF}", f"staff:{chief.staff_id}"}
     case = await chief.act(answer.case, "approve", "再確認しました。")
     assert [decision.action for decision in case.decisions] == ["approve", "recall", "approve"], "nothing is erased"
     case = await deputy.act(await deputy.see(case_id), "hold", "確認中")

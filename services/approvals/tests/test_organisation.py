@@ -12,15 +12,9 @@ from chassis.errors import DomainError
 from chassis.identity import Identity
 from kanketsu.approvals.v1 import approvals_service_pb2 as pb
 from services.approvals.organisation.domain import post_label
-from services.approvals.tests.conftest import TENANT
+from services.approvals.tests.conftest import TENANT, refused
 
 GATEWAY = Identity(staff_id="service:gateway", tenant=TENANT)
-
-
-async def refused(awaitable):
-    with pytest.raises(DomainError) as caught:
-        await awaitable
-    return caught.value
 
 
 async def resolve(city, login, identity=GATEWAY):

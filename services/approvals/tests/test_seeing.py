@@ -6,19 +6,12 @@ import psycopg
 import pytest
 
 from chassis import client, clock
-from chassis.errors import DomainError
 from chassis.identity import Identity
 from kanketsu.approvals.v1 import approvals_service_pb2 as pb
-from services.approvals.tests.conftest import DIGEST, snapshot_of
+from services.approvals.tests.conftest import DIGEST, refused, snapshot_of
 
 CHIEF, DEPUTY, HEAD = "P-040-03-03", "P-040-03-02", "P-040-03-01"
 DRAFTER = "S0072"
-
-
-async def refused(awaitable):
-    with pytest.raises(DomainError) as caught:
-        await awaitable
-    return caught.value
 
 
 async def contract(city):
