@@ -262,6 +262,18 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
         "Decider not absent",
         "A substitute may decide only while the decider is recorded as absent.",
     ),
+    ("approvals", "NO_SUBSTITUTE"): Sentence(
+        "代決できる人がいません",
+        "代決の順位に定められた人が、全員不在か空席です。決裁者の戻りを待つか、文書管理の担当に相談してください。",
+        "No substitute",
+        "Nobody on the decider's list of substitutes is there. Wait for the decider or ask the records office.",
+    ),
+    ("approvals", "OPINIONS_NOT_WEIGHED"): Sentence(
+        "不同意の意見があります",
+        "合議先の不同意の意見を読み、意見ごとに「読んで判断した」に印を付けてから、決裁してください。",
+        "Opinions not weighed",
+        "An opinion against it stands. Read each one and name it in acknowledged_opinions.",
+    ),
     # --- audit -----------------------------------------------------------------------------------
     ("audit", "NOT_PERMITTED"): Sentence(
         "監査ログは閲覧できません",
@@ -380,6 +392,7 @@ FIELD_PROBLEMS: Final[dict[str, tuple[str, str]]] = {
     "TOO_LONG": ("長すぎます。短くしてください。", "Too long."),
     "TOO_SHORT": ("短すぎます。", "Too short."),
     "TOO_MANY": ("数が多すぎます。減らしてください。", "Too many."),
+    "ALREADY_ON_ROUTE": ("回議の途中の職か、すでに選ばれている職です。", "On the route already, or named twice."),
     "TOO_EARLY": ("先にあるべき日より前です。日付を確かめてください。", "Earlier than it can be."),
     "IN_FUTURE": ("先の日付は入力できません。", "In the future."),
     "PAST": ("過ぎた日時は指定できません。", "In the past."),

@@ -366,6 +366,9 @@ def step(message: approvals.Step) -> View:
         }
         if message.acted_for_staff_id
         else None,
+        "asked_post_id": message.asked_post_id or None,
+        "asked_post_title": message.asked_post_title or None,
+        "send_back_targets": list(message.send_back_targets),
         "allowed_actions": list(message.allowed_actions),
     }
 
@@ -386,6 +389,8 @@ def decision(message: approvals.Decision) -> View:
         "acted_at": moment(message, "acted_at"),
         "version_digest": message.version_digest,
         "access_record": message.access_record or None,
+        "acknowledged_opinions": list(message.acknowledged),
+        "carried_from": message.carried_from or None,
     }
 
 
@@ -410,6 +415,7 @@ def case(message: approvals.Case) -> View:
         "rule_id": message.rule_id,
         "basis": message.basis,
         "reason": message.reason or None,
+        "opinions": list(message.opinions),
         "allowed_actions": list(message.allowed_actions),
         "version": message.version,
     }

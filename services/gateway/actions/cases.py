@@ -1,4 +1,4 @@
-"""回議・決裁: what waits, a case, acting on a step, recall, withdraw."""
+"""回議・決裁: what waits, a case, acting on a step, and the acts on the case itself."""
 
 from __future__ import annotations
 
@@ -73,6 +73,8 @@ async def act(
     version_digest: str,
     read_receipt: str,
     request_id: str,
+    acknowledged: Sequence[str] = (),
+    target_step_id: str = "",
 ) -> Answer:
     """One act of the caller on one step, from the acting post; the body is the new case (AP-31, AP-32)."""
     rpc = clients.approvals.rpc
@@ -86,6 +88,8 @@ async def act(
         read_receipt=read_receipt,
         expected_version=version,
         post_id=caller.identity.acting_post,
+        acknowledged=acknowledged,
+        target_step_id=target_step_id,
     )
     answer = await clients.approvals.ask(rpc.ActOnStep, request, caller)
     return Answer(views.case(answer.case))
@@ -106,4 +110,44 @@ async def withdraw(
     rpc = clients.approvals.rpc
     request = pb.WithdrawCaseRequest(request_id=request_id, case_id=case_id, expected_version=version, comment=comment)
     answer = await clients.approvals.ask(rpc.WithdrawCase, request, caller)
+    return Answer(views.case(answer.case))
+
+
+async def replace(
+    clients: Clients, caller: Caller, case_id: str, version: int, comment: str, request_id: str
+) -> Answer:
+    """差替え: the document comes back to its drafter to be revised (AP-30)."""
+    rpc = clients.approvals.rpc
+    request = pb.ReplaceVersionRequest(
+        request_id=request_id, case_id=case_id, expected_version=version, comment=comment
+    )
+    answer = await clients.approvals.ask(rpc.ReplaceVersion, request, caller)
+    return Answer(views.case(answer.case))
+
+
+async def circulate(
+    clients: Clients,
+    caller: Caller,
+    case_id: str,
+    version: int,
+    post_ids: Sequence[str],
+    comment: str,
+    request_id: str,
+) -> Answer:
+    """供覧 to more posts (AP-10, AC-12)."""
+    rpc = clients.approvals.rpc
+    request = pb.CirculateCaseRequest(
+        request_id=request_id, case_id=case_id, expected_version=version, comment=comment, post_ids=post_ids
+    )
+    answer = await clients.approvals.ask(rpc.CirculateCase, request, caller)
+    return Answer(views.case(answer.case))
+
+
+async def ask_substitute(
+    clients: Clients, caller: Caller, case_id: str, version: int, comment: str, request_id: str
+) -> Answer:
+    """代決依頼, while the decider is away (AP-17)."""
+    rpc = clients.approvals.rpc
+    request = pb.AskSubstituteRequest(request_id=request_id, case_id=case_id, expected_version=version, comment=comment)
+    answer = await clients.approvals.ask(rpc.AskSubstitute, request, caller)
     return Answer(views.case(answer.case))

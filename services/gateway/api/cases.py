@@ -80,6 +80,8 @@ async def act(
         version_digest=body.version_digest,
         read_receipt=body.read_receipt,
         request_id=request_id,
+        acknowledged=body.acknowledged_opinions,
+        target_step_id=body.target_step_id or "",
     )
     return reply(answer)
 
@@ -114,3 +116,58 @@ async def withdraw(
     """By the drafter, before the decision."""
     comment = body.comment if body is not None else ""
     return reply(await cases.withdraw(clients_of(request), caller, case_id, version, comment, request_id))
+
+
+@router.post(
+    "/cases/{case_id}/replace",
+    summary="差替え: take back to replace the version",
+    responses=answers(200, shapes.Case, *CHANGES, etag=True),
+)
+async def replace(
+    request: Request,
+    case_id: inputs.Id,
+    caller: SignedIn,
+    version: ExpectedVersion,
+    request_id: RequestId,
+    body: inputs.CommentIn,
+) -> Response:
+    """By the drafter, with a reason, before the decision. Revise the document, then submit with `replacement`."""
+    return reply(await cases.replace(clients_of(request), caller, case_id, version, body.comment, request_id))
+
+
+@router.post(
+    "/cases/{case_id}/circulate",
+    summary="供覧: show it to more posts",
+    responses=answers(200, shapes.Case, *CHANGES, etag=True),
+)
+async def circulate(
+    request: Request,
+    case_id: inputs.Id,
+    caller: SignedIn,
+    version: ExpectedVersion,
+    request_id: RequestId,
+    body: inputs.CirculateIn,
+) -> Response:
+    """By the drafter or whom the case waits for; outside the department by a 所属長 only."""
+    answer = await cases.circulate(
+        clients_of(request), caller, case_id, version, body.post_ids, body.comment, request_id
+    )
+    return reply(answer)
+
+
+@router.post(
+    "/cases/{case_id}/ask-substitute",
+    summary="代決依頼: ask the substitute",
+    responses=answers(200, shapes.Case, *CHANGES, etag=True),
+)
+async def ask_substitute(
+    request: Request,
+    case_id: inputs.Id,
+    caller: SignedIn,
+    version: ExpectedVersion,
+    request_id: RequestId,
+    body: inputs.CommentIn | None = None,
+) -> Response:
+    """By the drafter while the decider is recorded as absent; the first substitute who is there sees the case then."""
+    comment = body.comment if body is not None else ""
+    return reply(await cases.ask_substitute(clients_of(request), caller, case_id, version, comment, request_id))

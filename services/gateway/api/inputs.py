@@ -199,6 +199,7 @@ class ActIn(Body):
     action: Literal[
         "approve",
         "decide",
+        "decide_conditionally",
         "concur",
         "dissent",
         "hold",
@@ -207,15 +208,28 @@ class ActIn(Body):
         "pull_up",
         "substitute",
         "post_view",
+        "restart",
+        "confirm",
     ]
     comment: LongText = ""
     # Of the version that was read; the service says what is wrong with them.
     version_digest: Annotated[Text, Field(max_length=128)] = ""
     read_receipt: Annotated[Text, Field(max_length=8_192)] = ""
+    acknowledged_opinions: Annotated[list[Code], Field(max_length=40)] = Field(
+        default=[], description="decision_id of each 不同意 in `opinions` of the case that the decider has weighed."
+    )
+    target_step_id: Code | None = Field(default=None, description="Of send_back: an earlier step; null is the drafter.")
+
+
+class CirculateIn(Body):
+    """供覧先."""
+
+    post_ids: Annotated[list[Code], Field(min_length=1, max_length=40)]
+    comment: LongText = ""
 
 
 class CommentIn(Body):
-    """引戻し, 取下げ."""
+    """引戻し, 取下げ, 差替え, 代決依頼."""
 
     comment: LongText = ""
 

@@ -379,6 +379,9 @@ class Step(Shape):
     basis: str
     post_view: bool
     acted_for: ActedFor | None
+    asked_post_id: str | None = Field(description="The substitute that was asked for 代決.")
+    asked_post_title: str | None
+    send_back_targets: list[str] = Field(description="step_ids that a 差戻し may go to besides the drafter.")
     allowed_actions: list[str]
 
 
@@ -396,6 +399,8 @@ class Decision(Shape):
     acted_at: str | None
     version_digest: str
     access_record: str | None
+    acknowledged_opinions: list[str]
+    carried_from: str | None = Field(description="The act on the version before a minor 差替え that still counts.")
 
 
 class Case(Shape):
@@ -419,6 +424,7 @@ class Case(Shape):
     rule_id: str
     basis: str
     reason: str | None
+    opinions: list[str] = Field(description="decision_id of each 不同意 that stands: a decision acknowledges them all.")
     allowed_actions: list[str]
     version: int
 

@@ -1,14 +1,22 @@
-"""回議・決裁 from a page: act on a step, recall, withdraw. A refusal is told on the document, opened anew."""
+"""回議・決裁 from a page: act on a step, and the acts on the case itself.
+
+A refusal is told on the document, opened anew, or on the form that it answers.
+"""
 
 from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from chassis.errors import DomainError
-from services.gateway.actions import cases
+from services.gateway.actions import cases, organisation
+from services.gateway.actions import documents as documents_of
+from services.gateway.actions.answer import Answer
 from services.gateway.errors import Refusal
-from services.gateway.pages import documents
+from services.gateway.pages import choices, documents
 from services.gateway.pages.desk import AtDesk, Desk, absorb
 from services.gateway.pages.forms import Form
 
@@ -36,6 +44,8 @@ async def act(desk: AtDesk, case_id: str, step_id: str) -> Response:
             version_digest=form.text("version_digest"),
             read_receipt=form.text("read_receipt"),
             request_id=form.text("request_key"),
+            acknowledged=form.all_of("acknowledged"),
+            target_step_id=form.text("target") if action == "send_back" else "",
         )
     except (DomainError, Refusal) as error:
         return await _refused(desk, form, error)
@@ -45,23 +55,107 @@ async def act(desk: AtDesk, case_id: str, step_id: str) -> Response:
 @router.post("/cases/{case_id}/recall")
 async def recall(desk: AtDesk, case_id: str) -> Response:
     """引戻し, while the next has not acted."""
-    form = await desk.form()
-    try:
-        await cases.recall(desk.clients, desk.caller, case_id, _case_version(form), "", form.text("request_key"))
-    except (DomainError, Refusal) as error:
-        return await _refused(desk, form, error)
-    return desk.go(f"/documents/{form.text('document_id')}", done="recall")
+    return await _on_case(desk, case_id, cases.recall, "recall")
 
 
 @router.post("/cases/{case_id}/withdraw")
 async def withdraw(desk: AtDesk, case_id: str) -> Response:
     """取下げ by the drafter, before the decision."""
+    return await _on_case(desk, case_id, cases.withdraw, "withdraw")
+
+
+@router.post("/cases/{case_id}/ask_substitute")
+async def ask_substitute(desk: AtDesk, case_id: str) -> Response:
+    """代決依頼 by the drafter, while the decider is away (AP-17)."""
+    return await _on_case(desk, case_id, cases.ask_substitute, "ask_substitute")
+
+
+async def _on_case(desk: Desk, case_id: str, action: Callable[..., Awaitable[Answer]], done: str) -> Response:
+    """An act on the case that needs no more than a button."""
     form = await desk.form()
     try:
-        await cases.withdraw(desk.clients, desk.caller, case_id, _case_version(form), "", form.text("request_key"))
+        await action(desk.clients, desk.caller, case_id, _case_version(form), "", form.text("request_key"))
     except (DomainError, Refusal) as error:
         return await _refused(desk, form, error)
-    return desk.go(f"/documents/{form.text('document_id')}", done="withdraw")
+    return desk.go(f"/documents/{form.text('document_id')}", done=done)
+
+
+@router.get("/documents/{document_id}/replace")
+async def replacement(desk: AtDesk, document_id: str) -> Response:
+    """The form of 差替え: why."""
+    return await _draw_replacement(desk, document_id, Form())
+
+
+@router.post("/documents/{document_id}/replace")
+async def replace(desk: AtDesk, document_id: str) -> Response:
+    """差替え: the document comes back to its drafter (AP-30)."""
+    form = await desk.form()
+    comment = form.required("comment", "差し替える理由を入力してください。")
+    status = 422
+    if not form.errors:
+        version, key = _case_version(form), form.text("request_key")
+        try:
+            await cases.replace(desk.clients, desk.caller, form.text("case_id"), version, comment, key)
+            return desk.go(f"/documents/{document_id}", done="replace")
+        except (DomainError, Refusal) as error:
+            status = absorb(form, error, denials=True)
+    return await _draw_replacement(desk, document_id, form, status)
+
+
+async def _draw_replacement(desk: Desk, document_id: str, form: Form, status: int = 200) -> Response:
+    document = (await documents_of.read(desk.clients, desk.caller, document_id)).body
+    case = await documents.case_of(desk, document)
+    return desk.draw("replace", "search", status=status, document=document, case=case, form=form)
+
+
+@router.get("/documents/{document_id}/circulate")
+async def circulation(desk: AtDesk, document_id: str, unit: str = "") -> Response:
+    """The form of 供覧: which posts, of the department or of a chosen unit."""
+    return await _draw_circulation(desk, document_id, unit, Form())
+
+
+@router.post("/documents/{document_id}/circulate")
+async def circulate(desk: AtDesk, document_id: str) -> Response:
+    """供覧 to more posts (AP-10, AC-12)."""
+    form = await desk.form()
+    posts = form.all_of("post_ids")
+    if not posts:
+        form.errors["post_ids"] = "供覧先の職を選んでください。"
+    status = 422
+    if not form.errors:
+        version, key, comment = _case_version(form), form.text("request_key"), form.text("comment")
+        try:
+            await cases.circulate(desk.clients, desk.caller, form.text("case_id"), version, posts, comment, key)
+            return desk.go(f"/documents/{document_id}", done="circulate")
+        except (DomainError, Refusal) as error:
+            status = absorb(form, error, denials=True)
+    return await _draw_circulation(desk, document_id, form.text("unit"), form, status)
+
+
+async def _draw_circulation(desk: Desk, document_id: str, unit: str, form: Form, status: int = 200) -> Response:
+    document = (await documents_of.read(desk.clients, desk.caller, document_id)).body
+    case, units, posts = await asyncio.gather(
+        documents.case_of(desk, document),
+        organisation.units(desk.clients, desk.caller),
+        organisation.posts(desk.clients, desk.caller, unit_id=unit),
+    )
+    taken = {step["post_id"] for step in case["steps"]} if case is not None else set()
+    near = choices.units_near(units.body["items"], unit or document["unit_id"], only=bool(unit))
+    free = [one for one in posts.body["items"] if one["post_id"] not in taken and one["holder_staff_ids"]]
+    holders = [f"staff:{staff_id}" for one in free if one["unit_id"] in near for staff_id in one["holder_staff_ids"]]
+    names = await organisation.names(desk.clients, desk.caller, holders)
+    return desk.draw(
+        "circulate",
+        "search",
+        status=status,
+        document=document,
+        case=case,
+        form=form,
+        unit=unit,
+        unit_choices=[(one["unit_id"], one["name"]) for one in units.body["items"]],
+        post_groups=choices.posts(free, near, names),
+        chosen=form.all_of("post_ids"),
+    )
 
 
 async def _refused(desk: Desk, form: Form, error: DomainError | Refusal) -> Response:

@@ -50,6 +50,27 @@ def staff(items: Iterable[View]) -> Choices:
     ]
 
 
+def units_near(items: Iterable[View], unit_id: str, *, only: bool = False) -> dict[str, str]:
+    """Names by id of the unit and, unless `only` it is wanted, of its parent and what stands beside it."""
+    listed = list(items)
+    parent = next((one["parent_id"] for one in listed if one["unit_id"] == unit_id), None)
+    return {
+        one["unit_id"]: one["name"]
+        for one in listed
+        if one["unit_id"] == unit_id or (not only and parent and parent in (one["unit_id"], one["parent_id"]))
+    }
+
+
+def posts(items: Iterable[View], units: dict[str, str], names: dict[str, str]) -> Groups:
+    """Held posts of these units, by unit, with who holds them."""
+    groups: dict[str, Choices] = {name: [] for name in units.values()}
+    for one in items:
+        if one["unit_id"] in units:
+            holders = "・".join(names[f"staff:{staff_id}"] for staff_id in one["holder_staff_ids"])
+            groups[units[one["unit_id"]]].append((one["post_id"], f"{one['title']}　{holders}"))
+    return [(name, members) for name, members in groups.items() if members]
+
+
 def years(today: date, *, before: int = 8, after: int = 1) -> list[tuple[int, str]]:
     """Fiscal years around today, the current one first among equals of a select (UI-08)."""
     current = wareki.fiscal_year(today)

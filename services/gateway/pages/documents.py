@@ -42,7 +42,7 @@ async def draw(desk: Desk, document_id: str, form: Form, status: int = 200) -> R
             desk.caller,
             [f"unit:{document['unit_id']}", *(f"staff:{staff_id}" for staff_id in people if staff_id)],
         ),
-        _case(desk, document),
+        case_of(desk, document),
     )
     return desk.draw(
         "document",
@@ -92,7 +92,7 @@ async def history(desk: AtDesk, document_id: str, cursor: str = "") -> Response:
         documents.history(desk.clients, desk.caller, document_id, cursor=cursor),
     )
     accesses = answer.body["accesses"]
-    events = sheet.course(answer.body["items"], await _case(desk, document.body))
+    events = sheet.course(answer.body["items"], await case_of(desk, document.body))
     names = await actor_names(desk, [*events, *(one["actor"] for one in accesses or ())])
     return desk.draw(
         "history",
@@ -221,7 +221,7 @@ def actor_labels(actor: View, names: dict[str, str]) -> View:
     }
 
 
-async def _case(desk: Desk, document: View) -> View | None:
+async def case_of(desk: Desk, document: View) -> View | None:
     """The latest case. None before circulation, and for the moment until approvals has opened it."""
     if not document["case_id"]:
         return None
@@ -257,7 +257,9 @@ def _viewer(one: View, names: dict[str, str]) -> View:
 
 
 async def _draw_enforcement(desk: Desk, document: View, form: Form, status: int = 200) -> Response:
-    staff = await organisation.staff(desk.clients, desk.caller, unit_id=document["unit_id"])
+    staff, case = await asyncio.gather(
+        organisation.staff(desk.clients, desk.caller, unit_id=document["unit_id"]), case_of(desk, document)
+    )
     return desk.draw(
         "enforce",
         "search",
@@ -265,13 +267,14 @@ async def _draw_enforcement(desk: Desk, document: View, form: Form, status: int 
         document=document,
         form=form,
         staff_choices=choices.staff(staff.body["items"]),
+        conditions=sheet.conditions(case),
     )
 
 
 async def _draw_completion(desk: Desk, document: View, form: Form, status: int = 200) -> Response:
     folders, case = await asyncio.gather(
         filing.folders(desk.clients, desk.caller, class_code=document["class_code"] or ""),
-        _case(desk, document),
+        case_of(desk, document),
     )
     waiting = [
         f"{step['unit_name']}　{step['post_title']}"

@@ -20,10 +20,10 @@ _SEALED: Final = frozenset(
 _WAITING_FOR_SOMEBODY: Final = frozenset({"active", "held"})
 # In the order in which the form offers them; the first one present is the main button.
 _ORDER: Final = (
-    *("decide", "substitute", "approve", "concur", "post_view", "pull_up"),
-    *("dissent", "send_back", "hold", "reject"),
+    *("decide", "substitute", "approve", "concur", "post_view", "confirm", "pull_up"),
+    *("decide_conditionally", "dissent", "send_back", "hold", "restart", "reject"),
 )
-_MAIN: Final = frozenset({"decide", "approve", "concur", "post_view", "substitute", "pull_up"})
+_MAIN: Final = frozenset({"decide", "approve", "concur", "post_view", "confirm", "substitute", "pull_up"})
 # Done on somebody else's step, so offered only when no step of one's own waits.
 _FOR_OTHERS: Final = frozenset({"pull_up", "substitute"})
 _LABELS: Final[Mapping[str, str]] = {
@@ -33,9 +33,12 @@ _LABELS: Final[Mapping[str, str]] = {
     "post_view": "後閲する",
     "substitute": "代決する",
     "pull_up": "引き上げて処理する",
+    "confirm": "確認した",
+    "decide_conditionally": "条件を付けて決裁",
+    "restart": "最初から回議",
 }
 # Acts that the document's own events tell as well.
-_TOLD_BY_THE_DOCUMENT: Final = frozenset({"decide", "substitute", "send_back", "reject", "withdraw"})
+_TOLD_BY_THE_DOCUMENT: Final = frozenset({"decide", "substitute", "reject", "withdraw"})
 # Identifiers in the detail of an event that people know.
 _DETAILS: Final[Mapping[str, str]] = {
     "draft_number": "起案番号",
@@ -50,6 +53,7 @@ _DAYS: Final = frozenset({"enforced_on", "completed_on", "retention_until"})
 _CASE_ACTIONS: Final[Mapping[str, tuple[str, str]]] = {
     "recall": ("引き戻す", "次の人が処理するまでの間、自分の処理を取り消せます。"),
     "withdraw": ("取り下げる", "決裁までの間、起案者が案件を取り下げられます。起案番号は再び使われません。"),
+    "ask_substitute": ("代決を依頼する", "決裁者が不在です。代決の順位にある人に、この案件を見せて依頼します。"),
 }
 
 
@@ -58,10 +62,14 @@ def seats(document: View, case: View | None, drafter_name: str) -> list[View]:
     if case is None:
         return []
     drafter = _seat("起案者", drafter_name, stamp="起案", acted_at=document["submitted_at"] or case["opened_at"])
-    return [drafter, *(_step_seat(step) for step in case["steps"] if step["kind"] != "inform")]
+    conditional = {one["step_id"] for one in case["decisions"] if one["action"] == "decide_conditionally"}
+    return [
+        drafter,
+        *(_step_seat(step, step["step_id"] in conditional) for step in case["steps"] if step["kind"] != "inform"),
+    ]
 
 
-def _step_seat(step: View) -> View:
+def _step_seat(step: View, conditional: bool) -> View:
     kind = vocabulary.STEP_KINDS[step["kind"]] if step["kind"] in ("concur", "review") else ""
     title = f"{step['post_title']}（{kind}）" if kind else step["post_title"]
     foreign = kind and step["unit_name"] and step["unit_name"] not in step["post_title"]
@@ -70,7 +78,7 @@ def _step_seat(step: View) -> View:
     return _seat(
         f"{step['unit_name']}\n{title}" if foreign else title,
         "" if state == "struck" else step["staff_name"] or "",
-        stamp=word if state in _SEALED else "",
+        stamp=("条件付決裁" if conditional else word) if state in _SEALED else "",
         word="" if state in ("waiting", "struck") else word,
         acted_at=step["acted_at"],
         mark="代" if state == "substituted" else "後閲" if step["post_view"] and state != "postviewed" else "",
@@ -106,7 +114,16 @@ def opinions(case: View | None) -> list[View]:
     """Every act that said something, oldest first; a bare approval is seen in its seat."""
     if case is None:
         return []
-    return [one for one in case["decisions"] if one["comment"] or one["action"] in vocabulary.ACTIONS_WITH_REASON]
+    return [
+        one
+        for one in case["decisions"]
+        if one["comment"] or one["carried_from"] or one["action"] in vocabulary.ACTIONS_WITH_REASON
+    ]
+
+
+def conditions(case: View | None) -> list[View]:
+    """The condition of a 条件付決裁, which 施行 has to follow (AP-22)."""
+    return [one for one in case["decisions"] if one["action"] == "decide_conditionally"] if case is not None else []
 
 
 def my_step(case: View | None) -> View | None:
@@ -114,7 +131,7 @@ def my_step(case: View | None) -> View | None:
     if case is None:
         return None
     mine = [step for step in case["steps"] if step["allowed_actions"]]
-    mine.sort(key=lambda step: set(step["allowed_actions"]) <= _FOR_OTHERS)
+    mine.sort(key=lambda step: (set(step["allowed_actions"]) <= _FOR_OTHERS, step["kind"] == "inform"))
     if not mine:
         return None
     step = mine[0]
@@ -128,6 +145,14 @@ def my_step(case: View | None) -> View | None:
         "unit_name": step["unit_name"],
         "for_other": set(allowed) <= _FOR_OTHERS,
         "decides": bool({"decide", "substitute"} & set(allowed)),
+        "opinions": [one for one in case["decisions"] if one["decision_id"] in case["opinions"]]
+        if "decide" in allowed
+        else [],
+        "send_back_targets": [
+            (one["step_id"], f"{one['unit_name']}　{one['post_title']}　{one['staff_name']}")
+            for one in case["steps"]
+            if one["step_id"] in step["send_back_targets"]
+        ],
         "comment_hint": f"{'・'.join(reasons)}のときは必ず書いてください。" if reasons else None,
         "actions": [
             {
@@ -161,11 +186,16 @@ def now(document: View, case: View | None, *, is_drafter: bool, is_member: bool)
     return {
         "sentence": _sentence(document, case, [holder["post_title"] for holder in holders]),
         "holders": holders if state == "circulating" else [],
-        "links": _links(document, is_drafter=is_drafter, is_member=is_member),
+        "links": _links(document, is_drafter=is_drafter, is_member=is_member)
+        + _case_links(document, case, is_drafter=is_drafter),
         "case_actions": [
             {"name": name, "label": _CASE_ACTIONS[name][0], "hint": _CASE_ACTIONS[name][1]}
             for name in (case["allowed_actions"] if case is not None else ())
+            if name in _CASE_ACTIONS
         ],
+        "asked": next((step["asked_post_title"] for step in case["steps"] if step["asked_post_title"]), None)
+        if case is not None and case["state"] == "circulating"
+        else None,
         "deletable": is_drafter and state == "drafting" and document["draft_number"] is None,
     }
 
@@ -176,8 +206,8 @@ def _sentence(document: View, case: View | None, titles: Sequence[str]) -> str:
         return f"{'・'.join(titles)}の処理を待っています。"
     if state == "circulating" and case is not None and case["state"] == "decided":
         return "決裁されました。内容を固定しています。"
-    if state == "sent_back" and case is not None and case["reason"] == "recalled":
-        return "引き戻しました。直してから、もう一度回議を始めます。"
+    if state == "sent_back" and case is not None and case["reason"] in ("recalled", "replacing"):
+        return "手元に戻しました。直してから、もう一度回議を始めます。"
     sends = document["enforcement"]["required"]
     sentences = {
         "drafting": "下書きです。回議を始めるまで、起案者だけに見えます。",
@@ -214,6 +244,18 @@ def _links(document: View, *, is_drafter: bool, is_member: bool) -> list[View]:
     ]
 
 
+def _case_links(document: View, case: View | None, *, is_drafter: bool) -> list[View]:
+    """Acts on the case that need a form of their own. While nobody has acted, 引戻し does what 差替え would."""
+    allowed = set(case["allowed_actions"]) if case is not None else set()
+    base = f"/documents/{document['document_id']}"
+    links = []
+    if "replace" in allowed and not (is_drafter and "recall" in allowed):
+        links.append(_link("差し替える", f"{base}/replace", "outline"))
+    if "circulate" in allowed:
+        links.append(_link("供覧先を追加する", f"{base}/circulate", "outline"))
+    return links
+
+
 def _link(label: str, href: str, kind: str) -> View:
     return {"label": label, "href": href, "type": kind}
 
@@ -222,7 +264,8 @@ def course(events: Iterable[View], case: View | None) -> list[View]:
     """What happened to the document, oldest first: its own events and the acts on its latest case (LC-11)."""
     rows = [one | {"detail_text": _detail(one["detail"])} for one in events]
     for act in case["decisions"] if case is not None else ():
-        if act["action"] in _TOLD_BY_THE_DOCUMENT:
+        ended = case is not None and act["action"] == "send_back" and act["step_id"] == case["reason"]
+        if ended or act["action"] in _TOLD_BY_THE_DOCUMENT:
             continue
         rows.append(
             {

@@ -53,6 +53,7 @@ ACTIONS: Final[dict[str, str]] = {
     "submit": "回議開始",
     "approve": "承認",
     "decide": "決裁",
+    "decide_conditionally": "条件付決裁",
     "substitute": "代決",
     "concur": "同意",
     "dissent": "不同意",
@@ -63,10 +64,15 @@ ACTIONS: Final[dict[str, str]] = {
     "recall": "引戻し",
     "withdraw": "取下げ",
     "post_view": "後閲",
+    "restart": "回議のやり直し",
+    "confirm": "供覧",
+    "replace": "差替え",
+    "circulate": "供覧先の追加",
+    "ask_substitute": "代決依頼",
 }
 
 # Acts that need a reason or an opinion before they are accepted.
-ACTIONS_WITH_REASON: Final = frozenset({"send_back", "reject", "hold", "dissent"})
+ACTIONS_WITH_REASON: Final = frozenset({"send_back", "reject", "hold", "dissent", "decide_conditionally", "restart"})
 
 INBOX_KINDS: Final[dict[str, str]] = {
     "decision": "回議",
@@ -357,6 +363,12 @@ NOTICES: Final[dict[str, dict[str, str]]] = {
         "submitted": "回議を開始しました。",
         "approve": "承認を登録しました。",
         "decide": "決裁を登録しました。",
+        "decide_conditionally": "条件付決裁を登録しました。",
+        "restart": "回議を最初からやり直します。",
+        "confirm": "供覧の確認を登録しました。",
+        "replace": "差替えのため、手元に戻しました。内容を直して、もう一度回議を始めてください。",
+        "circulate": "供覧先を追加しました。",
+        "ask_substitute": "代決を依頼しました。",
         "substitute": "代決を登録しました。",
         "concur": "同意を登録しました。",
         "dissent": "不同意を登録しました。",
@@ -417,6 +429,9 @@ FIELDS: Final[dict[str, str]] = {
     "collated_by": "照合者",
     "completed_on": "完結日",
     "text": "追記の内容",
+    "post_ids": "供覧先",
+    "acknowledged": "不同意の意見",
+    "target": "差戻し先",
     "file_name": "ファイル名",
     "from": "不在になる日",
     "to": "不在の最後の日",

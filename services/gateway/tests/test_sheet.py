@@ -22,6 +22,8 @@ def step(kind: str, state: str, **more: Any) -> dict[str, Any]:
         "activated_at": "2026-11-20T09:00:00+09:00",
         "acted_at": None,
         "post_view": False,
+        "asked_post_title": None,
+        "send_back_targets": [],
         "allowed_actions": [],
     } | more
 
@@ -33,6 +35,7 @@ def case(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
         "opened_at": "2026-11-18T09:20:00+09:00",
         "steps": list(steps),
         "decisions": [],
+        "opinions": [],
         "allowed_actions": [],
         "reason": None,
     } | more
