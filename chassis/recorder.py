@@ -135,20 +135,24 @@ class Recorder:
             raise not_recorded() from None
 
     async def run(self) -> None:
-        """Until cancelled: open the epoch, commit batches, beat when there was nothing to commit."""
-        opened, began = False, 0.0
+        """Until cancelled: open the epoch, commit batches, beat whether there was something to commit or not."""
+        opened, began, next_beat = False, 0.0, 0.0
         while True:
             await asyncio.sleep(max(0.0, began + COMMIT_EVERY_SECONDS - time.monotonic()))
             batch: list[tuple[envelope_pb2.AccessRecord, asyncio.Future[str]]] = []
-            if not opened:
-                batch.append((self._own("epoch.open"), asyncio.get_running_loop().create_future()))
-            else:
+            own = "epoch.heartbeat" if opened else "epoch.open"
+            if opened and (pause := next_beat - time.monotonic()) > 0:
                 try:
-                    async with asyncio.timeout(self._heartbeat):
+                    async with asyncio.timeout(pause):
                         batch.append(await self._queue.get())
+                    own = ""
                 except TimeoutError:
-                    batch.append((self._own("epoch.heartbeat"), asyncio.get_running_loop().create_future()))
+                    pass
             began = time.monotonic()
+            if own:
+                # First in its batch: the chain value that it states is the one before the batch.
+                batch.append((self._own(own), asyncio.get_running_loop().create_future()))
+                next_beat = began + self._heartbeat
             while len(batch) < MAX_BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
             # Who gave up waiting got a refusal: nothing was served, so nothing is recorded.

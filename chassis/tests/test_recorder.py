@@ -184,6 +184,30 @@ async def test_an_idle_process_is_not_taken_for_a_crashed_one(pool):
     assert [record.action for record in (await stored(pool)).values()][2:] == ["epoch.heartbeat"] * 3
 
 
+async def test_a_busy_process_beats_too_and_states_the_chain_of_what_it_has_written():
+    """Or nobody could compare what it sent until it ends."""
+    written: list[envelope_pb2.AccessRecord] = []
+
+    class Memory:
+        async def write(self, batch):
+            written.extend(batch.records)
+            return batch.chain
+
+    records = Recorder("documents", "documents-1", Memory(), recover_after=0.3)
+    task = asyncio.create_task(records.run())
+    async with asyncio.timeout(20):
+        while sum(one.action == "epoch.heartbeat" for one in written) < 3:
+            await records.record(VIEW)
+    task.cancel()
+    await asyncio.wait([task])
+    chain = ""
+    for number, record in enumerate(written, start=1):
+        assert record.seq == number
+        if record.action.startswith("epoch."):
+            assert dict(record.detail) == {"last_seq": str(number - 1), "chain": chain}
+        chain = recorder.chain_after(chain, record)
+
+
 async def test_a_closed_epoch_says_how_many_there_were(pool):
     async with running(pool) as records:
         await records.record(VIEW)
