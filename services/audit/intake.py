@@ -35,6 +35,8 @@ def _leaf_of_record(batch: envelope_pb2.AccessRecordBatch, record: envelope_pb2.
     if record.seq < 1:
         raise EntryError(f"seq: {record.seq}")
     actor, detail = record.actor, dict(record.detail)
+    # An empty one stays where it is: from the leaf the record must be made again (`record_of`).
+    purpose = detail.pop("purpose") if detail.get("purpose") else ""
     return Leaf(
         event_id=record.event_id,
         time=_time(record.occurred_at),
@@ -51,7 +53,7 @@ def _leaf_of_record(batch: envelope_pb2.AccessRecordBatch, record: envelope_pb2.
         object_type=record.object_type,
         object_id=record.object_id,
         version_digest=record.version_digest,
-        purpose=detail.pop("purpose", ""),
+        purpose=purpose,
         outcome=outcome,
         reason=record.reason,
         query_digest=record.query_digest,
@@ -59,6 +61,37 @@ def _leaf_of_record(batch: envelope_pb2.AccessRecordBatch, record: envelope_pb2.
         result_digest=record.result_digest,
         trace_id=record.trace_id,
         detail=detail,
+    )
+
+
+_OUTCOME_OF = {name: number for number, name in OUTCOMES.items()}
+
+
+def record_of(leaf: Leaf) -> envelope_pb2.AccessRecord:
+    """The record that an access record's leaf was made from, as the source wrote it: its bytes lead to the source's chain
+    value."""
+    return envelope_pb2.AccessRecord(
+        seq=leaf.seq,
+        event_id=leaf.event_id,
+        occurred_at=recorder.timestamp(leaf.time),
+        actor=envelope_pb2.Actor(
+            staff_id=leaf.staff_id,
+            post_id=leaf.post_id,
+            unit_id=leaf.unit_id,
+            terminal=leaf.terminal,
+            session_id=leaf.session_id,
+        ),
+        action=leaf.action,
+        object_type=leaf.object_type,
+        object_id=leaf.object_id,
+        version_digest=leaf.version_digest,
+        outcome=_OUTCOME_OF[leaf.outcome],
+        reason=leaf.reason,
+        query_digest=leaf.query_digest,
+        result_count=leaf.result_count,
+        result_digest=leaf.result_digest,
+        trace_id=leaf.trace_id,
+        detail={**leaf.detail, **({"purpose": leaf.purpose} if leaf.purpose else {})},
     )
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from psycopg.rows import class_row
 
 from chassis.db import Connection
+from services.audit.completeness.chains import Chain
 from services.audit.completeness.domain import Alarm, Commitment, Count
 
 # Rows looked at in one round: beyond this many alarms of a kind nobody reads them one by one.
@@ -104,6 +105,46 @@ async def overdue_sources(conn: Connection, before: dt.datetime) -> list[Alarm]:
         (before, MOST),
     )
     return [Alarm("source.overdue", subject) for (subject,) in await cursor.fetchall()]
+
+
+# --- chains of sources -------------------------------------------------------------------------------------------
+
+
+async def to_follow(conn: Connection) -> list[str]:
+    """Epochs with records that were not compared with the chain yet, none of which is missing. Who is heard no more
+    comes first."""
+    cursor = await conn.execute(
+        "SELECT epoch::text FROM sources WHERE chained_seq < last_seq AND seen = last_seq ORDER BY last_seen_at LIMIT %s",
+        (MOST,),
+    )
+    return [epoch for (epoch,) in await cursor.fetchall()]
+
+
+async def chain_of(conn: Connection, epoch: str) -> tuple[str, Chain]:
+    """The source's name, and how far its chain was followed."""
+    cursor = await conn.execute(
+        "SELECT service || '.' || instance || '/' || epoch, chained_seq, chained, vouched_seq FROM sources"
+        " WHERE epoch = %s",
+        (epoch,),
+    )
+    [(name, *chain)] = await cursor.fetchall()
+    return name, Chain(*chain)
+
+
+async def records_after(conn: Connection, epoch: str, seq: int, limit: int) -> list[bytes]:
+    """The leaves of a source's records that follow this number."""
+    cursor = await conn.execute(
+        "SELECT leaf FROM entries WHERE epoch = %s AND seq > %s ORDER BY seq LIMIT %s", (epoch, seq, limit)
+    )
+    return [leaf for (leaf,) in await cursor.fetchall()]
+
+
+async def save_chain(conn: Connection, epoch: str, chain: Chain) -> None:
+    """What was compared is not compared again."""
+    await conn.execute(
+        "UPDATE sources SET chained_seq = %s, chained = %s, vouched_seq = %s WHERE epoch = %s",
+        (chain.seq, chain.value, chain.vouched, epoch),
+    )
 
 
 # --- the daily reconciliation -----------------------------------------------------------------------------------

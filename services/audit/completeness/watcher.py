@@ -45,6 +45,7 @@ class Watcher:
 
     async def _look(self) -> None:
         begun, ended = await commands.watch(self._pool, self._noticed, self._silence, clock.now())
+        begun += await commands.follow_chains(self._pool, clock.now())
         for alarm in begun:
             log.error("alarm", extra={"kind": alarm.kind, "subject": alarm.subject, "first": alarm.first})
         for alarm in ended:

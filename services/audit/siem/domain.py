@@ -92,6 +92,7 @@ VERBS: Final = {
     **dict.fromkeys(
         (
             *(
+                "alteration_found",
                 "asked",
                 "denied",
                 "done",
@@ -133,7 +134,7 @@ _SESSIONS: Final = {
     "session.logout": (2, "Logoff"),
 }
 # What somebody has to look at, whoever did it.
-_ALARMS: Final = frozenset({"overdue", "gap_found", "silent", "restored"})
+_ALARMS: Final = frozenset({"alteration_found", "overdue", "gap_found", "silent", "restored"})
 
 _INFORMATIONAL, _LOW, _HIGH = (1, "Informational"), (2, "Low"), (4, "High")
 _REGULAR_FILE, _FOLDER = 1, 2

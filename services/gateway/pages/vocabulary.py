@@ -236,6 +236,7 @@ RECORDED_ACTIONS: Final[dict[str, str]] = {
     "source.gap_filled": "記録の欠けが解消",
     "object.gap_found": "処理の記録の欠けを発見",
     "object.gap_filled": "処理の記録の欠けが解消",
+    "source.alteration_found": "途中で変えられた記録を発見",
     "source.overdue": "送信元からの連絡が途絶",
     "source.heard": "送信元からの連絡が再開",
     "outbox.overdue": "送れない記録が滞留",
@@ -283,6 +284,10 @@ ALARMS: Final[dict[str, tuple[str, str]]] = {
     "source.gap": ("閲覧の記録が欠けています", "送信元のサービスが動いているか、運用担当に確かめてください。"),
     "object.gap": ("処理の記録が欠けています", "送信元のサービスが動いているか、運用担当に確かめてください。"),
     "source.overdue": ("送信元からの連絡が途絶えています", "そのサービスが動いているか、運用担当に確かめてください。"),
+    "source.altered": (
+        "閲覧の記録が、送られてから届くまでの間に変えられています",
+        "下の番号のどれかが、送信元が書いたものと違います。運用担当と調べ、原因が分かるまで証拠を消さないでください。",
+    ),
     "outbox.overdue": (
         "送れない記録が10分以上たまっています",
         "メッセージ基盤が動いているか、運用担当に確かめてください。",
