@@ -6,6 +6,8 @@ outsider needs none of this: `verify` asks for the key alone. This is for the ci
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -29,8 +31,9 @@ class Checked:
     findings: int
 
 
-async def check(conn: Connection, vault: Vault, log_year: int, report: Report) -> Checked:
-    """One year's log up to its last checkpoint, a bundle at a time; memory does not grow with it.
+async def check(conn: Connection, vault: Vault, log_year: int, report: Report, rest: float = 0.0) -> Checked:
+    """One year's log up to its last checkpoint, a bundle at a time; memory does not grow with it. After each bundle
+    others have `rest` times as long as it took.
 
     `report(place, problem)` hears every finding. StoreUnavailable if the object store does not answer. The log may grow
     meanwhile: what is not under the checkpoint read at the beginning is left out.
@@ -41,7 +44,9 @@ async def check(conn: Connection, vault: Vault, log_year: int, report: Report) -
     run = _Run(conn, vault, log, report)
     await run.checkpoint()
     for index in range((log.checkpoint_size + TILE_WIDTH - 1) // TILE_WIDTH):
+        began = time.monotonic()
         await run.bundle(index)
+        await asyncio.sleep(rest * (time.monotonic() - began))
     run.root()
     return Checked(log.origin, log.checkpoint_size, run.findings)
 

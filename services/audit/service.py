@@ -24,6 +24,7 @@ from kanketsu.audit.v1.witness_service_pb2_grpc import add_WitnessServiceService
 from services.audit import continuity, outside, self_check, settings, store
 from services.audit.api import Api
 from services.audit.commands import LogKeys
+from services.audit.completeness.checker import Checker
 from services.audit.completeness.watcher import Watcher
 from services.audit.consumer import consumers
 from services.audit.cosignatures import commands as cosignatures
@@ -67,6 +68,7 @@ async def serve() -> None:
             tasks=[
                 sequencer.run,
                 watcher.run,
+                Checker(parts.pool, vault, sequencer.leads, sequencer.wake).run,
                 Opener(parts.pool, keys, sequencer.wake).run,
                 *others.tasks(parts.pool, vault),
                 *pushing(parts),

@@ -61,10 +61,10 @@ class Settings(ServiceSettings):
     def __post_init__(self) -> None:
         # What would stop the log half-way is refused before it starts.
         problems = []
-        if self.pool_size < 5:
+        if self.pool_size < 6:
             problems.append(
-                f"{PREFIX}POOL_SIZE: at least 5: leading, asking witnesses and pushing to a SIEM keep one connection each,"
-                " records need others"
+                f"{PREFIX}POOL_SIZE: at least 6: leading, checking the log, asking witnesses and pushing to a SIEM keep"
+                " one connection each, records need others"
             )
         if self.log_retention_years < 1:
             problems.append(f"{PREFIX}LOG_RETENTION_YEARS: at least 1")

@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 
 from deploy.local.stack import Stack
+from services.audit.completeness import chains
+from services.audit.completeness.chains import Chain
+from services.audit.entry import decode
 from tests.chaos.campaign import Books, calm, engines, eventually, head_of, migrate, place_of, verifiable
 from tests.chaos.lives import Lives
 
@@ -70,6 +73,10 @@ def complete(books: Books, acknowledged: Path) -> None:
         "audit", "SELECT epoch::text, count(*), max(seq) FROM entries WHERE epoch IS NOT NULL GROUP BY epoch"
     )
     assert {epoch: n for epoch, n, _ in ours} == {epoch: top for epoch, _, top in ours} == theirs
+    # And they are what it wrote: they lead to every chain value that it stated.
+    for epoch in theirs:
+        rows = books.rows("audit", f"SELECT leaf FROM entries WHERE epoch = '{epoch}' ORDER BY seq")
+        assert chains.follow(Chain(), [decode(leaf) for (leaf,) in rows])[1] == []
     # Each object's versions are exactly those it has.
     versions = dict(books.rows("documents", "SELECT object_id, version FROM campaign WHERE version > 0"))
     seen = books.rows(

@@ -25,6 +25,7 @@ BEGIN_ACTIONS = {
     "source.overdue": "source.overdue",
     "outbox.overdue": "outbox.overdue",
     "source.altered": "source.alteration_found",
+    "log.altered": "log.alteration_found",
 }
 # And when it ends. What was altered on its way is in the log for good, and so is its alarm.
 END_ACTIONS = {
@@ -32,14 +33,17 @@ END_ACTIONS = {
     "object.gap": "object.gap_filled",
     "source.overdue": "source.heard",
     "outbox.overdue": "outbox.emptied",
+    "log.altered": "log.alteration_gone",
 }
 # Kinds of which a look finds all that there are.
 WATCHED = ("source.gap", "object.gap", "source.overdue", "outbox.overdue")
 RECONCILIATION = "reconciliation.failed"
 # A service reports every five minutes what its outbox holds; an older report says nothing any more.
 REPORT_LIFETIME = dt.timedelta(minutes=15)
-# Disagreements spelled out in the leaf; all of them are alarms.
+# Disagreements and findings spelled out in the leaf; all of them are alarms.
 SPELLED_OUT = 20
+# Places of one log that become alarms: beyond that it is destroyed, and one alarm more says nothing.
+MOST_FOUND = 100
 
 
 # Records compared with their chain in one transaction, and at one look: some 30 million a day.
@@ -85,10 +89,7 @@ async def watch(
         _, ended = domain.changes(standing, found)
         if begun or ended:
             await _announce(conn, begun, ended, now)
-    for one in begun:
-        telemetry.count("alarms.begun", kind=one.kind)
-    for one in ended:
-        telemetry.count("alarms.ended", kind=one.kind)
+    _count(begun, ended)
     return begun, ended
 
 
@@ -125,8 +126,7 @@ async def _follow_chain(pool: Pool, epoch: str, now: dt.datetime) -> tuple[list[
         if begun:
             await _announce(conn, begun, [], now)
         await store.save_chain(conn, epoch, chain)
-    for one in begun:
-        telemetry.count("alarms.begun", kind=one.kind)
+    _count(begun, [])
     return begun, len(leaves)
 
 
@@ -140,16 +140,27 @@ async def _overdue_outboxes(conn: Connection, now: dt.datetime) -> list[Alarm]:
     return [Alarm("outbox.overdue", service) for service, rows in sorted(newest.items()) if rows != "0"]
 
 
-async def _announce(conn: Connection, begun: Sequence[Alarm], ended: Sequence[Alarm], now: dt.datetime) -> None:
-    """Alarms as rows and leaves. UNAVAILABLE NOT_RECORDED before the log may be written."""
+async def _announce(
+    conn: Connection, begun: Sequence[Alarm], ended: Sequence[Alarm], now: dt.datetime, results: Sequence[Leaf] = ()
+) -> None:
+    """Alarms as rows and leaves, and the leaves that say how they were found. UNAVAILABLE NOT_RECORDED before the log
+    may be written."""
     head = await log_store.lock_coordinator(conn)
     if not (head.compared and head.log_year):
         raise log_commands.not_compared()
     await store.begin(conn, begun, now)
     await store.end(conn, ended, now)
-    leaves = [_leaf(BEGIN_ACTIONS[one.kind], one, now) for one in begun]
+    leaves = [*results, *(_leaf(BEGIN_ACTIONS[one.kind], one, now) for one in begun)]
     leaves += [_leaf(END_ACTIONS[one.kind], one, now) for one in ended]
     await log_commands.add(conn, head, leaves)
+
+
+def _count(begun: Iterable[Alarm], ended: Iterable[Alarm]) -> None:
+    """As metrics, after the commit."""
+    for one in begun:
+        telemetry.count("alarms.begun", kind=one.kind)
+    for one in ended:
+        telemetry.count("alarms.ended", kind=one.kind)
 
 
 def _leaf(action: str, alarm: Alarm, now: dt.datetime) -> Leaf:
@@ -163,6 +174,60 @@ def _leaf(action: str, alarm: Alarm, now: dt.datetime) -> Leaf:
         object_type="alarm",
         object_id=alarm.subject,
         detail=numbers,
+    )
+
+
+# --- the daily check of the log ----------------------------------------------------------------------------------
+
+
+@dataclass
+class Findings:
+    """What a check found of one log: the first hundred places, and how many findings there were."""
+
+    origin: str
+    leaves: int = 0
+    count: int = 0
+    by_place: dict[str, str] = field(default_factory=dict)
+
+    def add(self, place: str, problem: str) -> None:
+        """One finding; of each place the first is kept."""
+        self.count += 1
+        if len(self.by_place) < MOST_FOUND:
+            self.by_place.setdefault(place, problem)
+
+
+async def note_check(pool: Pool, findings: Findings, now: dt.datetime) -> tuple[list[Alarm], list[Alarm]]:
+    """The result of a check as a leaf, each place as an alarm; returns the alarms that (begun, ended).
+
+    Crash before the commit: as if it had not been checked. UNAVAILABLE NOT_RECORDED before the log may be written.
+    """
+    found = [Alarm("log.altered", f"{findings.origin} {place}") for place in findings.by_place]
+    async with transaction(pool) as conn:
+        standing = await store.standing(conn, ["log.altered"])
+        begun, ended = domain.changes([one for one in standing if one.subject.split()[0] == findings.origin], found)
+        if len(found) == MOST_FOUND:
+            # What is not among the first may be there all the same.
+            ended = []
+        await _announce(conn, begun, ended, now, [_checked(findings, now)])
+    telemetry.count("log.checks", outcome="failed" if findings.count else "done")
+    _count(begun, ended)
+    return begun, ended
+
+
+def _checked(findings: Findings, now: dt.datetime) -> Leaf:
+    detail = {"leaves": str(findings.leaves), "findings": str(findings.count)}
+    for number, (place, problem) in enumerate(list(findings.by_place.items())[:SPELLED_OUT], start=1):
+        detail[f"finding.{number}"] = f"{place}: {problem}"
+    return Leaf(
+        event_id=clock.new_id(),
+        time=now,
+        action="log.checked",
+        service="audit",
+        staff_id="service:audit",
+        object_type="log",
+        object_id=findings.origin,
+        outcome="failed" if findings.count else "granted",
+        detail=detail,
     )
 
 
@@ -201,10 +266,7 @@ async def reconcile(pool: Pool, settle: dt.timedelta, now: dt.datetime) -> bool:
         await log_commands.add(conn, head, [_result(found, totals, now)])
         await store.save_reconciliation(conn, records, reports, now, agreed=not found)
     telemetry.count("reconciliations", outcome="failed" if found else "done")
-    for alarm in begun:
-        telemetry.count("alarms.begun", kind=alarm.kind)
-    for alarm in ended:
-        telemetry.count("alarms.ended", kind=alarm.kind)
+    _count(begun, ended)
     return not found
 
 

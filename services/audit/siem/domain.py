@@ -93,7 +93,9 @@ VERBS: Final = {
         (
             *(
                 "alteration_found",
+                "alteration_gone",
                 "asked",
+                "checked",
                 "denied",
                 "done",
                 "emptied",

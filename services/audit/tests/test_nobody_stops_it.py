@@ -33,10 +33,10 @@ EXTREMES = {
     "recover_after": "1e9",
     "checkpoint_interval": "1e9",
     "log_retention_years": "1",
-    "pool_size": "5",
+    "pool_size": "6",
 }
 # Beyond the extreme: refused at the start, so that nothing is half on.
-REFUSED = {"log_retention_years": "0", "pool_size": "4"}
+REFUSED = {"log_retention_years": "0", "pool_size": "5"}
 # Where things are and who we are: wrong ones mean that nothing is served at all.
 PLACES = {
     *("tenant", "instance", "tls_cert_file", "tls_key_file", "tls_ca_file", "nats_url", "nats_nkey_seed"),

@@ -246,6 +246,9 @@ RECORDED_ACTIONS: Final[dict[str, str]] = {
     "reconciliation.done": "件数の照合（一致）",
     "reconciliation.failed": "件数の照合（不一致）",
     "log.opened": "年度のログの開始",
+    "log.checked": "監査ログの検査",
+    "log.alteration_found": "監査ログの改変を発見",
+    "log.alteration_gone": "監査ログの改変が解消",
     "backup.restored": "バックアップからの復旧",
 }
 
@@ -287,6 +290,10 @@ ALARMS: Final[dict[str, tuple[str, str]]] = {
     "source.altered": (
         "閲覧の記録が、送られてから届くまでの間に変えられています",
         "下の番号のどれかが、送信元が書いたものと違います。運用担当と調べ、原因が分かるまで証拠を消さないでください。",
+    ),
+    "log.altered": (
+        "署名した監査ログが、あとから変えられています",
+        "下の場所が署名したときと違います。データベースと保存先の証拠を残し、運用担当と調べてください。",
     ),
     "outbox.overdue": (
         "送れない記録が10分以上たまっています",
