@@ -49,6 +49,7 @@ Context: TypeAlias = Any
 MAX_QUERY = 200
 MAX_IDS = 200
 PURPOSES = {"inline": "attachment.read", "download": "attachment.downloaded", "": "attachment.read"}
+SHOWN_AS = {"": "document.viewed", "print": "document.printed", "export": "document.exported"}
 
 
 class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
@@ -159,7 +160,11 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
         )
 
     async def GetDocument(self, request: pb.GetDocumentRequest, context: Context) -> pb.GetDocumentResponse:
-        """The current version with a signed read receipt for it. NOT_FOUND: absent or not for this reader (AC-03)."""
+        """The current version with a signed read receipt for it. NOT_FOUND: absent or not for this reader (AC-03).
+
+        What it is for (to look at, to print, to export) is the action of its record (AC-15).
+        """
+        domain.check_one_of("purpose", request.purpose, SHOWN_AS)
         document_id, reader = messages.known_id(request.document_id), identity()
         view = await self._views.ask((document_id, reader.principals))
         if view is None:
@@ -167,7 +172,7 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
         document = view.document
         digest = document.version_digest
         context = _context(store.ReadContext(view.reason, document.unit_id, document.content.class_code))
-        record = await self._recorded("document.viewed", "document", document_id, digest, context)
+        record = await self._recorded(SHOWN_AS[request.purpose], "document", document_id, digest, context)
         receipt = self._read_receipt(reader, document_id, digest, record) if digest else ""
         return pb.GetDocumentResponse(document=messages.document(view), read_receipt=receipt, access_record=record)
 

@@ -130,7 +130,8 @@ def test_pages_can_be_read_with_colours_forced_and_motion_reduced(visit, places:
 
 def test_the_sheet_of_a_decided_document_prints_on_one_page(visit, places: Places) -> None:
     """UI-03: 鑑 on one A4 page, without menu and forms."""
-    page = visit("clerk", f"/documents/{places.completed}")
+    page = visit("clerk", f"/documents/{places.completed}/print")
+    assert findings(page) == []
     printed = pypdfium2.PdfDocument(page.pdf(prefer_css_page_size=True))
     width, height = printed[0].get_size()
     assert (round(width), round(height)) == (595, 842)
@@ -138,3 +139,10 @@ def test_the_sheet_of_a_decided_document_prints_on_one_page(visit, places: Place
     assert "起案番号" in text
     assert "ログアウト" not in text
     assert len(printed) == 1
+    # AC-15: who printed it and when; the page to read says where to print, and shows nothing on paper.
+    assert "印刷　" in text
+    page = visit("clerk", f"/documents/{places.completed}")
+    unprinted = pypdfium2.PdfDocument(page.pdf(prefer_css_page_size=True))
+    text = "".join(sheet.get_textpage().get_text_bounded() for sheet in unprinted)
+    assert "起案番号" not in text
+    assert "印刷用の画面を開く" in text

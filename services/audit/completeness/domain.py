@@ -41,7 +41,7 @@ def changes(standing: Iterable[Alarm], found: Iterable[Alarm]) -> tuple[list[Ala
 
 # Answers that show content, and the actions under which the service records them before it answers.
 RECORDED_AS: Mapping[str, tuple[str, ...]] = {
-    "GetDocument": ("document.viewed",),
+    "GetDocument": ("document.viewed", "document.printed", "document.exported"),
     "ListDocuments": ("document.listed", "document.searched"),
     "ReadAttachment": ("attachment.read", "attachment.downloaded"),
     "GetManifest": ("manifest.read",),

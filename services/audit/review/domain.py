@@ -24,11 +24,11 @@ from chassis.errors import DomainError, FieldViolation, Kind, invalid
 JST = dt.timezone(dt.timedelta(hours=9), "JST")
 """Japan has no summer time; days and hours of the rules are Japanese (AP-51)."""
 
-# Granted reading of a document's content.
-READS = frozenset({"document.viewed", "attachment.read", "attachment.downloaded", "manifest.read"})
-DOWNLOADS = frozenset({"attachment.downloaded"})
 # What leaves the screen: by file, by paper.
 OUTPUTS = frozenset({"attachment.downloaded", "document.printed", "document.exported", "manifest.read"})
+# Granted reading of a document's content.
+READS = frozenset({"document.viewed", "attachment.read"}) | OUTPUTS
+DOWNLOADS = frozenset({"attachment.downloaded"})
 LISTS = frozenset({"document.listed", "document.searched", "receipt.listed", "receipt.searched", "receipt.viewed"})
 # Acts upon the organisation, the rights, the rules and the log itself.
 PRIVILEGED = frozenset(

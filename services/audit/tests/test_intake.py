@@ -7,7 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis import clock, recorder
 from kanketsu.event.v1 import envelope_pb2
-from services.audit.entry import EntryError, Leaf, decode, encode
+from services.audit.entry import EntryError, Leaf, decode, encode, format_time
 from services.audit.intake import chain_after, leaf_of_event, leaves_of_batch
 from services.audit.tests.making import NOW, batch_of, envelope, record
 
@@ -54,6 +54,26 @@ def test_an_access_record_becomes_a_leaf_with_everything_it_says() -> None:
         detail={"range": "0-99"},
     )
     assert decode(encode(leaf)) == leaf
+
+
+@pytest.mark.parametrize("action", ["document.printed", "document.exported"])
+def test_printing_and_exporting_have_their_leaf_byte_for_byte(action: str) -> None:
+    """SC-01, AC-15: the canonical form (RFC 8785); who, where, which version, why, and nothing of its content."""
+    one = record(7, action, object_type="document", object_id="D-1", version_digest="ab" * 32)
+    one.event_id = "0199c7a6-0000-7000-8000-000000000007"
+    one.detail.update({"purpose": "route_step", "unit": "U-020-03", "class": "0203-01-02"})
+    [leaf] = leaves_of_batch(batch_of([one], "0199c7a6-0000-7000-8000-0000000000e1"))
+    assert (
+        encode(leaf)
+        == (
+            f'{{"action":"{action}",'
+            '"actor":{"post":"P-040-03-01","staff":"S0123","terminal":"10.40.3.17","unit":"U-040-03"},'
+            '"detail":{"class":"0203-01-02","unit":"U-020-03"},"event_id":"0199c7a6-0000-7000-8000-000000000007",'
+            '"object":{"id":"D-1","type":"document"},"outcome":"granted","purpose":"route_step",'
+            '"source":{"epoch":"0199c7a6-0000-7000-8000-0000000000e1","instance":"gateway-1","seq":7,"service":"gateway"},'
+            f'"time":"{format_time(NOW)}","v":1,"version_digest":"{"ab" * 32}"}}'
+        ).encode()
+    )
 
 
 def test_an_event_becomes_a_leaf_without_its_payload() -> None:

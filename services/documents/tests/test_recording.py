@@ -92,6 +92,25 @@ async def test_the_record_of_a_reading_says_why_and_whose(
     assert said == {"purpose": "owner_unit", "unit": "U-040-03", "class": CLASS}
 
 
+@pytest.mark.parametrize(
+    ("purpose", "action"), [("", "document.viewed"), ("print", "document.printed"), ("export", "document.exported")]
+)
+async def test_what_a_document_is_shown_for_is_the_action_of_its_record(
+    house: House, things: dict[str, dict[str, str]], purpose: str, action: str
+) -> None:
+    """AC-15, SC-01: paper and files that leave the system are told from a look, with the same reason and version."""
+    shown = await house.drafter.call("GetDocument", **things["GetDocument"], purpose=purpose)
+    record = await house.record(shown.access_record)
+    assert (record.action, record.object_id) == (action, things["GetDocument"]["document_id"])
+    assert (record.detail["purpose"], record.version_digest) == ("owner_unit", shown.document.version_digest)
+
+
+async def test_an_unknown_purpose_shows_nothing(house: House, things: dict[str, dict[str, str]]) -> None:
+    with pytest.raises(DomainError) as caught:
+        await house.drafter.call("GetDocument", **things["GetDocument"], purpose="fax")
+    assert (caught.value.reason, caught.value.fields[0].field) == ("INVALID_FIELDS", "purpose")
+
+
 async def test_the_reason_that_is_nearest_to_the_work_is_recorded(house: House) -> None:
     """A draft is the drafter's; in circulation the drafter reads as a member of the owner unit."""
     draft = await house.drafter.draft()
@@ -137,6 +156,10 @@ async def test_what_cannot_be_recorded_is_not_served(
         with pytest.raises(DomainError) as caught:
             await read(house, method, given)
         assert (caught.value.kind, caught.value.reason) == (Kind.UNAVAILABLE, "NOT_RECORDED"), method
+    for purpose in ("print", "export"):
+        with pytest.raises(DomainError) as caught:
+            await house.drafter.call("GetDocument", **things["GetDocument"], purpose=purpose)
+        assert caught.value.reason == "NOT_RECORDED", purpose
     # Not even that something is hidden.
     with pytest.raises(DomainError) as caught:
         await house.stranger.call("GetDocument", **things["GetDocument"])

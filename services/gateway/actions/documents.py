@@ -66,10 +66,11 @@ async def create(clients: Clients, caller: Caller, fields: Mapping[str, Any], re
     return Answer(views.document(answer.document))
 
 
-async def read(clients: Clients, caller: Caller, document_id: str) -> Answer:
-    """The current version, with the read receipt that acting on it needs."""
+async def read(clients: Clients, caller: Caller, document_id: str, *, purpose: str = "") -> Answer:
+    """The current version, with the read receipt that acting on it needs. `purpose`: "", "print", "export" (AC-15)."""
     rpc = clients.documents.rpc
-    answer = await clients.documents.ask(rpc.GetDocument, pb.GetDocumentRequest(document_id=document_id), caller)
+    request = pb.GetDocumentRequest(document_id=document_id, purpose=purpose)
+    answer = await clients.documents.ask(rpc.GetDocument, request, caller)
     body = views.document(answer.document)
     body["read_receipt"] = answer.read_receipt or None
     return Answer(body, answer.access_record)

@@ -1,7 +1,7 @@
 """証拠一式: manifest, files, decisions, inclusion proof and how to verify, as a zip that is never whole in memory.
 
-What is small is fetched before the first byte, so that a refusal is still a proper answer; files follow one by
-one, each recorded as a download.
+What is small is fetched before the first byte, so that a refusal is still a proper answer, and recorded as an export of
+the document; files follow one by one, each recorded as a download.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class Evidence:
 async def collect(clients: Clients, caller: Caller, document_id: str, tenant_name: str) -> Evidence:
     """The evidence of a completed document. WRONG_STATE before completion, PROOF_PENDING for seconds after it."""
     peer = clients.documents
-    found = await peer.ask(peer.rpc.GetDocument, documents_pb.GetDocumentRequest(document_id=document_id), caller)
+    request = documents_pb.GetDocumentRequest(document_id=document_id, purpose="export")
+    found = await peer.ask(peer.rpc.GetDocument, request, caller)
     if found.document.state != documents_pb.DOCUMENT_STATE_COMPLETED:
         # The reader may see it, so they may know that it has no manifest yet.
         raise DomainError(Kind.PRECONDITION, "WRONG_STATE", metadata={"service": "documents"})

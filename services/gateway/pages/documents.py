@@ -29,9 +29,15 @@ async def show(desk: AtDesk, document_id: str) -> Response:
     return await draw(desk, document_id, Form())
 
 
-async def draw(desk: Desk, document_id: str, form: Form, status: int = 200) -> Response:
-    """The page of a document; also the answer to an act that was refused."""
-    answer = await documents.read(desk.clients, desk.caller, document_id)
+@router.get("/documents/{document_id}/print")
+async def show_for_paper(desk: AtDesk, document_id: str) -> Response:
+    """The same for paper, marked with who prints it and when. Recorded as printed before it is served (AC-15)."""
+    return await draw(desk, document_id, Form(), printing=True)
+
+
+async def draw(desk: Desk, document_id: str, form: Form, status: int = 200, *, printing: bool = False) -> Response:
+    """The page of a document; also the answer to an act that was refused. Only the one for printing comes on paper."""
+    answer = await documents.read(desk.clients, desk.caller, document_id, purpose="print" if printing else "")
     document = answer.body
     people = [document["drafter"], document["decided_by"], document["enforcement"]["collated_by"]]
     people += [one["added_by"] for one in document["attachments"]]
@@ -54,7 +60,8 @@ async def draw(desk: Desk, document_id: str, form: Form, status: int = 200) -> R
         seats=sheet.seats(document, case, names[f"staff:{document['drafter']}"]),
         opinions=sheet.opinions(case),
         case=case,
-        my_step=sheet.my_step(case),
+        my_step=None if printing else sheet.my_step(case),
+        printed_at=clock.now().isoformat() if printing else None,
         now=sheet.now(
             document,
             case,

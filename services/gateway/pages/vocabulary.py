@@ -173,6 +173,8 @@ RECORDED_ACTIONS: Final[dict[str, str]] = {
     "document.attachment_removed": "添付を削除",
     "document.submitted": "回議を開始",
     "document.viewed": "文書を閲覧",
+    "document.printed": "文書を印刷",
+    "document.exported": "文書を証拠一式として取得",
     "document.listed": "文書の一覧を表示",
     "document.searched": "文書を検索",
     "document.sent_back": "差戻し",

@@ -181,3 +181,6 @@ def test_each_file_of_the_evidence_is_recorded_as_a_download(city, completed, ar
             return items if len(items) >= len(NAMES) else None
 
         assert {item["actor"]["staff_id"] for item in until(downloads)} == {"S0072"}
+        # And the whole as an export of the document (AC-15).
+        exported = list(auditor.items("/audit/entries", document=document_id, action="document.exported"))
+        assert {item["actor"]["staff_id"] for item in exported} == {"S0072"}

@@ -287,6 +287,29 @@ async def test_the_log_answers_what_this_unit_and_this_person_saw(city, http):
     assert "条件に合う記録はありません。" in other
 
 
+async def test_a_document_is_printed_from_a_page_of_its_own(city, http):
+    """AC-15: recorded as printed before it is served, marked with person and time; the page to read stays off paper."""
+    document_id = await draft(http)
+    with Person(city.url, "clerk") as person:
+        person.log_in(CLERK)
+        page = person.http.get(f"/documents/{document_id}").text
+        assert f'href="/documents/{document_id}/print"' in page
+        assert '<div class="two-column no-print">' in page
+        assert "print-mark" not in page
+        assert await records_of(city, 0, document=document_id, action="document.printed") == []
+        answer = person.http.get(f"/documents/{document_id}/print")
+    assert answer.status_code == 200
+    assert "two-column" not in answer.text
+    me = (await http.get("/api/v1/me")).json()
+    assert f'<p class="print-mark">印刷　{me["name"]}（{me["staff_id"]}）　令和' in answer.text
+    [printed] = await records_of(city, 1, record=answer.headers["x-access-record"])
+    assert (printed["action"], printed["object_id"]) == ("document.printed", document_id)
+    assert printed["actor"]["staff_id"] == me["staff_id"]
+    with Person(city.url, "stranger") as stranger:
+        stranger.log_in(STRANGER)
+        assert stranger.http.get(f"/documents/{document_id}/print").status_code == 404
+
+
 # --- what answers look like --------------------------------------------------------------------------
 
 

@@ -61,10 +61,25 @@ def test_output_spike_is_measured_against_the_person_itself():
     (found,) = of("output_spike", examine(*ten, thresholds=limit))
     assert found.detail == {"limit": "10", "others": "0"}
     assert not of("output_spike", examine(*ten[:9], thresholds=limit))
-    # Somebody whose work is to print every day: 10 on each open day is no spike.
+    # Somebody whose work is to print every day: 10 on each open day is no spike, and 100 on one of them is.
     days = [day for day in domain.days_of(MONTH) if not domain.is_closed(day, limit)]
     daily = [record(at(f"10:{n:02}", day), "document.printed") for day in days for n in range(10)]
     assert not of("output_spike", examine(*daily, thresholds=limit))
+    more = [record(at(f"11:{n // 60:02}:{n % 60:02}"), "document.printed") for n in range(90)]
+    (found,) = of("output_spike", examine(*daily, *more, thresholds=limit))
+    assert (found.day, found.count) == (DAY, 100)
+
+
+@pytest.mark.parametrize("action", ["document.printed", "document.exported", "attachment.downloaded", "manifest.read"])
+def test_whatever_leaves_the_screen_is_an_output_and_a_reading(action: str):
+    """SC-07, AC-15: printing and exporting count as output, and a document printed without a look has been read."""
+    limit = Thresholds(outputs_per_day=3, documents_per_day=2)
+    taken = [record(at(f"10:0{n}"), action, document_id=f"D-{n}") for n in range(3)]
+    found = examine(*taken, thresholds=limit)
+    assert [(one.rule, one.count) for one in found] == [("bulk_viewing", 3), ("output_spike", 3)]
+    assert not of("output_spike", examine(*taken[1:], thresholds=limit))
+    seen = [record(at(f"10:0{n}"), "document.viewed", document_id=f"D-{n}") for n in range(3)]
+    assert not of("output_spike", examine(*seen, thresholds=limit))
 
 
 @pytest.mark.parametrize(
