@@ -41,7 +41,7 @@ from services.approvals.cases.envelopes import Cause, cause_of
 from services.approvals.cases.store import Position, Waiting
 from services.approvals.organisation import commands as organisation_commands
 from services.approvals.organisation import store as organisation_store
-from services.approvals.organisation.domain import DECISION_CLASSES, Absence, HeldPost, Seat, post_label
+from services.approvals.organisation.domain import DECISION_CLASSES, Absence, HeldPost, Presence, Seat, post_label
 from services.approvals.policy import Reader, Receipt
 from services.approvals.routes import commands as route_commands
 from services.approvals.routes.domain import MAX_STEPS, Facts, Plan, PlannedStep, StepKind
@@ -58,6 +58,7 @@ POLICY = Policy(
         "ListUnits": Refusal("directory.listed", "unit"),
         "ListPosts": Refusal("directory.listed", "post", "unit_id"),
         "ListStaff": Refusal("directory.listed", "staff", "unit_id"),
+        "ListPresence": Refusal("presence.listed", "staff"),
         "RegisterAbsence": Refusal("absence.registered", "staff", "staff_id"),
         "EndAbsence": Refusal("absence.ended", "absence", "absence_id"),
         "ListAbsences": Refusal("absence.listed", "absence", "staff_id"),
@@ -75,6 +76,7 @@ POLICY = Policy(
 
 INBOX_KINDS = ("decision", "concurrence", "post_view", "circulation")
 MAX_PRINCIPALS = 500
+MAX_PRESENCE = dt.timedelta(days=62)
 
 
 class Api(service_grpc.ApprovalsServiceServicer):
@@ -179,6 +181,25 @@ class Api(service_grpc.ApprovalsServiceServicer):
                 )
                 for member in page
             ],
+            next_cursor=_cursor(page[-1].staff_id) if len(found) > limit else "",
+            access_record=record,
+        )
+
+    async def ListPresence(self, request: pb.ListPresenceRequest, context: Context) -> pb.ListPresenceResponse:
+        """When everybody was on the staff and when absent, for the review of the log (AC-16, SC-07). INVALID_CURSOR."""
+        _readable(request)
+        policy.require_audit_officer(interceptors.identity().roles)
+        begins, ends = _day(getattr(request, "from"), "from"), _day(request.to, "to")
+        if not dt.timedelta(0) < ends - begins <= MAX_PRESENCE:
+            raise invalid(FieldViolation("to", "OUT_OF_RANGE"))
+        limit = _limit(request.limit, 200, 500)
+        after = _text_of(_uncursor(request.cursor, 1)[0]) if request.cursor else ""
+        async with db.connection(self._pool) as conn:
+            found = await organisation_store.presence(conn, begins, ends, after, limit + 1)
+        page = found[:limit]
+        record = await self._listed("presence.listed", "staff", request, [one.staff_id for one in page])
+        return pb.ListPresenceResponse(
+            people=map(_presence, page),
             next_cursor=_cursor(page[-1].staff_id) if len(found) > limit else "",
             access_record=record,
         )
@@ -523,13 +544,22 @@ def _uuid(text: str) -> str:
         raise not_found() from None
 
 
-def _day(text: str) -> dt.date:
+def _day(text: str, field: str = "on") -> dt.date:
     if not text:
         return clock.today()
     try:
         return dt.date.fromisoformat(text)
     except ValueError:
-        raise invalid(FieldViolation("on", "NOT_A_DATE")) from None
+        raise invalid(FieldViolation(field, "NOT_A_DATE")) from None
+
+
+def _presence(one: Presence) -> pb.Presence:
+    message = pb.Presence(staff_id=one.staff_id, unit_id=one.unit_id)
+    for first, last in one.employed:
+        message.employed.add(to=last.isoformat(), **{"from": first.isoformat()})
+    for begins, ends in one.absent:
+        message.absent.add(to=timestamp(ends), **{"from": timestamp(begins)})
+    return message
 
 
 def _limit(wished: int, default: int, most: int) -> int:

@@ -56,6 +56,12 @@ def require_gateway(staff_id: str) -> None:
         raise DomainError(Kind.DENIED, "NOT_PERMITTED", "only the gateway asks this")
 
 
+def require_audit_officer(roles: Collection[str]) -> None:
+    """When everybody was there is for those who review the log. NOT_PERMITTED."""
+    if "audit_officer" not in roles:
+        raise DomainError(Kind.DENIED, "NOT_PERMITTED", "the presence of everybody is for audit officers")
+
+
 # --- read receipts ------------------------------------------------------------------------------
 
 

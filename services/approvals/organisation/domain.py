@@ -158,6 +158,17 @@ class Absence:
     registered_by: str
 
 
+@dataclass(frozen=True)
+class Presence:
+    """Somebody in a span of days: when on the staff, `[from, to)` by day, and when registered as absent, by moment."""
+
+    staff_id: str
+    # Of the last main post in the span; "" without one.
+    unit_id: str
+    employed: tuple[tuple[dt.date, dt.date], ...]
+    absent: tuple[tuple[dt.datetime, dt.datetime], ...]
+
+
 def ended(absence: Absence, now: dt.datetime) -> Absence:
     """The absence when it ends now; one that has not begun is called off."""
     return Absence(

@@ -19,6 +19,7 @@ from services.approvals.organisation.domain import (
     AppointmentKind,
     HeldPost,
     Holder,
+    Presence,
     Seat,
     StaffMember,
     Unit,
@@ -205,6 +206,33 @@ async def list_staff(
     return [
         StaffMember(staff_id, name, kana, absent, _held_posts(posts))
         for staff_id, name, kana, absent, posts in await cursor.fetchall()
+    ]
+
+
+async def presence(conn: Connection, begins: dt.date, ends: dt.date, after: str, limit: int) -> list[Presence]:
+    """Everybody on the staff on a day of `[begins, ends)`, by id, those after `after`: from when to when, and absences."""
+    cursor = await conn.execute(
+        "SELECT p.staff_id, coalesce(("
+        "  SELECT o.unit_id FROM appointments AS a INNER JOIN posts AS o ON o.post_id = a.post_id"
+        "   AND o.valid_from < a.valid_to AND a.valid_from < o.valid_to"
+        "  WHERE a.staff_id = p.staff_id AND a.kind = 'main' AND a.valid_from < %(ends)s AND %(begins)s < a.valid_to"
+        "   AND o.valid_from < %(ends)s AND %(begins)s < o.valid_to"
+        "  ORDER BY a.valid_from DESC, o.valid_from DESC LIMIT 1), ''),"
+        " p.first, p.last, b.first, b.last"
+        " FROM (SELECT staff_id, array_agg(greatest(valid_from, %(begins)s) ORDER BY valid_from) AS first,"
+        "   array_agg(least(valid_to, %(ends)s) ORDER BY valid_from) AS last FROM staff"
+        "  WHERE valid_from < %(ends)s AND %(begins)s < valid_to AND staff_id > %(after)s"
+        "  GROUP BY staff_id ORDER BY staff_id LIMIT %(limit)s) AS p"
+        " CROSS JOIN LATERAL (SELECT coalesce(array_agg(from_at ORDER BY from_at), '{}') AS first,"
+        "   coalesce(array_agg(to_at ORDER BY from_at), '{}') AS last FROM absences WHERE staff_id = p.staff_id"
+        "   AND from_at < to_at AND from_at < %(ends)s::timestamptz AND %(begins)s::timestamptz < to_at) AS b"
+        " ORDER BY p.staff_id",
+        {"begins": begins, "ends": ends, "after": after, "limit": limit},
+    )
+    return [
+        Presence(staff_id, unit_id, tuple(zip(*employed, strict=True)), tuple(zip(*absent, strict=True)))
+        for staff_id, unit_id, *spans in await cursor.fetchall()
+        for employed, absent in [(spans[:2], spans[2:])]
     ]
 
 

@@ -15,6 +15,7 @@ from services.approvals.organisation.domain import post_label
 from services.approvals.tests.conftest import TENANT, refused
 
 GATEWAY = Identity(staff_id="service:gateway", tenant=TENANT)
+OFFICER = Identity(staff_id="S0225", tenant=TENANT, roles=frozenset({"audit_officer"}))
 
 
 async def resolve(city, login, identity=GATEWAY):
@@ -104,6 +105,54 @@ async def test_staff_in_pages_and_by_unit(city):
     assert [post.title for post in unit.staff[0].posts] == ["室長"]
     absent = {member.staff_id for member in (await person.call("ListStaff", limit=500)).staff if member.absent}
     assert "S0175" in absent
+
+
+async def presence(city, identity=OFFICER, **more):
+    given = {"from": "2026-03-01", "to": "2026-05-01", "limit": 500} | more
+    return await city.call("ListPresence", pb.ListPresenceRequest(**given), identity)
+
+
+async def test_presence_is_told_by_day_and_by_moment(city, owner):
+    """AC-16, SC-07: who left on a day, who was away when; a leaver of an earlier span is not there."""
+    await owner.execute(
+        "INSERT INTO staff (staff_id, name, kana, login, email, valid_from, valid_to) VALUES"
+        " ('S9001', '退職 一', 'たいしょく はじめ', 'taishoku.hajime', '', '2020-04-01', '2026-04-10'),"
+        " ('S9001', '退職 一', 'たいしょく はじめ', 'taishoku.hajime', '', '2026-04-20', 'infinity'),"
+        " ('S9002', '退職 二', 'たいしょく ふたば', 'taishoku.futaba', '', '2020-04-01', '2026-03-01')"
+    )
+    await owner.execute(
+        "INSERT INTO absences (absence_id, staff_id, from_at, to_at, reason_code, registered_by, registered_at) VALUES"
+        " (gen_random_uuid(), 'S9001', '2026-02-01 00:00+09', '2026-04-02 12:00+09', 'sick', 'S0225', now()),"
+        " (gen_random_uuid(), 'S9001', '2026-04-05 00:00+09', '2026-04-05 00:00+09', 'leave', 'S0225', now()),"
+        " (gen_random_uuid(), 'S9001', '2026-05-01 00:00+09', '2026-05-02 00:00+09', 'leave', 'S0225', now())"
+    )
+    found = {one.staff_id: one for one in (await presence(city)).people}
+    back = found["S9001"]
+    assert [(getattr(days, "from"), days.to) for days in back.employed] == [
+        ("2026-03-01", "2026-04-10"),
+        ("2026-04-20", "2026-05-01"),
+    ]
+    (away,) = back.absent
+    assert away.to.ToDatetime(tzinfo=dt.UTC) == dt.datetime(2026, 4, 2, 3, tzinfo=dt.UTC)
+    assert "S9002" not in found
+    # In the unit of the last main post: S0073 moved on 1 April.
+    assert found["S0073"].unit_id == "U-040-03"
+    before = {one.staff_id: one for one in (await presence(city, to="2026-04-01")).people}
+    assert before["S0073"].unit_id == "U-040-01"
+
+
+async def test_presence_in_pages_for_audit_officers_and_recorded(city):
+    """SC-06: what everybody's absences are is not for everybody."""
+    whole = [one.staff_id for one in (await presence(city)).people]
+    first = await presence(city, limit=100)
+    second = await presence(city, limit=500, cursor=first.next_cursor)
+    assert [one.staff_id for one in [*first.people, *second.people]] == whole == sorted(whole)
+    assert (await city.records("presence.listed"))[-1].result_count == len(second.people)
+    clerk = Identity(staff_id="S0072", tenant=TENANT, roles=frozenset({"records_manager"}))
+    error = await refused(presence(city, clerk))
+    assert (error.kind.value, error.reason) == ("PERMISSION_DENIED", "NOT_PERMITTED")
+    for wrong in ({"to": "2026-03-01"}, {"to": "2026-06-01"}, {"from": "三月"}):
+        assert (await refused(presence(city, **wrong))).reason == "INVALID_FIELDS"
 
 
 async def test_principals_get_names(city):

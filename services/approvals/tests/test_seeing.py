@@ -201,6 +201,8 @@ async def test_what_cannot_be_recorded_is_not_shown(city, owner):
     chief = await city.holder(CHIEF)
     case_id = await city.circulating()
     case = await chief.see(case_id)
+    officer = Identity(staff_id="S0225", tenant=chief.identity.tenant, roles=frozenset({"audit_officer"}))
+    month = pb.ListPresenceRequest(to="2026-05-01", **{"from": "2026-04-01"})
     await owner.execute("REVOKE INSERT ON outbox FROM approvals_app")
     try:
         for call in (
@@ -209,6 +211,7 @@ async def test_what_cannot_be_recorded_is_not_shown(city, owner):
             chief.call("ListUnits"),
             chief.call("ListPosts"),
             chief.call("ListStaff"),
+            city.call("ListPresence", month, officer),
             chief.call("ListAbsences"),
             chief.act(case, "approve"),
         ):

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import datetime as dt
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import grpc
@@ -25,6 +26,7 @@ from services.audit.api import shown
 from services.audit.commands import LogKeys
 from services.audit.entry import UUID_PATTERN
 from services.audit.review import commands, domain, policy, store
+from services.audit.review.commands import Target, Write
 from services.audit.review.domain import StaffFact, Thresholds
 from services.audit.review.store import FindingRow, NoteRow, ReviewRow, RulesRow
 
@@ -157,110 +159,54 @@ class Api(ReviewServiceServicer):
             return _answer_review(review_id, lambda review: pb.OpenReviewResponse(review=review))
 
         return await self._write(
-            request,
-            pb.OpenReviewResponse,
-            lambda call: commands.open_review(
-                self._pool, self._keys, identity(), call, request.month, answer, clock.now()
-            ),
+            request, pb.OpenReviewResponse, lambda write: commands.open_review(write, request.month, answer)
         )
 
     async def CompareStaff(self, request: pb.CompareStaffRequest, context: Context) -> pb.CompareStaffResponse:
         """Add what the staff list tells, once. STALE_VERSION, REVIEW_SIGNED, INVALID_FIELDS."""
-        review_id = _known(request.review_id)
-        members = [StaffFact(one.staff_id, one.unit_id, one.at_start, one.at_end) for one in request.members]
-        answer = _answer_review(review_id, lambda review: pb.CompareStaffResponse(review=review))
+        target = _target(request)
+        members = [_staff_fact(one) for one in request.members]
+        answer = _answer_review(target.review_id, lambda review: pb.CompareStaffResponse(review=review))
         return await self._write(
             request,
             pb.CompareStaffResponse,
-            lambda call: commands.compare_staff(
-                self._pool,
-                self._keys,
-                identity(),
-                call,
-                review_id,
-                request.expected_version,
-                members,
-                answer,
-                clock.now(),
-            ),
+            lambda write: commands.compare_staff(write, target, members, answer),
         )
 
     async def TreatFinding(self, request: pb.TreatFindingRequest, context: Context) -> pb.TreatFindingResponse:
         """Assign, comment, judge. NOT_PERMITTED, STALE_VERSION, REVIEW_SIGNED, INVALID_FIELDS."""
-        review_id = _known(request.review_id)
+        target = _target(request)
 
         async def answer(conn: Connection) -> bytes:
-            row = await store.finding(conn, review_id, request.number)
-            review = await store.review(conn, review_id)
+            row = await store.finding(conn, target.review_id, request.number)
+            review = await store.review(conn, target.review_id)
             if row is None or review is None:
                 raise not_found()
             response = pb.TreatFindingResponse(finding=_finding(row), version=review.version)
             return response.SerializeToString()
 
-        now = clock.now()
-        treatment = commands.treatment_of(
-            identity(),
-            request.expected_version,
-            request.number,
-            request.assignee_id,
-            request.state,
-            request.comment,
-            now,
-        )
-        return await self._write(
-            request,
-            pb.TreatFindingResponse,
-            lambda call: commands.treat_finding(
-                self._pool,
-                self._keys,
-                identity(),
-                call,
-                review_id,
-                request.expected_version,
-                treatment,
-                answer,
-                now,
-            ),
-        )
+        def treat(write: Write) -> Awaitable[bytes]:
+            treatment = commands.treatment_of(
+                write, target, request.number, request.assignee_id, request.state, request.comment
+            )
+            return commands.treat_finding(write, target, treatment, answer)
+
+        return await self._write(request, pb.TreatFindingResponse, treat)
 
     async def SignReview(self, request: pb.SignReviewRequest, context: Context) -> pb.SignReviewResponse:
         """点検結果・所見. FINDINGS_OPEN, REVIEW_SIGNED, STALE_VERSION, INVALID_FIELDS."""
-        review_id = _known(request.review_id)
-        answer = _answer_review(review_id, lambda review: pb.SignReviewResponse(review=review))
+        target = _target(request)
+        answer = _answer_review(target.review_id, lambda review: pb.SignReviewResponse(review=review))
         return await self._write(
-            request,
-            pb.SignReviewResponse,
-            lambda call: commands.sign_review(
-                self._pool,
-                self._keys,
-                identity(),
-                call,
-                review_id,
-                request.expected_version,
-                request.text,
-                answer,
-                clock.now(),
-            ),
+            request, pb.SignReviewResponse, lambda write: commands.sign_review(write, target, request.text, answer)
         )
 
     async def RemarkReview(self, request: pb.RemarkReviewRequest, context: Context) -> pb.RemarkReviewResponse:
         """An addition after the sign-off. REVIEW_NOT_SIGNED, STALE_VERSION, INVALID_FIELDS."""
-        review_id = _known(request.review_id)
-        answer = _answer_review(review_id, lambda review: pb.RemarkReviewResponse(review=review))
+        target = _target(request)
+        answer = _answer_review(target.review_id, lambda review: pb.RemarkReviewResponse(review=review))
         return await self._write(
-            request,
-            pb.RemarkReviewResponse,
-            lambda call: commands.remark_review(
-                self._pool,
-                self._keys,
-                identity(),
-                call,
-                review_id,
-                request.expected_version,
-                request.text,
-                answer,
-                clock.now(),
-            ),
+            request, pb.RemarkReviewResponse, lambda write: commands.remark_review(write, target, request.text, answer)
         )
 
     async def GetRules(self, request: pb.GetRulesRequest, context: Context) -> pb.GetRulesResponse:
@@ -282,25 +228,25 @@ class Api(ReviewServiceServicer):
         return await self._write(
             request,
             pb.ChangeRulesResponse,
-            lambda call: commands.change_rules(
-                self._pool,
-                self._keys,
-                identity(),
-                call,
+            lambda write: commands.change_rules(
+                write,
                 request.expected_version,
                 request.effective_from,
                 _thresholds_of(request.thresholds),
                 request.reason,
                 answer,
-                clock.now(),
             ),
         )
 
     # --- parts of the above
 
-    async def _write(self, request: Any, answer: type[M], command: Callable[[Call], Any]) -> M:
+    async def _write(self, request: Any, answer: type[M], command: Callable[[Write], Awaitable[bytes]]) -> M:
         """Run a command once for its request_id; its leaf reaches a checkpoint without waiting for the next look."""
-        response = await requests.carry_out(self._records, request, answer, command)
+
+        def run(call: Call) -> Awaitable[bytes]:
+            return command(Write(self._pool, self._keys, identity(), call, clock.now()))
+
+        response = await requests.carry_out(self._records, request, answer, run)
         self._appended()
         return response
 
@@ -411,6 +357,25 @@ def _thresholds_of(given: pb.Thresholds) -> Thresholds:
     values = {field.name: getattr(given, field.name) for field in given.DESCRIPTOR.fields}
     lists = {name: tuple(values[name]) for name in ("closed_days", "staff_file_classes")}
     return Thresholds(**(values | lists))
+
+
+def _target(request: Any) -> Target:
+    """Which review a write is about. NOT_FOUND for an id that can be none."""
+    return Target(_known(request.review_id), request.expected_version)
+
+
+def _staff_fact(one: pb.StaffFact) -> StaffFact:
+    """INVALID_FIELDS for days that are none."""
+    try:
+        employed = [
+            (dt.date.fromisoformat(getattr(days, "from")), dt.date.fromisoformat(days.to)) for days in one.employed
+        ]
+    except ValueError:
+        raise invalid(FieldViolation("members", "MALFORMED")) from None
+    absent = [
+        (getattr(times, "from").ToDatetime(tzinfo=dt.UTC), times.to.ToDatetime(tzinfo=dt.UTC)) for times in one.absent
+    ]
+    return StaffFact(one.staff_id, one.unit_id, tuple(employed), tuple(absent))
 
 
 def _known(review_id: str) -> str:

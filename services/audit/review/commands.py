@@ -10,7 +10,6 @@ import datetime as dt
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from chassis import clock, db, requests, telemetry
 from chassis.db import Connection, Pool, transaction
@@ -33,10 +32,27 @@ SETTLES_AFTER = dt.timedelta(hours=6)
 MAX_MISSING = 20
 MAX_SOURCES = 500
 MAX_GAPS = 100
-MAX_MEMBERS = 20_000
 
-R = TypeVar("R")
 Answer = Callable[[Connection], Awaitable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write as it came in: by whom, when, and for which call it is done once."""
+
+    pool: Pool
+    keys: LogKeys
+    actor: Identity
+    call: Call
+    now: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The review that is written about, and the version of it that the writer has seen."""
+
+    review_id: str
+    version: int
 
 
 # --- examining --------------------------------------------------------------------------------------------------
@@ -96,28 +112,20 @@ async def _gaps(conn: Connection) -> list[Finding]:
     return found
 
 
-async def open_review(
-    pool: Pool,
-    keys: LogKeys,
-    actor: Identity,
-    call: Call,
-    month: str,
-    answer: Callable[[str], Answer],
-    now: dt.datetime,
-) -> bytes:
+async def open_review(write: Write, month: str, answer: Callable[[str], Answer]) -> bytes:
     """A review of a month, on demand. REVIEW_OPEN while another of that month is not signed.
 
     The month is read before the transaction, so that appending never waits for it; leaves that come meanwhile are
     beyond the checkpoint it names. Crash before the commit: there is no review, and no leaf that says so.
     """
-    policy.require_officer(actor)
-    examined = await examine(pool, month, now)
-    async with transaction(pool) as conn:
-        if (kept := await requests.claim(conn, call)) is not None:
+    policy.require_officer(write.actor)
+    examined = await examine(write.pool, month, write.now)
+    async with transaction(write.pool) as conn:
+        if (kept := await requests.claim(conn, write.call)) is not None:
             return kept
-        review_id = await _open(conn, keys, actor, examined, now)
+        review_id = await _open(conn, write.keys, write.actor, examined, write.now)
         response = await answer(review_id)(conn)
-        await requests.keep(conn, call, response)
+        await requests.keep(conn, write.call, response)
     return response
 
 
@@ -168,61 +176,54 @@ async def _open(conn: Connection, keys: LogKeys, actor: Identity, examined: Exam
 # --- what becomes of it -----------------------------------------------------------------------------------------
 
 
-async def compare_staff(
-    pool: Pool,
-    keys: LogKeys,
-    actor: Identity,
-    call: Call,
-    review_id: str,
-    version: int,
-    members: Sequence[StaffFact],
-    answer: Answer,
-    now: dt.datetime,
-) -> bytes:
-    """Add what only the staff list tells, once. NOT_FOUND, STALE_VERSION, REVIEW_SIGNED, INVALID_FIELDS."""
-    policy.require_officer(actor)
-    if not members:
-        raise invalid(FieldViolation("members", "REQUIRED"))
-    if len(members) > MAX_MEMBERS:
-        raise invalid(FieldViolation("members", "TOO_MANY"))
+async def compare_staff(write: Write, target: Target, members: Sequence[StaffFact], answer: Answer) -> bytes:
+    """Add what only the staff list tells, once. NOT_FOUND, STALE_VERSION, REVIEW_SIGNED, INVALID_FIELDS.
 
-    async def write(conn: Connection, review: ReviewRow, head: log_store.Coordinator) -> None:
+    The month is read before the transaction, as in `open_review`.
+    """
+    policy.require_officer(write.actor)
+    domain.require_members(members)
+    found = await _compare(write.pool, target.review_id, members)
+
+    async def add(conn: Connection, review: ReviewRow, head: log_store.Coordinator) -> None:
         domain.require_unsigned(review.state)
         if review.staff_compared:
             raise invalid(FieldViolation("members", "NOT_ALLOWED"))
-        begins, ends = domain.month_span(review.month)
-        used = await store.use_by_person(conn, begins, ends)
-        logins = await store.last_logins(conn, ends)
-        thresholds = domain.thresholds_of(review.thresholds)
-        found = domain.compare_staff(review.month, thresholds, members, used, logins)
-        await store.insert_findings(conn, review_id, review.findings + 1, found)
-        note = NoteRow(version + 1, "review.compared", now, actor.staff_id)
+        await store.insert_findings(conn, review.review_id, review.findings + 1, found)
+        note = NoteRow(target.version + 1, "review.compared", write.now, write.actor.staff_id)
         detail = {"month": review.month, "findings": str(len(found)), "members": str(len(members))}
-        await _note(conn, head, actor, review_id, note, detail)
+        await _note(conn, head, write.actor, review.review_id, note, detail)
 
-    return await _write(pool, keys, call, review_id, version, write, answer, now)
+    return await _write(write, target, add, answer)
 
 
-async def treat_finding(
-    pool: Pool,
-    keys: LogKeys,
-    actor: Identity,
-    call: Call,
-    review_id: str,
-    version: int,
-    treatment: NoteRow,
-    answer: Answer,
-    now: dt.datetime,
-) -> bytes:
+async def _compare(pool: Pool, review_id: str, members: Sequence[StaffFact]) -> list[Finding]:
+    """What the staff list tells of a review's month, as far as the review's checkpoints cover the log."""
+    async with db.connection(pool) as conn:
+        review = await store.review(conn, review_id)
+        if review is None:
+            raise not_found()
+        begins, ends = domain.month_span(review.month)
+        covered = [Coverage(**one) for one in review.coverage]
+        outside = await store.uses_outside(conn, begins, ends, covered, members)
+        away = await store.uses_while_absent(conn, begins, ends, covered, members)
+        told = await store.days_found(conn, review_id, "absent")
+        logins = await store.last_logins(conn, ends)
+    untold = {key: behind for key, behind in away.items() if key not in told}
+    thresholds = domain.thresholds_of(review.thresholds)
+    return domain.compare_staff(review.month, thresholds, members, outside, untold, logins)
+
+
+async def treat_finding(write: Write, target: Target, treatment: NoteRow, answer: Answer) -> bytes:
     """Assign a finding, comment on it, judge it: one note with its leaf.
 
     The assigned person comments; assigning and judging is the officers', and nobody judges a finding about oneself.
     NOT_FOUND, NOT_PERMITTED, STALE_VERSION, REVIEW_SIGNED, INVALID_FIELDS.
     """
-    number = treatment.number
+    actor, number = write.actor, treatment.number
 
-    async def write(conn: Connection, review: ReviewRow, head: log_store.Coordinator) -> None:
-        finding = await store.finding(conn, review_id, number)
+    async def add(conn: Connection, review: ReviewRow, head: log_store.Coordinator) -> None:
+        finding = await store.finding(conn, review.review_id, number)
         if finding is None or not policy.may_see(actor, finding.assignee_id, finding.unit_id):
             raise not_found()
         domain.require_unsigned(review.state)
@@ -233,94 +234,68 @@ async def treat_finding(
         detail = {"finding": str(number), "rule": finding.rule}
         detail |= {"assignee": treatment.assignee_id} if treatment.assignee_id else {}
         detail |= {"state": treatment.state} if treatment.state else {}
-        await _note(conn, head, actor, review_id, treatment, detail)
+        await _note(conn, head, actor, review.review_id, treatment, detail)
 
-    return await _write(pool, keys, call, review_id, version, write, answer, now)
+    return await _write(write, target, add, answer)
 
 
-def treatment_of(
-    actor: Identity, version: int, number: int, assignee_id: str, state: str, comment: str, now: dt.datetime
-) -> NoteRow:
+def treatment_of(write: Write, target: Target, number: int, assignee_id: str, state: str, comment: str) -> NoteRow:
     """The note a treatment becomes. INVALID_FIELDS: a judgement needs its reason, and something must be said."""
     if state and state not in domain.JUDGEMENTS:
         raise invalid(FieldViolation("state", "UNKNOWN"))
     text = domain.require_text("comment", comment, required=bool(state) or not assignee_id)
     action = "finding.assigned" if assignee_id else "finding.commented"
-    return NoteRow(version + 1, action, now, actor.staff_id, number, assignee_id, state, text)
+    return NoteRow(target.version + 1, action, write.now, write.actor.staff_id, number, assignee_id, state, text)
 
 
-async def sign_review(
-    pool: Pool,
-    keys: LogKeys,
-    actor: Identity,
-    call: Call,
-    review_id: str,
-    version: int,
-    text: str,
-    answer: Answer,
-    now: dt.datetime,
-) -> bytes:
+async def sign_review(write: Write, target: Target, text: str, answer: Answer) -> bytes:
     """点検結果・所見 ends the review. FINDINGS_OPEN, REVIEW_SIGNED, NOT_FOUND, STALE_VERSION, INVALID_FIELDS."""
-    policy.require_officer(actor)
+    policy.require_officer(write.actor)
     clean = domain.require_text("text", text)
 
-    async def write(conn: Connection, review: ReviewRow, head: log_store.Coordinator) -> None:
+    async def add(conn: Connection, review: ReviewRow, head: log_store.Coordinator) -> None:
         domain.require_unsigned(review.state)
         domain.require_answered(review.open_findings)
-        note = NoteRow(version + 1, "review.signed", now, actor.staff_id, text=clean)
+        note = NoteRow(target.version + 1, "review.signed", write.now, write.actor.staff_id, text=clean)
         detail = {"month": review.month, "findings": str(review.findings)}
-        await _note(conn, head, actor, review_id, note, detail)
+        await _note(conn, head, write.actor, review.review_id, note, detail)
 
-    return await _write(pool, keys, call, review_id, version, write, answer, now)
+    return await _write(write, target, add, answer)
 
 
-async def remark_review(
-    pool: Pool,
-    keys: LogKeys,
-    actor: Identity,
-    call: Call,
-    review_id: str,
-    version: int,
-    text: str,
-    answer: Answer,
-    now: dt.datetime,
-) -> bytes:
+async def remark_review(write: Write, target: Target, text: str, answer: Answer) -> bytes:
     """Something more about a signed review; what was signed stays. REVIEW_NOT_SIGNED before the sign-off."""
-    policy.require_officer(actor)
+    policy.require_officer(write.actor)
     clean = domain.require_text("text", text)
 
-    async def write(conn: Connection, review: ReviewRow, head: log_store.Coordinator) -> None:
+    async def add(conn: Connection, review: ReviewRow, head: log_store.Coordinator) -> None:
         if review.state != "signed":
             raise DomainError(Kind.PRECONDITION, "REVIEW_NOT_SIGNED", "comment on its findings instead")
-        note = NoteRow(version + 1, "review.remarked", now, actor.staff_id, text=clean)
-        await _note(conn, head, actor, review_id, note, {"month": review.month})
+        note = NoteRow(target.version + 1, "review.remarked", write.now, write.actor.staff_id, text=clean)
+        await _note(conn, head, write.actor, review.review_id, note, {"month": review.month})
 
-    return await _write(pool, keys, call, review_id, version, write, answer, now)
+    return await _write(write, target, add, answer)
 
 
 async def _write(
-    pool: Pool,
-    keys: LogKeys,
-    call: Call,
-    review_id: str,
-    version: int,
-    write: Callable[[Connection, ReviewRow, log_store.Coordinator], Awaitable[None]],
+    write: Write,
+    target: Target,
+    add: Callable[[Connection, ReviewRow, log_store.Coordinator], Awaitable[None]],
     answer: Answer,
-    now: dt.datetime,
 ) -> bytes:
     """One write on a review. Crash before the commit: neither the note nor its leaf is there, and a retry writes both."""
-    async with transaction(pool) as conn:
-        if (kept := await requests.claim(conn, call)) is not None:
+    async with transaction(write.pool) as conn:
+        if (kept := await requests.claim(conn, write.call)) is not None:
             return kept
-        head = await log_commands.lock_head(conn, keys, now)
-        review = await store.review(conn, review_id)
+        head = await log_commands.lock_head(conn, write.keys, write.now)
+        review = await store.review(conn, target.review_id)
         if review is None:
             raise not_found()
-        if review.version != version:
+        if review.version != target.version:
             raise DomainError(Kind.CONFLICT, "STALE_VERSION", f"the review is at version {review.version}")
-        await write(conn, review, head)
+        await add(conn, review, head)
         response = await answer(conn)
-        await requests.keep(conn, call, response)
+        await requests.keep(conn, write.call, response)
     return response
 
 
@@ -343,48 +318,44 @@ async def _note(
 
 
 async def change_rules(
-    pool: Pool,
-    keys: LogKeys,
-    actor: Identity,
-    call: Call,
+    write: Write,
     version: int,
     effective_from: str,
     thresholds: Thresholds,
     reason: str,
     answer: Callable[[RulesRow], bytes],
-    now: dt.datetime,
 ) -> bytes:
     """The next version of the thresholds, from a month on that has not been over before. INVALID_FIELDS, STALE_VERSION.
 
     Months before `effective_from` stay as they were examined: nobody can rule a finding away afterwards.
     """
-    policy.require_officer(actor)
+    policy.require_officer(write.actor)
     domain.require_thresholds(thresholds)
     clean = domain.require_text("reason", reason)
     begins, _ = domain.month_span(effective_from[:7])
     if effective_from != begins.date().isoformat():
         raise invalid(FieldViolation("effective_from", "MALFORMED"))
-    if begins.date() < now.astimezone(domain.JST).date().replace(day=1):
+    if begins.date() < write.now.astimezone(domain.JST).date().replace(day=1):
         raise invalid(FieldViolation("effective_from", "PAST"))
-    async with transaction(pool) as conn:
-        if (kept := await requests.claim(conn, call)) is not None:
+    async with transaction(write.pool) as conn:
+        if (kept := await requests.claim(conn, write.call)) is not None:
             return kept
-        head = await log_commands.lock_head(conn, keys, now)
+        head = await log_commands.lock_head(conn, write.keys, write.now)
         versions = await store.rules(conn)
         newest = versions[0].version if versions else 0
         if newest != version:
             raise DomainError(Kind.CONFLICT, "STALE_VERSION", f"the rules are at version {newest}")
-        row = RulesRow(version + 1, begins.date(), thresholds.as_json(), clean, actor.staff_id, now)
+        row = RulesRow(version + 1, begins.date(), thresholds.as_json(), clean, write.actor.staff_id, write.now)
         await store.insert_rules(conn, row)
         detail = {
             "effective_from": effective_from,
             "thresholds": hashlib.sha256(row.thresholds.encode()).hexdigest(),
             "reason": hashlib.sha256(clean.encode()).hexdigest(),
         }
-        leaf = _leaf(actor, "config.changed", "review_rules", "review_rules", row.version, now, detail)
+        leaf = _leaf(write.actor, "config.changed", "review_rules", "review_rules", row.version, write.now, detail)
         await log_commands.add(conn, head, [leaf])
         response = answer(row)
-        await requests.keep(conn, call, response)
+        await requests.keep(conn, write.call, response)
     return response
 
 

@@ -71,6 +71,7 @@ JUDGEMENTS = ("open", "explained", "incident")
 # Entries kept with a finding; its count is exact.
 MAX_ENTRIES = 500
 MAX_TEXT = 4000
+MAX_MEMBERS = 20_000
 _MONTH = re.compile(r"(?P<year>[2-9][0-9]{3})-(?P<month>0[1-9]|1[0-2])", re.ASCII)
 _CLOCK = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 _CLOSED = re.compile(r"(?:[2-9][0-9]{3}-)?(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])", re.ASCII)
@@ -342,7 +343,9 @@ class Examination:
         self._refused: dict[tuple[str, str], Record] = {}
         # Person and document of another unit → the first reading in the month.
         self._foreign: dict[tuple[str, str], Record] = {}
+        # Documents about staff: person and document of another unit; person and "" for all those of the own unit.
         self._staff_files: dict[tuple[str, str], tuple[Behind, Record]] = {}
+        self._own_staff_files: dict[str, set[str]] = {}
         self._ended: dict[str, Behind] = {}
         self._found: list[Finding] = []
         self.actions: Counter[tuple[str, str]] = Counter()
@@ -409,9 +412,13 @@ class Examination:
             person.unexplained.add(record)
         if record.owner_unit and not own:
             self._foreign.setdefault((record.staff_id, record.document_id), record)
-            if record.class_code.startswith(self._thresholds.staff_file_classes):
-                behind, _ = self._staff_files.setdefault((record.staff_id, record.document_id), (Behind(), record))
-                behind.add(record)
+        if record.class_code.startswith(self._thresholds.staff_file_classes):
+            # Those of the own unit, of which whoever works with them reads many, are one finding of the person.
+            document_id = "" if own else record.document_id
+            behind, _ = self._staff_files.setdefault((record.staff_id, document_id), (Behind(), record))
+            behind.add(record)
+            if own:
+                self._own_staff_files.setdefault(record.staff_id, set()).add(record.document_id)
 
     def _follow_refusal(self, record: Record) -> None:
         refused = self._refused.pop((record.staff_id, record.document_id), None)
@@ -489,7 +496,10 @@ class Examination:
                 behind.add(record)
                 found.append(self._of_document("foreign_document", staff_id, document_id, behind, record))
         for (staff_id, document_id), (behind, record) in self._staff_files.items():
-            found.append(self._of_document("staff_file", staff_id, document_id, behind, record))
+            if document_id:
+                found.append(self._of_document("staff_file", staff_id, document_id, behind, record))
+            else:
+                found.append(self._of_own_staff_files(staff_id, behind))
         return sorted(found, key=_order)
 
     def _of_document(self, rule: str, staff_id: str, document_id: str, behind: Behind, record: Record) -> Finding:
@@ -501,6 +511,18 @@ class Examination:
             document_id=document_id,
             explained_by=record.purpose if record.purpose in EXPLAINING else "",
             detail={"owner_unit": record.owner_unit},
+        )
+
+    def _of_own_staff_files(self, staff_id: str, behind: Behind) -> Finding:
+        """A colleague's file or one's own is in the own unit, too; explained if every reading has a reason."""
+        explained = all(purpose in EXPLAINING for purpose in behind.purposes)
+        (reason, _), *_ = behind.purposes.most_common(1)
+        return _found(
+            "staff_file",
+            staff_id,
+            behind,
+            explained_by=reason if explained else "",
+            detail={"own_files": str(len(self._own_staff_files[staff_id]))},
         )
 
     def _spikes(self) -> Iterator[Finding]:
@@ -539,39 +561,58 @@ def gap_of_object(object_type: str, object_id: str, missing: Sequence[int]) -> F
 
 @dataclass(frozen=True, slots=True)
 class StaffFact:
-    """What the organisation knows of a person: the unit, and whether on the staff on the month's first and last day."""
+    """What the organisation knows of a person in a month; spans are [from, to)."""
 
     staff_id: str
     unit_id: str
-    at_start: bool
-    at_end: bool
+    # Japanese days on the staff.
+    employed: tuple[tuple[dt.date, dt.date], ...]
+    # Registered absences.
+    absent: tuple[tuple[dt.datetime, dt.datetime], ...] = ()
+
+
+# Uses by person and Japanese day.
+Uses = Mapping[tuple[str, dt.date], Behind]
+
+
+def require_members(members: Sequence[StaffFact]) -> None:
+    """INVALID_FIELDS for a staff list that is none: without days on the staff everybody would have left."""
+    if not members:
+        raise invalid(FieldViolation("members", "REQUIRED"))
+    if len(members) > MAX_MEMBERS:
+        raise invalid(FieldViolation("members", "TOO_MANY"))
+    if not any(one.employed for one in members):
+        raise invalid(FieldViolation("members", "MALFORMED"))
 
 
 def compare_staff(
     month: str,
     thresholds: Thresholds,
     members: Sequence[StaffFact],
-    used: Mapping[str, Behind],
+    outside: Uses,
+    away: Uses,
     last_login: Mapping[str, dt.datetime],
 ) -> list[Finding]:
-    """What only the staff list tells.
+    """What only the staff list tells, as of the day of each use (AC-16).
 
-    `used`: entries of the month by person, `last_login`: by person, before the month's end. Who is not on the list at
-    the month's end has left; an account of the list without a login for `unused_days` is unused.
+    `outside`: uses on days on which the person was not on the staff; `away`: uses within an absence of the list that
+    no record of the log had told of; `last_login`: by person, before the month's end. An account of somebody on the
+    staff on the month's last day without a login for `unused_days` is unused.
     """
     _, ends = month_span(month)
-    present = {one.staff_id for one in members if one.at_end}
+    last_day = ends.date() - dt.timedelta(days=1)
     unit_of = {one.staff_id: one.unit_id for one in members}
     found = [
-        _found("left", staff_id, behind, unit_id=unit_of.get(staff_id, "") or behind.unit_id)
-        for staff_id, behind in used.items()
-        if staff_id not in present and staff_id != "unknown"
+        _found(rule, staff_id, behind, unit_id=unit_of.get(staff_id, "") or behind.unit_id, day=day)
+        for rule, uses in (("left", outside), ("absent", away))
+        for (staff_id, day), behind in uses.items()
     ]
     since = ends - dt.timedelta(days=thresholds.unused_days)
     idle: dict[str, list[str]] = {}
     for one in members:
         last = last_login.get(one.staff_id)
-        if one.at_end and (last is None or last < since):
+        on_staff = any(first <= last_day < end for first, end in one.employed)
+        if on_staff and (last is None or last < since):
             idle.setdefault(one.unit_id, []).append(one.staff_id)
     found += [
         Finding(

@@ -12,7 +12,16 @@ from typing import Any, NamedTuple
 from psycopg.rows import class_row
 
 from chassis.db import Connection
-from services.audit.review.domain import Behind, Finding, Place, Record, record_of
+from services.audit.review.domain import (
+    LISTS,
+    MAX_ENTRIES,
+    Behind,
+    Finding,
+    Place,
+    Record,
+    StaffFact,
+    record_of,
+)
 
 # Key of the advisory lock of whoever examines a month by itself; one database is one municipality.
 EXAMINER_LOCK = 0x52455649
@@ -128,20 +137,83 @@ async def last_logins(conn: Connection, before: dt.datetime) -> dict[str, dt.dat
     return dict(await cursor.fetchall())
 
 
-async def use_by_person(conn: Connection, begins: dt.datetime, ends: dt.datetime) -> dict[str, Behind]:
-    """How many entries each person has in a span of time, and the last of them."""
-    cursor = await conn.execute(
-        "SELECT staff_id, count(*), (array_agg(unit_id ORDER BY occurred_at DESC))[1],"
-        " (array_agg(log_year ORDER BY occurred_at DESC))[1:20],"
-        " (array_agg(leaf_index ORDER BY occurred_at DESC))[1:20] FROM entries"
-        " WHERE occurred_at >= %s AND occurred_at < %s AND outcome = 'granted' AND staff_id <> ''"
-        " AND staff_id NOT LIKE 'service:%%' GROUP BY staff_id ORDER BY staff_id",
-        (begins, ends),
+# A granted use by a person, with its Japanese day, as far as checkpoints cover the log.
+_USES = (
+    "(SELECT e.staff_id, e.unit_id, e.occurred_at, e.log_year, e.leaf_index, e.action, e.document_id,"
+    " (e.occurred_at AT TIME ZONE 'Asia/Tokyo')::date AS day FROM entries AS e"
+    " INNER JOIN unnest(%(years)s::int4[], %(sizes)s::int8[]) AS c (log_year, size)"
+    "  ON c.log_year = e.log_year AND e.leaf_index < c.size"
+    " WHERE e.occurred_at >= %(begins)s AND e.occurred_at < %(ends)s AND e.outcome = 'granted'"
+    "  AND e.staff_id NOT IN ('', 'unknown') AND e.staff_id NOT LIKE 'service:%%') AS u"
+)
+_USES_BY_DAY = (
+    "SELECT u.staff_id, u.day, count(*), (array_agg(u.unit_id ORDER BY u.occurred_at DESC))[1],"
+    f" (array_agg(u.log_year ORDER BY u.occurred_at, u.log_year, u.leaf_index))[1:{MAX_ENTRIES}],"
+    f" (array_agg(u.leaf_index ORDER BY u.occurred_at, u.log_year, u.leaf_index))[1:{MAX_ENTRIES}] FROM "
+)
+_BY_DAY = " GROUP BY u.staff_id, u.day ORDER BY u.staff_id, u.day"
+
+
+async def uses_outside(
+    conn: Connection,
+    begins: dt.datetime,
+    ends: dt.datetime,
+    covered: Sequence[Coverage],
+    members: Sequence[StaffFact],
+) -> dict[tuple[str, dt.date], Behind]:
+    """Uses on days on which the person was not on the staff."""
+    spans = [(one.staff_id, *days) for one in members for days in one.employed]
+    return await _uses(
+        conn,
+        f"{_USES_BY_DAY}{_USES} WHERE NOT EXISTS (SELECT FROM"
+        " unnest(%(who)s::text[], %(first)s::date[], %(last)s::date[]) AS m (staff_id, first, last)"
+        f" WHERE m.staff_id = u.staff_id AND m.first <= u.day AND u.day < m.last){_BY_DAY}",
+        {**_span(begins, ends, covered), **_columns(spans)},
     )
+
+
+async def uses_while_absent(
+    conn: Connection,
+    begins: dt.datetime,
+    ends: dt.datetime,
+    covered: Sequence[Coverage],
+    members: Sequence[StaffFact],
+) -> dict[tuple[str, dt.date], Behind]:
+    """Uses of documents within an absence of the person."""
+    spans = [(one.staff_id, *times) for one in members for times in one.absent]
+    return await _uses(
+        conn,
+        f"{_USES_BY_DAY}{_USES} WHERE (u.document_id IS NOT NULL OR u.action = ANY(%(lists)s)) AND EXISTS (SELECT FROM"
+        " unnest(%(who)s::text[], %(first)s::timestamptz[], %(last)s::timestamptz[]) AS m (staff_id, first, last)"
+        f" WHERE m.staff_id = u.staff_id AND m.first <= u.occurred_at AND u.occurred_at < m.last){_BY_DAY}",
+        {**_span(begins, ends, covered), **_columns(spans), "lists": list(LISTS)},
+    )
+
+
+def _span(begins: dt.datetime, ends: dt.datetime, covered: Sequence[Coverage]) -> dict[str, object]:
+    years, sizes = [one.log_year for one in covered], [one.size for one in covered]
+    return {"begins": begins, "ends": ends, "years": years, "sizes": sizes}
+
+
+def _columns(spans: Sequence[tuple[str, object, object]]) -> dict[str, object]:
+    return {name: [span[at] for span in spans] for at, name in enumerate(("who", "first", "last"))}
+
+
+async def _uses(conn: Connection, statement: str, values: Mapping[str, object]) -> dict[tuple[str, dt.date], Behind]:
+    cursor = await conn.execute(statement, values)
     return {
-        staff_id: Behind(count, [Place(*place) for place in zip(years, indexes, strict=True)], unit_id=unit_id)
-        for staff_id, count, unit_id, years, indexes in await cursor.fetchall()
+        (staff_id, day): Behind(count, [Place(*place) for place in zip(years, indexes, strict=True)], unit_id=unit_id)
+        for staff_id, day, count, unit_id, years, indexes in await cursor.fetchall()
     }
+
+
+async def days_found(conn: Connection, review_id: str, rule: str) -> set[tuple[str, dt.date]]:
+    """(person, day) of which a rule has spoken already."""
+    cursor = await conn.execute(
+        "SELECT subject_id, day FROM review_findings WHERE review_id = %s AND rule = %s AND day IS NOT NULL",
+        (review_id, rule),
+    )
+    return set(await cursor.fetchall())
 
 
 async def leaves_at(conn: Connection, places: Sequence[Place]) -> list[tuple[int, int, bytes]]:

@@ -29,7 +29,7 @@ FAMILIES: Final = {
     **dict.fromkeys(
         (
             *("absence", "case", "class", "config", "directory", "file_plan", "finding", "folder", "inbox", "number"),
-            *("permission", "receipt", "review", "route", "step"),
+            *("permission", "presence", "receipt", "review", "route", "step"),
         ),
         ENTITY,
     ),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import calendar
+import datetime as dt
 from typing import Any
 
+from kanketsu.approvals.v1 import approvals_service_pb2 as approvals_pb
 from kanketsu.audit.v1 import review_service_pb2 as pb
 from services.gateway import views
-from services.gateway.actions import organisation
 from services.gateway.actions.answer import Answer, page_of
 from services.gateway.callers import Caller
 from services.gateway.clients import Clients
@@ -77,20 +77,8 @@ async def open_review(clients: Clients, caller: Caller, month: str, request_id: 
 async def compare_staff(
     clients: Clients, caller: Caller, review_id: str, version: int, month: str, request_id: str
 ) -> Answer:
-    """Bring the staff list of the month's first and last day into a review: approvals has it, audit compares it."""
-    last = calendar.monthrange(int(month[:4]), int(month[5:7]))[1]
-    start, end = await asyncio.gather(
-        *(_staff_on(clients, caller, f"{month}-{day:02}") for day in (1, last)),
-    )
-    members = [
-        pb.StaffFact(
-            staff_id=staff_id,
-            unit_id=end.get(staff_id) or start.get(staff_id) or "",
-            at_start=staff_id in start,
-            at_end=staff_id in end,
-        )
-        for staff_id in sorted(start.keys() | end.keys())
-    ]
+    """Bring into a review when everybody was on the staff and when absent: approvals has it, audit compares it."""
+    members = [_fact(one) for one in await _presence(clients, caller, month)]
     request = pb.CompareStaffRequest(
         request_id=request_id, review_id=review_id, expected_version=version, members=members
     )
@@ -98,18 +86,28 @@ async def compare_staff(
     return Answer(views.review(answer.review))
 
 
-async def _staff_on(clients: Clients, caller: Caller, day: str) -> dict[str, str]:
-    """Staff id → unit of the main post on a day."""
-    found: dict[str, str] = {}
-    cursor = ""
+async def _presence(clients: Clients, caller: Caller, month: str) -> list[approvals_pb.Presence]:
+    """Everybody who was on the staff on a day of the month."""
+    first = dt.date.fromisoformat(f"{month}-01")
+    after = first + dt.timedelta(days=calendar.monthrange(first.year, first.month)[1])
+    request = approvals_pb.ListPresenceRequest(to=after.isoformat(), limit=500, **{"from": first.isoformat()})
+    found: list[approvals_pb.Presence] = []
     for _ in range(MAX_PAGES):
-        listed = await organisation.staff(clients, caller, on=day, cursor=cursor, limit=500)
-        for one in listed.body["items"]:
-            found[one["staff_id"]] = next((post["unit_id"] for post in one["posts"]), "")
-        cursor = listed.body["next_cursor"] or ""
-        if not cursor:
+        answer = await clients.approvals.ask(clients.approvals.rpc.ListPresence, request, caller)
+        found += answer.people
+        if not answer.next_cursor:
             break
+        request.cursor = answer.next_cursor
     return found
+
+
+def _fact(one: approvals_pb.Presence) -> pb.StaffFact:
+    fact = pb.StaffFact(staff_id=one.staff_id, unit_id=one.unit_id)
+    for days in one.employed:
+        fact.employed.add(to=days.to, **{"from": getattr(days, "from")})
+    for times in one.absent:
+        fact.absent.add(to=times.to, **{"from": getattr(times, "from")})
+    return fact
 
 
 async def treat_finding(

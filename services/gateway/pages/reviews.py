@@ -338,6 +338,7 @@ def _facts(one: View) -> str:
         "missing": "届いていない番号 {missing}",
         "epoch": "送信元 {epoch}",
         "staff_ids": "職員番号 {staff_ids}",
+        "own_files": "所属する課の、職員に関する文書 {own_files}件",
     }
     said = [saying.format(**({"limit": ""} | detail)) for key, saying in sayings.items() if key in detail]
     if "action" in detail:

@@ -12,6 +12,7 @@ import pytest
 from chassis import clock, db
 from chassis.errors import DomainError, Kind
 from chassis.identity import Identity
+from chassis.recorder import timestamp
 from conftest import Database
 from kanketsu.audit.v1 import review_service_pb2 as pb
 from services.audit import commands as log_commands
@@ -188,7 +189,7 @@ async def test_after_the_sign_off_nothing_can_be_added_but_remarks(reviews: Revi
     assert (await refused(reviews.ask("TreatFinding", late))).reason == "REVIEW_SIGNED"
     twice = pb.SignReviewRequest(request_id="2", expected_version=3, **sign)
     assert (await refused(reviews.ask("SignReview", twice))).reason == "REVIEW_SIGNED"
-    members = [pb.StaffFact(staff_id="S0123", at_end=True)]
+    members = [on_staff("S0123", UNIT)]
     compare = pb.CompareStaffRequest(request_id="3", review_id=review.review_id, expected_version=3, members=members)
     assert (await refused(reviews.ask("CompareStaff", compare))).reason == "REVIEW_SIGNED"
     statements = (
@@ -318,6 +319,26 @@ async def test_a_missing_number_is_a_finding(reviews: Reviews):
     assert (gap.detail["missing"], gap.detail["source"], gap.state) == ("2", "documents.documents-0", "open")
 
 
+def on_staff(
+    staff_id: str,
+    unit_id: str,
+    until: str = "2026-11-01",
+    absent: tuple[dt.datetime, dt.datetime] | None = None,
+) -> pb.StaffFact:
+    """Somebody on the staff from the month's first day."""
+    fact = pb.StaffFact(staff_id=staff_id, unit_id=unit_id)
+    fact.employed.add(to=until, **{"from": "2026-10-01"})
+    if absent is not None:
+        fact.absent.add(to=timestamp(absent[1]), **{"from": timestamp(absent[0])})
+    return fact
+
+
+def compare(review: pb.Review, version: int, *members: pb.StaffFact) -> pb.CompareStaffRequest:
+    return pb.CompareStaffRequest(
+        request_id=clock.new_id(), review_id=review.review_id, expected_version=version, members=members
+    )
+
+
 async def test_the_staff_list_is_compared_once(reviews: Reviews):
     await reviews.log(
         leaf(at("09:00"), "session.login", document_id="", purpose=""),
@@ -327,25 +348,67 @@ async def test_the_staff_list_is_compared_once(reviews: Reviews):
     review = await reviews.open(MONTH)
     whole = await reviews.ask("GetReview", pb.GetReviewRequest(review_id=review.review_id))
     assert list(whole.not_examined) == ["left", "unused"]
-    members = [
-        pb.StaffFact(staff_id="S0123", unit_id=UNIT, at_start=True, at_end=True),
-        pb.StaffFact(staff_id="S0500", unit_id=UNIT, at_start=True),
-        pb.StaffFact(staff_id="S0600", unit_id=OTHER, at_start=True, at_end=True),
-    ]
-
-    def compare(version: int) -> pb.CompareStaffRequest:
-        return pb.CompareStaffRequest(
-            request_id=clock.new_id(), review_id=review.review_id, expected_version=version, members=members
-        )
-
-    after = await reviews.ask("CompareStaff", compare(1))
+    members = on_staff("S0123", UNIT), on_staff("S0500", UNIT, until=DAY.isoformat()), on_staff("S0600", OTHER)
+    after = await reviews.ask("CompareStaff", compare(review, 1, *members))
     assert (after.review.findings, after.review.staff_compared, after.review.version) == (2, True, 2)
     found = await findings(reviews, review_id=review.review_id)
-    assert [(one.rule, one.subject_id, one.unit_id) for one in found] == [
-        ("left", "S0500", UNIT),
-        ("unused", "", OTHER),
+    assert [(one.rule, one.subject_id, one.unit_id, one.day) for one in found] == [
+        ("left", "S0500", UNIT, DAY.isoformat()),
+        ("unused", "", OTHER, ""),
     ]
-    assert (await refused(reviews.ask("CompareStaff", compare(2)))).reason == "INVALID_FIELDS"
+    assert (await refused(reviews.ask("CompareStaff", compare(review, 2, *members)))).reason == "INVALID_FIELDS"
+
+
+async def test_who_had_left_is_judged_as_of_the_day_of_each_use(reviews: Reviews):
+    """AC-16: the last working day is no finding, the day after is; the day is Japanese, and who came back is back."""
+    friday, monday = dt.date(2026, 10, 16), dt.date(2026, 10, 19)
+    saturday = friday + dt.timedelta(days=1)
+    await reviews.log(
+        leaf(at("10:00"), "session.login", document_id="", purpose="", staff_id="S0500"),
+        leaf(at("17:00", friday), staff_id="S0500", document_id="D-1"),
+        # 00:30 of the day after is still Friday in UTC.
+        leaf(at("00:30", saturday), staff_id="S0500", document_id="D-2"),
+        leaf(at("00:40", saturday), "session.login", document_id="", purpose="", staff_id="S0500"),
+        leaf(at("10:00", monday), staff_id="S0500", document_id="D-3"),
+        leaf(at("10:00", monday), staff_id="service:documents"),
+        leaf(at("10:00", monday), staff_id="S0777", outcome="denied", reason="NOT_FOUND"),
+    )
+    review = await reviews.open(MONTH)
+    # Nobody knows yet what a checkpoint does not cover.
+    await log_commands.append(reviews.pool, reviews.keys, [leaf(at("11:00", saturday), staff_id="S0500")], clock.now())
+    back = on_staff("S0500", UNIT, until=saturday.isoformat())
+    back.employed.add(to="2026-11-01", **{"from": monday.isoformat()})
+    await reviews.ask("CompareStaff", compare(review, 1, back))
+    (left,) = await findings(reviews, review_id=review.review_id, rule="left")
+    assert (left.subject_id, left.day, left.count) == ("S0500", saturday.isoformat(), 2)
+    answer = await reviews.ask("GetFinding", pb.GetFindingRequest(review_id=review.review_id, number=left.number))
+    assert [one.object_id for one in answer.entries] == ["D-2", ""]
+
+
+async def test_an_absence_that_only_the_staff_list_knows_is_found_by_it(reviews: Reviews):
+    """SC-07: 休職 loaded with the staff list leaves no record of its own; what the log told already is told once."""
+    told = {"about": "A-1", "staff_id": "S0124", "from": at("00:00").isoformat(), "to": at("23:59").isoformat()}
+    registered = at("09:00", dt.date(2026, 10, 1))
+    await reviews.log(
+        leaf(registered, "absence.registered", document_id="", purpose="", detail=told, staff_id="S0300"),
+        leaf(at("09:59"), staff_id="S0123", document_id="D-1"),
+        leaf(at("10:00"), staff_id="S0123", document_id="D-2"),
+        leaf(at("10:30"), "document.listed", document_id="", purpose="", staff_id="S0123"),
+        leaf(at("10:40"), "session.login", document_id="", purpose="", staff_id="S0123"),
+        leaf(at("11:00"), staff_id="S0123", document_id="D-3"),
+        leaf(at("10:15"), staff_id="S0124", document_id="D-4"),
+    )
+    review = await reviews.open(MONTH)
+    (known,) = await findings(reviews, review_id=review.review_id, rule="absent")
+    assert known.subject_id == "S0124"
+    away = at("10:00"), at("11:00")
+    members = [on_staff(staff_id, UNIT, absent=away) for staff_id in ("S0123", "S0124", "S0300")]
+    await reviews.ask("CompareStaff", compare(review, 1, *members))
+    found = await findings(reviews, review_id=review.review_id, rule="absent")
+    assert [(one.subject_id, one.day, one.count) for one in found] == [
+        ("S0124", DAY.isoformat(), 1),
+        ("S0123", DAY.isoformat(), 2),
+    ]
 
 
 async def test_findings_are_filtered_and_paged(reviews: Reviews):

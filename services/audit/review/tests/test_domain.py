@@ -210,7 +210,6 @@ def test_documents_about_staff_read_from_another_unit():
     about_staff = {"detail": {"unit": OTHER, "class": "0203-01-02"}}
     (found,) = of("staff_file", examine(record(at("10:00"), purpose="", **about_staff)))
     assert (found.explained_by, found.detail) == ("", {"owner_unit": OTHER})
-    assert not of("staff_file", examine(record(at("10:00"), unit_id=OTHER, **about_staff)))
     assert not of("staff_file", examine(record(at("10:00"), detail={"unit": OTHER, "class": "0204-01-02"})))
     assert not of(
         "staff_file", examine(record(at("10:00"), **about_staff), thresholds=Thresholds(staff_file_classes=()))
@@ -249,18 +248,49 @@ def test_gaps_and_sources_that_did_not_end_by_themselves():
     assert second.detail == {"kind": "recovered", "epoch": "E-2"}
 
 
+def test_documents_about_staff_of_the_own_unit_are_one_finding_of_the_person():
+    """SC-07: a colleague's file, or one's own, lies in the own unit. Whose it is, the log does not know."""
+    about_staff = {"detail": {"class": "0203-01-02"}}
+    read = [record(at(f"10:0{n}"), document_id=f"D-{n % 2}", **about_staff) for n in range(3)]
+    (found,) = of("staff_file", examine(*read))
+    assert (found.count, found.detail, found.document_id, found.day) == (3, {"own_files": "2"}, "", None)
+    assert (found.explained_by, found.purposes) == ("owner_unit", {"owner_unit": 3})
+    untold = record(at("11:00"), purpose="", **about_staff)
+    (found,) = of("staff_file", examine(*read, untold))
+    assert (found.count, found.explained_by) == (4, "")
+
+
+SEPTEMBER, NOVEMBER = dt.date(2026, 9, 1), dt.date(2026, 11, 1)
+
+
 def test_who_had_left_and_accounts_nobody_uses():
-    used = {"S0123": Behind(2, [], unit_id=UNIT), "S0500": Behind(1, [], unit_id=UNIT), "unknown": Behind(1)}
+    """AC-16, SC-07: as of the day of each use; unused is who is on the staff on the month's last day."""
+    gone = dt.date(2026, 10, 31)
     members = [
-        StaffFact("S0123", UNIT, True, True),
-        StaffFact("S0500", UNIT, True, False),
-        StaffFact("S0600", OTHER, True, True),
+        StaffFact("S0123", UNIT, ((SEPTEMBER, NOVEMBER),)),
+        StaffFact("S0500", UNIT, ((SEPTEMBER, gone),)),
+        StaffFact("S0600", OTHER, ((SEPTEMBER, NOVEMBER),)),
     ]
+    outside = {("S0500", gone): Behind(2, [], unit_id=OTHER), ("S0999", DAY): Behind(1, [], unit_id=OTHER)}
+    away = {("S0123", DAY): Behind(3, [], unit_id=UNIT)}
     ends = domain.month_span(MONTH)[1]
     logins = {"S0123": ends - dt.timedelta(days=90), "S0600": ends - dt.timedelta(days=90, seconds=1)}
-    left, unused = domain.compare_staff(MONTH, Thresholds(), members, used, logins)
-    assert (left.rule, left.subject_id, left.count) == ("left", "S0500", 1)
-    assert (unused.rule, unused.unit_id, unused.detail["staff_ids"]) == ("unused", OTHER, "S0600")
+    found = domain.compare_staff(MONTH, Thresholds(), members, outside, away, logins)
+    assert [(one.rule, one.subject_id, one.unit_id, one.day, one.count) for one in found] == [
+        ("absent", "S0123", UNIT, DAY, 3),
+        ("left", "S0999", OTHER, DAY, 1),
+        ("left", "S0500", UNIT, gone, 2),
+        ("unused", "", OTHER, None, 1),
+    ]
+    assert found[-1].detail["staff_ids"] == "S0600"
+
+
+@pytest.mark.parametrize("members", [[], [StaffFact("S0123", UNIT, ())]])
+def test_a_list_without_anybody_on_the_staff_is_none(members: list[StaffFact]):
+    """By it everybody would have left."""
+    with pytest.raises(DomainError) as refused:
+        domain.require_members(members)
+    assert refused.value.fields[0].field == "members"
 
 
 def test_the_years_change_belongs_to_two_months():
