@@ -1,4 +1,4 @@
-"""python -m services.audit serve | migrate | verify | sample | export | ocsf | restore | check. Wiring only.
+"""python -m services.audit serve | migrate | verify | sample | export | ocsf | restore | check | drop-year. Wiring only.
 
 `verify` needs nothing but this checkout: no settings, no database, no service.
 """
@@ -44,6 +44,11 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("restore", help="after a database backup was put back: bring back what was signed since")
     check = commands.add_parser("check", help="compare database, copies and checkpoint with each other; 1 on findings")
     check.add_argument("--year", type=int, help="fiscal year of the log; the current one without")
+    drop = commands.add_parser("drop-year", help="drop a year's entries after their retention, as the owner role")
+    drop.add_argument("--year", required=True, type=int, help="fiscal year of the log")
+    drop.add_argument(
+        "--agreed-by", required=True, action="append", metavar="STAFF_ID", help="who agreed; twice, two people"
+    )
     chosen = parser.parse_args(arguments)
 
     # Each command imports what it needs, so that `verify` runs on a machine with nothing else.
@@ -72,6 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
     from services.audit import service
     from services.audit.continuity import NotRestored
     from services.audit.export import ExportError
+    from services.audit.retention.commands import NotDropped
 
     try:
         if chosen.command == "serve":
@@ -80,11 +86,13 @@ def main(arguments: list[str] | None = None) -> int:
             return 1 if process.run(service.check(chosen.year)) else 0
         elif chosen.command == "restore":
             process.run(service.restore())
+        elif chosen.command == "drop-year":
+            process.run(service.drop_year(chosen.year, chosen.agreed_by))
         elif chosen.command == "ocsf":
             process.run(service.ocsf(None if chosen.out == "-" else Path(chosen.out), chosen.since, chosen.year))
         else:
             process.run(service.export(chosen.out, chosen.year))
-    except (ExportError, NotRestored) as error:
+    except (ExportError, NotDropped, NotRestored) as error:
         sys.stderr.write(f"{chosen.command} failed: {error}\n")
         return 2
     return 0

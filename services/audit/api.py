@@ -265,6 +265,9 @@ class Api(AuditServiceServicer):
                 hashes = await store.read_tiles(conn, log, [tile])
                 return pb.GetTileResponse(tile=hashes[tile.level, tile.index])
             entries = await store.bundle_entries(conn, log.log_year, tile)
+        if len(entries) != tile.width:
+            # The year's retention has ended (SC-03) and its entries were dropped: no bundle, rather than part of one.
+            raise not_found()
         await self._records.record(
             Access(
                 actor=identity(),

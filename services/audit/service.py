@@ -9,12 +9,16 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import psycopg
+
 from chassis import clock, db, serving
 from chassis.broker import Broker
 from chassis.epochs import DatabaseSink
+from chassis.errors import DomainError
 from chassis.identity import Identity, IdentityVerifier, KeyVerifier
 from chassis.outbox import Relay
 from chassis.recorder import Access, Recorder
+from chassis.s3 import StoreError
 from chassis.serving import Parts, Wiring
 from chassis.settings import SettingsError
 from kanketsu.audit.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
@@ -32,6 +36,10 @@ from services.audit.export import ExportError, LogWriter
 from services.audit.note import NoteError, VerifierKey
 from services.audit.outside import Task
 from services.audit.policy import POLICY
+from services.audit.retention import commands as retention
+from services.audit.retention import copies
+from services.audit.retention import store as retention_store
+from services.audit.retention.commands import NotDropped
 from services.audit.review.api import Api as ReviewApi
 from services.audit.review.opener import Opener
 from services.audit.sequencer import Sequencer
@@ -39,6 +47,7 @@ from services.audit.settings import Settings
 from services.audit.siem import lines
 from services.audit.timestamps import store as timestamp_store
 from services.audit.timestamps.api import TimestampApi
+from services.audit.vault import Vault
 from services.audit.witness.api import WitnessApi
 
 
@@ -168,6 +177,9 @@ async def _exportable(conn: db.Connection, log_year: int) -> store.Log:
     log = await store.log_of(conn, log_year) if log_year else await store.current_log(conn)
     if log is None or not log.checkpoint:
         raise ExportError(f"there is no checkpoint of {log_year or 'this year'} yet")
+    if (gone := await retention_store.dropped(conn, log.log_year)) is not None:
+        day = gone.dropped_at.astimezone(clock.JST).date().isoformat()
+        raise ExportError(f"the entries of {log_year} were dropped on {day}, when their retention had ended")
     return log
 
 
@@ -197,11 +209,40 @@ async def check(log_year: int | None) -> int:
             log = await (store.current_log(conn) if log_year is None else store.log_of(conn, log_year))
             if log is None or not log.checkpoint:
                 raise ExportError("there is no checkpoint yet")
+            if await retention_store.dropped(conn, log.log_year) is not None:
+                return await _check_copies(configured.vault(), log)
             done = await self_check.check(conn, configured.vault(), log.log_year, _print_finding)
     finally:
         await pool.close()
     print(f"{done.leaves} leaves of {done.origin}: {done.findings} finding(s)")
     return done.findings
+
+
+async def _check_copies(vault: Vault, log: store.Log) -> int:
+    """Of a year whose entries were dropped there are the copies alone."""
+    found = 0
+    async for problem in copies.problems(vault, log):
+        found += 1
+        _print_finding("copies in the object store", problem)
+    print(f"{log.checkpoint_size} leaves of {log.origin}, dropped from the database: {found} finding(s)")
+    return found
+
+
+async def drop_year(log_year: int, agreed_by: list[str]) -> None:
+    """Drop the entries of a year whose retention has ended, as the owner role (SC-03). NotDropped says why not."""
+    configured, owner = settings.read_drop()
+    try:
+        async with await psycopg.AsyncConnection.connect(
+            owner.migrate_database_url, autocommit=True, options=f"-c search_path={POLICY.service} -c lock_timeout=4000"
+        ) as conn:
+            done = await retention.drop_year(
+                conn, _keys(configured), configured.vault(), log_year, agreed_by, clock.now(), clock.new_id
+            )
+    except DomainError as error:
+        raise NotDropped(error.message) from error
+    except StoreError as error:
+        raise NotDropped(f"the object store does not answer as it should: {error}") from error
+    print(f"the entries of {log_year} are dropped; {done.remaining} remain that prove completed documents")
 
 
 def _print_finding(place: str, problem: str) -> None:

@@ -96,6 +96,14 @@ def read() -> Settings:
     return load(Settings, os.environ)
 
 
+def read_drop() -> tuple[Settings, MigrateSettings]:
+    """Settings of `drop-year`: those of the service, and the owner role's database beside them."""
+    prefix = f"{PREFIX}MIGRATE_"
+    return load(
+        Settings, {key: value for key, value in os.environ.items() if not key.startswith(prefix)}
+    ), read_migrate()
+
+
 def read_migrate() -> MigrateSettings:
     """Settings of `migrate`, which runs beside the service in an environment that has the service's keys too."""
     prefix = f"{PREFIX}MIGRATE_"

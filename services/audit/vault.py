@@ -63,13 +63,30 @@ class Vault:
 
     # --- what is kept
 
+    def retained_until(self, log_year: int) -> dt.datetime:
+        """SC-03: whole years after the fiscal year's last day, in Japan."""
+        return dt.datetime(log_year + 1 + self._retention_years, 4, 1, tzinfo=clock.JST)
+
+    async def locked_until(self, log_year: int, path: str) -> dt.datetime | None:
+        """Until when the store itself keeps what lies there; None without a lock, or if nothing is there."""
+        name = f"{log_year}/{path}"
+
+        def asked() -> dt.datetime | None:
+            version = self._s3.stat_object(self._kept, name).version_id
+            found = self._s3.retention(self._kept, name, str(version))
+            return found.retain_until_date if found is not None and found.mode == "COMPLIANCE" else None
+
+        try:
+            return await self._run(asked)
+        except NotFound:
+            return None
+
     async def keep(self, log_year: int, path: str, content: bytes) -> None:
         """Write once, under COMPLIANCE for the log's retention. The same content again is fine.
 
         Altered if another lies there.
         """
-        # SC-03: whole years after the fiscal year's last day, in Japan.
-        until = dt.datetime(log_year + 1 + self._retention_years, 4, 1, tzinfo=clock.JST)
+        until = self.retained_until(log_year)
         try:
             await self._run(self._s3.put_if, self._kept, f"{log_year}/{path}", content, None, until)
         except StoreConflict as conflict:

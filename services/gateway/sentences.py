@@ -395,6 +395,10 @@ FIELD_PROBLEMS: Final[dict[str, tuple[str, str]]] = {
     "ALREADY_ON_ROUTE": ("回議の途中の職か、すでに選ばれている職です。", "On the route already, or named twice."),
     "TOO_EARLY": ("先にあるべき日より前です。日付を確かめてください。", "Earlier than it can be."),
     "IN_FUTURE": ("先の日付は入力できません。", "In the future."),
+    "RETENTION_ENDED": (
+        "保存期間が終わったため、この月の記録は残っていません。",
+        "The records were dropped after their retention.",
+    ),
     "PAST": ("過ぎた日時は指定できません。", "In the past."),
     "NOT_AFTER_FROM": ("終わりは、始まりより後にしてください。", "Must be after the beginning."),
     "OVERLAPS": ("登録済みの期間と重なっています。", "Overlaps one that is registered."),

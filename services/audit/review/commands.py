@@ -21,6 +21,7 @@ from services.audit import store as log_store
 from services.audit.commands import LogKeys
 from services.audit.domain import fiscal_year
 from services.audit.entry import Leaf
+from services.audit.retention import store as retention_store
 from services.audit.review import domain, policy, store
 from services.audit.review.domain import Examination, Finding, StaffFact, Thresholds
 from services.audit.review.store import Coverage, NewReview, NoteRow, ReviewRow, RulesRow
@@ -73,13 +74,16 @@ class Examined:
 async def examine(pool: Pool, month: str, now: dt.datetime) -> Examined:
     """Read a month once and apply the rules that were in effect when it began. Writes nothing.
 
-    INVALID_FIELDS for a month that has not begun, NOT_YET_IN_CHECKPOINT while no checkpoint covers the log.
+    INVALID_FIELDS for a month that has not begun or whose entries were dropped, NOT_YET_IN_CHECKPOINT while no checkpoint covers the log.
     """
     begins, ends = domain.month_span(month)
     if begins > now:
         raise invalid(FieldViolation("month", "IN_FUTURE"))
     async with db.connection(pool) as conn:
         covered = await store.coverage(conn, fiscal_year(begins.date()))
+        if await retention_store.dropped(conn, fiscal_year(begins.date())) is not None:
+            # Its entries are gone (SC-03): a review of what remains would find nothing and mean nothing.
+            raise invalid(FieldViolation("month", "RETENTION_ENDED"))
         if not covered:
             raise DomainError(Kind.UNAVAILABLE, "NOT_YET_IN_CHECKPOINT", "no checkpoint covers this month yet")
         rules = await store.rules_for(conn, begins.date())

@@ -40,6 +40,7 @@ PRIVILEGED = frozenset(
         "permission.revoked",
         "audit.exported",
         "backup.restored",
+        "log.dropped",
     }
 )
 # Reasons of a reading that explain it by themselves: the person's own unit, or a task in a case.

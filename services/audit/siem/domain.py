@@ -87,7 +87,7 @@ VERBS: Final = {
         ),
         Kind.UPDATE,
     ),
-    **dict.fromkeys(("attachment_removed", "deleted", "ended", "revoked"), Kind.DELETE),
+    **dict.fromkeys(("attachment_removed", "deleted", "dropped", "ended", "revoked"), Kind.DELETE),
     "locked": Kind.LOCK,
     **dict.fromkeys(
         (

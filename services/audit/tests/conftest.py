@@ -60,10 +60,10 @@ def vault(engines: Stack, buckets: str) -> Iterator[Vault]:
     vault.close()
 
 
-def open_vault(engines: Stack, bucket: str) -> Vault:
+def open_vault(engines: Stack, bucket: str, retention_years: int = 5) -> Vault:
     """Another process's view of the same buckets."""
     access, secret = (engines.keys.read(f"s3-admin-{part}-key") for part in ("access", "secret"))
-    return Vault(StoreConfig(engines.s3_url, bucket, access, secret), f"{bucket}-live", retention_years=5)
+    return Vault(StoreConfig(engines.s3_url, bucket, access, secret), f"{bucket}-live", retention_years)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -84,9 +84,9 @@ async def test_with_every_setting_at_its_extreme_each_record_is_signed(engines, 
 
 LOG_TABLES = (
     *("logs", "entries", "tiles", "checkpoints", "coordinator", "sources", "aggregates"),
-    *("alarms", "counts", "commitments", "reconciled"),
+    *("alarms", "counts", "commitments", "reconciled", "dropped_years"),
 )
-NEVER_CHANGED = ("entries", "tiles", "checkpoints")
+NEVER_CHANGED = ("entries", "tiles", "checkpoints", "dropped_years")
 
 
 async def test_no_role_may_take_from_it(engines, place):
@@ -109,6 +109,8 @@ async def test_no_role_may_take_from_it(engines, place):
                     assert allowed == set(), (role, table)
                     continue
                 assert not allowed & {"DELETE", "TRUNCATE", "TRIGGER"}, table
+                # SC-03: only the owner says that a year has been dropped.
+                assert table != "dropped_years" or allowed == {"SELECT"}
                 rows = await conn.execute("SELECT has_any_column_privilege(%s, %s, 'UPDATE')", (role, f"audit.{table}"))
                 [(may_update,)] = await rows.fetchall()
                 assert not (may_update and table in NEVER_CHANGED), table

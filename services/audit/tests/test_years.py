@@ -64,18 +64,3 @@ async def test_a_years_part_is_kept_as_the_whole_is(place, pool, keys, role, sta
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             await conn.execute(statement)
     assert len(await leaves_in(pool)) == 1
-
-
-async def test_a_year_leaves_as_one_table_and_the_others_do_not_notice(place, pool, keys, vault):
-    """SC-03: what the owner does when a year's retention has ended; tree and final checkpoint stay."""
-    await commands.append(pool, keys, [event_leaf(n) for n in range(1, 301)], NOW)
-    await turn_year(pool, keys, vault)
-    async with await psycopg.AsyncConnection.connect(place.owner_url, autocommit=True) as owner:
-        await owner.execute("DROP TABLE audit.entries_2026")
-    assert await commands.append(pool, keys, [event_leaf(301)], NEW_YEAR) == 1
-    assert [year for year, _, _ in await leaves_in(pool)] == [2027, 2027]
-    async with db.connection(pool) as conn:
-        cursor = await conn.execute("SELECT closed, checkpoint_size FROM logs WHERE log_year = 2026")
-        assert await cursor.fetchall() == [(True, 300)]
-        cursor = await conn.execute("SELECT count(*) FROM tiles WHERE log_year = 2026")
-        assert await cursor.fetchall() == [(1,)]

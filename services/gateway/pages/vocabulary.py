@@ -218,6 +218,7 @@ RECORDED_ACTIONS: Final[dict[str, str]] = {
     "audit.read": "監査ログを閲覧",
     "audit.exported": "監査ログを取得",
     "audit.appended": "記録を追加",
+    "log.dropped": "保存期間の終わった年度の記録を廃棄",
     "review.opened": "点検を開始",
     "review.compared": "点検で職員名簿と照合",
     "review.listed": "点検の一覧を表示",

@@ -266,6 +266,15 @@ async def test_months_that_have_not_begun_or_are_none_are_refused(reviews: Revie
         assert (await refused(reviews.open(month))).reason == "INVALID_FIELDS"
 
 
+async def test_a_month_whose_entries_were_dropped_is_not_examined(reviews: Reviews, place: Database):
+    """SC-03: what remains of it would be found blameless."""
+    await reviews.log(leaf(at("22:00")))
+    async with await psycopg.AsyncConnection.connect(place.owner_url, autocommit=True) as owner:
+        await owner.execute("INSERT INTO audit.dropped_years VALUES (2026, now(), ARRAY['S0225', 'S0041'], 0)")
+    error = await refused(reviews.open(MONTH))
+    assert [(one.field, one.problem) for one in error.fields] == [("month", "RETENTION_ENDED")]
+
+
 async def test_a_month_takes_nothing_from_its_neighbours(reviews: Reviews):
     """3/31 and 4/1: two months, two fiscal years, two logs."""
     march = dt.datetime(2026, 3, 31, 23, 59, 59, tzinfo=domain.JST)
