@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 
-from services.gateway import wareki
+from chassis import wareki
 from services.gateway.pages import vocabulary
 from services.gateway.views import View
 

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from chassis import clock
 from chassis.errors import DomainError, Kind
+from chassis.wareki import JST
 from services.gateway.actions import cases, documents, filing, organisation
 from services.gateway.actions.answer import Answer
 from services.gateway.pages import choices, files, sheet
@@ -18,7 +19,6 @@ from services.gateway.pages.desk import AtDesk, Desk, absorb
 from services.gateway.pages.drafts import version_of
 from services.gateway.pages.forms import Form, day_values
 from services.gateway.views import View
-from services.gateway.wareki import JST
 
 router = APIRouter()
 

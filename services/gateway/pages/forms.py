@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from services.gateway import wareki
+from chassis import wareki
 
 
 @dataclass

@@ -9,11 +9,11 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from chassis import clock
+from chassis.wareki import JST
 from services.gateway.actions import cases, documents, organisation
 from services.gateway.pages import vocabulary
 from services.gateway.pages.desk import AtDesk, Desk
 from services.gateway.views import View
-from services.gateway.wareki import JST
 
 router = APIRouter()
 

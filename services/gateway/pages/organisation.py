@@ -10,12 +10,12 @@ from starlette.responses import Response
 
 from chassis import clock
 from chassis.errors import DomainError
+from chassis.wareki import JST
 from services.gateway.actions import organisation
 from services.gateway.pages import choices
 from services.gateway.pages.desk import AtDesk, Desk, absorb
 from services.gateway.pages.forms import Form
 from services.gateway.views import View
-from services.gateway.wareki import JST
 
 router = APIRouter()
 

@@ -15,8 +15,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from chassis import clock
-from services.gateway import wareki
+from chassis import clock, wareki
 from services.gateway.pages import vocabulary
 
 HERE: Final = Path(__file__).resolve().parent.parent

@@ -9,9 +9,8 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from chassis import clock
+from chassis import clock, wareki
 from chassis.errors import DomainError
-from services.gateway import wareki
 from services.gateway.actions import organisation, reviews
 from services.gateway.api.replies import pdf_reply
 from services.gateway.pages import vocabulary

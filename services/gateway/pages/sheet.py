@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Final
 
-from services.gateway import wareki
+from chassis import wareki
 from services.gateway.pages import vocabulary
 from services.gateway.views import View
 

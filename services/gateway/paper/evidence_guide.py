@@ -8,7 +8,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any, Final
 
-from services.gateway import paper, wareki
+from chassis import wareki
+from services.gateway import paper
 
 TITLE: Final = "証拠一式の確かめ方"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
-from chassis import clock
-from services.gateway import paper, wareki
+from chassis import clock, wareki
+from services.gateway import paper
 from services.gateway.actions import reviews
 from services.gateway.callers import Caller
 from services.gateway.clients import Clients

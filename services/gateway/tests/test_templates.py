@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.gateway import wareki
+from chassis import wareki
 from services.gateway.pages import vocabulary
 from services.gateway.pages.forms import Form, day_values
 from services.gateway.pages.rendering import HERE, environment

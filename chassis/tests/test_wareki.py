@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway import wareki
+from chassis import wareki
 
 ERA_DAYS = st.dates(min_value=wareki.ERAS[0].first_day, max_value=date(2117, 12, 31))
 
