@@ -79,7 +79,7 @@ async def open_case(conn: Connection, submission: Submission, cause: Cause, now:
 
     Runs in the consumer's transaction, together with the inbox row of the event.
     """
-    plan = await routes.find_plan(conn, submission.route_plan_id)
+    plan, hall = await routes.find_plan(conn, submission.route_plan_id), Hall({})
     if plan is None or not plan.belongs_to(submission.facts):
         case, events = acts.refuse(_refused_case(submission, now), "PLAN_MISMATCH")
     else:
@@ -91,7 +91,7 @@ async def open_case(conn: Connection, submission: Submission, cause: Cause, now:
         hall = await store.hall_of(conn, _posts(plan), now.date(), now)
         case, events = acts.open_case(case, hall.absent, now)
     await store.insert(conn, case)
-    await outbox.append(conn, envelopes(case, events, cause), AWAITS)
+    await outbox.append(conn, envelopes(case, events, cause, hall), AWAITS)
     return case
 
 
@@ -134,7 +134,7 @@ async def act_on_step(
         after, events = acts.act(case, step.step_id, act, hall, city)
         response = encode(after, hall)
         await store.save(conn, case, after)
-        await outbox.append(conn, envelopes(after, events, cause.acting_as(after.decisions[-1].by)), AWAITS)
+        await outbox.append(conn, envelopes(after, events, cause.acting_as(after.decisions[-1].by), hall), AWAITS)
         await requests.keep(conn, call, response)
     return response
 
@@ -180,7 +180,7 @@ async def act_on_case(
                 raise ValueError(f"{wish.action} is not an act on the case itself")
         response = encode(after, hall)
         await store.save(conn, case, after)
-        await outbox.append(conn, envelopes(after, events, cause.acting_as(after.decisions[-1].by)), AWAITS)
+        await outbox.append(conn, envelopes(after, events, cause.acting_as(after.decisions[-1].by), hall), AWAITS)
         await requests.keep(conn, call, response)
     return response
 

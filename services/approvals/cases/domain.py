@@ -274,11 +274,21 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Drafter:
+    """Who drafted, as they were when the case was opened."""
+
+    staff_name: str = ""
+    post_title: str = ""
+    unit_name: str = ""
+
+
+@dataclass(frozen=True)
 class Hall:
-    """The posts of a case as held now, and the substitutes of its decider in order (AP-13)."""
+    """The posts of a case as held now, the substitutes of its decider in order (AP-13), and its drafter."""
 
     seats: Mapping[str, Seat]
     substitutes: tuple[str, ...] = ()
+    drafter: Drafter = Drafter()
 
     @property
     def absent(self) -> Collection[str]:

@@ -16,7 +16,19 @@ from chassis import clock, telemetry
 from chassis.recorder import timestamp
 from kanketsu.approvals.v1 import events_pb2
 from kanketsu.event.v1 import envelope_pb2
-from services.approvals.cases.domain import Case, Decision, Event, EventKind, Signature, leases
+from services.approvals.cases.domain import (
+    Action,
+    Case,
+    CaseState,
+    Decision,
+    Event,
+    EventKind,
+    Hall,
+    Signature,
+    Step,
+    leases,
+)
+from services.approvals.routes.domain import StepKind
 
 PRODUCER = "approvals"
 AWAITS = ("audit", "documents")
@@ -53,13 +65,13 @@ def cause_of(actor: envelope_pb2.Actor) -> Cause:
     return Cause(actor, telemetry.current_trace_parent())
 
 
-def envelopes(case: Case, events: Sequence[Event], cause: Cause) -> list[envelope_pb2.Envelope]:
+def envelopes(case: Case, events: Sequence[Event], cause: Cause, hall: Hall) -> list[envelope_pb2.Envelope]:
     """One envelope per event, numbered so that the last has the case's version."""
     first = case.version - len(events) + 1
     made: list[envelope_pb2.Envelope] = []
     now = timestamp(clock.now())
     for version, event in enumerate(events, start=first):
-        message = _message(event, snapshot(case, version))
+        message = _message(event, snapshot(case, version, hall))
         detail = {"document_id": case.document_id, "state": case.state}
         if event.step_id:
             detail |= {"step_id": event.step_id, "post_id": case.step(event.step_id).post_id}
@@ -85,8 +97,8 @@ def envelopes(case: Case, events: Sequence[Event], cause: Cause) -> list[envelop
     return made
 
 
-def snapshot(case: Case, version: int) -> events_pb2.CaseSnapshot:
-    """The whole case as others need it."""
+def snapshot(case: Case, version: int, hall: Hall) -> events_pb2.CaseSnapshot:
+    """The whole case as others need it, with its 決裁欄 once it is decided."""
     made = events_pb2.CaseSnapshot(
         case_id=case.case_id,
         document_id=case.document_id,
@@ -103,6 +115,39 @@ def snapshot(case: Case, version: int) -> events_pb2.CaseSnapshot:
         entry = made.leases.add(step_id=lease.step_id, principal=lease.principal, acted=lease.acted)
         # The field is called "from", which is a keyword of Python.
         getattr(entry, "from").CopyFrom(timestamp(lease.since))
+    if case.state is CaseState.DECIDED:
+        made.seats.extend(seats(case, hall))
+    return made
+
+
+def seats(case: Case, hall: Hall) -> list[events_pb2.Seat]:
+    """The 判窓 of a decided case, the drafter first (AP-04, AP-16, UI-03)."""
+    drafter = events_pb2.Seat(
+        kind="draft",
+        state="submitted",
+        post_title=hall.drafter.post_title,
+        unit_name=hall.drafter.unit_name,
+        staff_name=hall.drafter.staff_name,
+        acted_at=timestamp(case.opened_at),
+    )
+    return [drafter, *(_seat(case, step, hall) for step in case.steps if step.kind is not StepKind.INFORM)]
+
+
+def _seat(case: Case, step: Step, hall: Hall) -> events_pb2.Seat:
+    made = events_pb2.Seat(kind=step.kind, state=step.state, post_title=step.post_id, post_view=step.post_view)
+    if step.holder is not None:
+        made.post_title, made.unit_name = step.holder.post_title, step.holder.unit_name
+        made.staff_name = step.holder.staff_name
+    elif (post := hall.seats.get(step.post_id)) is not None:
+        made.post_title, made.unit_name = post.title, post.unit_name
+        made.staff_name = post.holder.name if post.holder else ""
+    if step.acted_at is not None:
+        made.acted_at.CopyFrom(timestamp(step.acted_at))
+    if step.acted_for is not None:
+        made.acted_for_name, made.acted_for_post_title = step.acted_for.staff_name, step.acted_for.post_title
+    for decision in case.decisions:
+        if decision.step_id == step.step_id and decision.action is Action.POST_VIEW:
+            made.post_viewed_at.CopyFrom(timestamp(decision.acted_at))
     return made
 
 

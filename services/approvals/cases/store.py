@@ -20,6 +20,7 @@ from services.approvals.cases.domain import (
     Case,
     CaseState,
     Decision,
+    Drafter,
     Hall,
     Signature,
     Step,
@@ -75,6 +76,13 @@ SELECT
         SELECT b.substitute_post_id FROM substitutes AS b INNER JOIN steps AS s ON s.post_id = b.post_id
         WHERE s.case_id = c.case_id AND s.kind = 'decide' AND b.valid_from <= %(day)s AND %(day)s < b.valid_to
         ORDER BY b.place
+    ),
+    (
+        SELECT json_build_array(coalesce(s.name, ''), coalesce(p.title, ''), coalesce(u.name, ''))
+        FROM (SELECT (c.opened_at AT TIME ZONE 'Asia/Tokyo')::date AS day) AS o
+        LEFT JOIN staff AS s ON s.staff_id = c.drafter AND s.valid_from <= o.day AND o.day < s.valid_to
+        LEFT JOIN posts AS p ON p.post_id = c.drafter_post AND p.valid_from <= o.day AND o.day < p.valid_to
+        LEFT JOIN units AS u ON u.unit_id = p.unit_id AND u.valid_from <= o.day AND o.day < u.valid_to
     )
 FROM cases AS c
 """
@@ -451,7 +459,7 @@ _PLAIN = (
 
 
 def _case(row: tuple[Any, ...]) -> tuple[Case, Hall]:
-    steps, decisions, seats, substitutes = row[len(_PLAIN) :]
+    steps, decisions, seats, substitutes, drafter = row[len(_PLAIN) :]
     plain = dict(zip(_PLAIN, row[: len(_PLAIN)], strict=True))
     plain["state"] = CaseState(plain["state"])
     case = Case(
@@ -460,7 +468,8 @@ def _case(row: tuple[Any, ...]) -> tuple[Case, Hall]:
         decisions=tuple(_decision(decision) for decision in decisions or ()),
     )
     hall = {seat["post_id"]: seat_of(seat) for seat in seats or ()}
-    return case, Hall({post: seat for post, seat in hall.items() if seat.rank}, tuple(substitutes))
+    held = {post: seat for post, seat in hall.items() if seat.rank}
+    return case, Hall(held, tuple(substitutes), Drafter(*drafter))
 
 
 def _step(row: dict[str, Any]) -> Step:

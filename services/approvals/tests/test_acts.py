@@ -409,6 +409,18 @@ async def test_the_listed_substitute_decides_for_an_absent_decider_in_order(city
     assert [i.kind for i in (await head.inbox()).items if i.case_id == case_id] == ["post_view"]
     case = await head.act(await head.see(case_id), "post_view")
     assert (states(case)[2], case.steps[2].acted_for_staff_id) == ("postviewed", deputy.staff_id)
+    decided, viewed = [snapshot_of(one) for one in (await city.envelopes(case_id))[-2:]]
+    drafter_seat, *_, substituted = list(decided.seats)[:4]
+    assert (drafter_seat.kind, drafter_seat.state, drafter_seat.staff_name) == ("draft", "submitted", "葛󠄀城 拓也")
+    assert drafter_seat.unit_name == "環境政策室"
+    assert (substituted.state, substituted.staff_name) == ("substituted", decide.staff_name), "both names (AP-16)"
+    assert (substituted.acted_for_name, substituted.acted_for_post_title) == (case.decisions[2].staff_name, "室長補佐")
+    assert substituted.post_view
+    assert not substituted.HasField("post_viewed_at")
+    assert viewed.seats[3].post_viewed_at == case.decisions[-1].acted_at
+    assert viewed.seats[3].acted_at == substituted.acted_at, "the time of the 代決 stays"
+    assert {seat.state for seat in decided.seats[4:]} == {"struck"}, "AP-04"
+    assert decided.seats[5].post_title == "部長"
 
 
 async def test_the_second_substitute_acts_when_the_first_is_away_too(city):
