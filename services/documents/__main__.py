@@ -19,6 +19,7 @@ from services.documents.blobs import MountedKeys, ObjectStore
 from services.documents.commands import Service
 from services.documents.content_locks import Locker
 from services.documents.settings import ContentSettings, LoadSettings, MigrateSettings, SweepSettings
+from services.documents.sheets.drawing import Drawer
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -30,12 +31,14 @@ async def serve() -> None:
     async def build(parts: Parts) -> Wiring:
         blobs = ObjectStore(settings.store())
         locker = Locker(parts.pool, parts.relay, blobs)
-        service = Service(parts.pool, parts.relay, blobs, MountedKeys.load(settings.kek_file), locker)
+        keys = MountedKeys.load(settings.kek_file)
+        drawer = Drawer(parts.pool, parts.relay, blobs, keys, locker)
+        service = Service(parts.pool, parts.relay, blobs, keys, locker, drawer)
         api = Api(service, parts.recorder, Signer(settings.receipt_signing_key_file), settings.upload_limit)
         return Wiring(
             servicers=[lambda server: add_DocumentsServiceServicer_to_server(api, server)],
             consumers=[consumer.consumer(parts.broker, service)],
-            tasks=[locker.run, lambda: sweeper.run(parts.pool, blobs, settings.sweep_after)],
+            tasks=[locker.run, drawer.run, lambda: sweeper.run(parts.pool, blobs, settings.sweep_after)],
             opened=blobs.served,
         )
 

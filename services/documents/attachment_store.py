@@ -30,7 +30,7 @@ async def get(conn: Connection, document_id: str, attachment_id: str, principals
     """The attachment if its document may be seen; those of earlier revisions too (AP-30)."""
     cursor = await conn.execute(
         "SELECT a.attachment_id::text, a.file_name, a.content_type, a.size, a.sha256, a.added_after_decision, a.added_at,"
-        " a.added_by, NULL::timestamptz, a.object_key, a.version_id, k.wrapped, d.version_digest,"
+        " a.added_by, NULL::timestamptz, a.sheet, a.object_key, a.version_id, k.wrapped, d.version_digest,"
         f" {WHY_VISIBLE}, d.unit_id, d.class_code"
         " FROM documents AS d JOIN attachments AS a ON a.document_id = d.document_id"
         " JOIN document_keys AS k ON k.document_id = d.document_id"
@@ -41,7 +41,7 @@ async def get(conn: Connection, document_id: str, attachment_id: str, principals
     row = await cursor.fetchone()
     if row is None:
         return None
-    return Stored(AttachmentRow(*row[:9]), row[9], row[10], bytes(row[11]), row[12], ReadContext(*row[13:]))
+    return Stored(AttachmentRow(*row[:10]), row[10], row[11], bytes(row[12]), row[13], ReadContext(*row[14:]))
 
 
 async def insert(
@@ -56,9 +56,9 @@ async def insert(
     """A new last attachment of the working revision."""
     await conn.execute(
         "INSERT INTO attachments (attachment_id, document_id, position, revision, file_name, content_type, size, sha256,"
-        " object_key, version_id, added_after_decision, added_at, added_by) VALUES (%s, %s,"
+        " object_key, version_id, added_after_decision, added_at, added_by, sheet) VALUES (%s, %s,"
         " (SELECT coalesce(max(a.position), 0) + 1 FROM attachments AS a WHERE a.document_id = %s),"
-        " %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             entry.attachment_id,
             document.document_id,
@@ -73,14 +73,17 @@ async def insert(
             entry.added_after_decision,
             added_at,
             entry.added_by,
+            entry.sheet,
         ),
     )
 
 
 async def count(conn: Connection, document_id: str) -> int:
-    """How many there are now."""
+    """How many of people's there are now."""
     cursor = await conn.execute(
-        "SELECT count(*) FROM attachments AS a WHERE a.document_id = %s AND a.removed_revision IS NULL", (document_id,)
+        "SELECT count(*) FROM attachments AS a"
+        " WHERE a.document_id = %s AND a.removed_revision IS NULL AND a.sheet = ''",
+        (document_id,),
     )
     row = await store.one(cursor)
     return int(row[0])

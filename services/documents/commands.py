@@ -12,13 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from chassis import clock, outbox, recorder, requests
-from chassis.db import Connection, Pool, transaction
+from chassis.db import Connection, Pool, connection, transaction
 from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
 from chassis.identity import Identity
 from chassis.outbox import Relay
 from chassis.requests import Call
 from services.documents import (
     attachment_store,
+    completion,
     content_locks,
     domain,
     events,
@@ -41,10 +42,15 @@ from services.documents.blobs import (
     open_document_key,
 )
 from services.documents.content_locks import Locker
-from services.documents.domain import CaseSnapshot, Document, Enforcement, Fact, Fields, Folder, State
+from services.documents.domain import CaseSnapshot, Document, Enforcement, Fact, Fields, Folder, Seat, State
 from services.documents.manifest import AnnotationEntry, AttachmentEntry
 from services.documents.receipt_store import Receipt
 from services.documents.receipts import Arrival
+from services.documents.sheets import domain as sheets
+from services.documents.sheets import drawing
+from services.documents.sheets import store as sheet_jobs
+from services.documents.sheets.domain import Sheet
+from services.documents.sheets.drawing import Drawer
 from services.documents.store import View
 
 # What the API makes of the document after the write.
@@ -60,6 +66,7 @@ class Service:
     blobs: ObjectStore
     keys: KeyWrapper
     locker: Locker
+    drawer: Drawer
 
 
 # ---------------------------------------------------------------- drafts
@@ -247,7 +254,7 @@ async def follow_case(conn: Connection, case: CaseSnapshot, cause: events.Cause)
     if before is None:
         raise not_found()
     if not await store.keep_snapshot(
-        conn, case.case_id, case.document_id, case.case_version, case.state, case.reason, case.decisions
+        conn, case.case_id, case.document_id, case.case_version, case.state, case.reason, case.decisions, case.seats
     ):
         return
     document, facts = domain.follow_case(before, case, cause.now)
@@ -257,16 +264,30 @@ async def follow_case(conn: Connection, case: CaseSnapshot, cause: events.Cause)
         if document.state is State.WITHDRAWN:
             await number_store.cancel_numbers(conn, case.document_id, "withdrawn", cause.now)
         if document.state is State.DECIDED:
-            await _lock_decided(conn, document, cause.now)
+            await _keep_decided(conn, document, case.seats, cause.now)
     await store.replace_leases(conn, case.document_id, case.case_id, domain.leases_in_force(case, document.state))
 
 
-async def _lock_decided(conn: Connection, document: Document, now: dt.datetime) -> None:
-    """Ask for the locks of the decided version, as if it were completed today. The locker applies them."""
+async def _keep_decided(conn: Connection, document: Document, seats: Sequence[Seat], now: dt.datetime) -> None:
+    """Ask for the locks of the decided version, as if it were completed today, and for its approval sheet.
+
+    The locker applies them, the drawer draws it; what it says is settled here.
+    """
     folder = await plan_store.folder_of(conn, document.content.folder_id)
     kept = folder.retention if folder is not None else retention.PERPETUAL
     until = retention.lock_until(kept, domain.day_of(now))
     await content_locks.want(conn, document.document_id, document.version_digest, until, now)
+    view = await store.own_view(conn, document.document_id)
+    sheet = sheets.content(
+        Sheet.DECIDED,
+        document,
+        seats,
+        folder_name=view.folder_name,
+        class_name=view.class_name,
+        retention=folder.retention if folder is not None else "",
+        files=len(view.attachments),
+    )
+    await sheet_jobs.want(conn, document.document_id, sheet, until, now)
 
 
 # ---------------------------------------------------------------- after the decision
@@ -340,10 +361,11 @@ async def complete_document(
     folder_id: str,
     answer: Answer,
 ) -> bytes:
-    """完結: filed, retention computed, manifest sealed and stored, then the row never changes again (LC-14, RT-02).
+    """完結: filed, retention computed, sheet and manifest stored, then the row never changes again (LC-14, RT-02).
 
-    The manifest is written before the transaction. Crash in between: an object no row names, which
-    the sweeper deletes. A change in between: STALE_VERSION, because it is built from `expected_version`.
+    The approval sheet and the manifest that names it are written before the transaction. Crash in between: objects no
+    row names, which the sweeper deletes. A change in between: STALE_VERSION, because they are built from
+    `expected_version`. Without the sheet of the decision and this one there is no 完結: SHEET_NOT_DRAWN.
     """
     now = clock.now()
     async with transaction(service.pool) as conn:
@@ -354,10 +376,16 @@ async def complete_document(
         day = domain.completion_day(before, completed_on, domain.day_of(now))
         folder = await plan_store.folder_of(conn, folder_id or before.content.folder_id)
         filed, folder = domain.complete(before, day, folder, now)
-        text = await _manifest(conn, filed, folder)
+        undrawn = await sheet_jobs.wanted(conn, document_id)
         wrapped = await store.wrapped_key(conn, document_id)
     item_id = clock.new_id()
     try:
+        if undrawn is not None:
+            await service.drawer.make(undrawn)
+        async with connection(service.pool) as conn:
+            record = await completion.record_of(conn, filed, folder, await entries(conn, document_id))
+        sheet = await service.drawer.draw(document_id, wrapped, Sheet.COMPLETED, record.sheet())
+        text = record.manifest(sheet.entry)
         key = await open_document_key(service.keys, wrapped, document_id)
         sealed = await service.blobs.put_small(key.seal(item_id, text), "manifest")
     except BlobError as error:
@@ -369,6 +397,7 @@ async def complete_document(
         before = await _load(conn, document_id, actor, expected_version)
         policy.may_process(actor, before)
         document, facts = domain.completed(filed, digest)
+        await drawing.keep(conn, before, sheet, by(actor, now))
         await store.insert_manifest(conn, document_id, item_id, digest, sealed.object_key, sealed.version_id)
         await store.save(conn, document, before)
         # Who acted keeps the view until now; members of the owner unit keep theirs (decision 3).
@@ -380,25 +409,6 @@ async def complete_document(
     service.relay.wake()
     service.locker.wake()
     return response
-
-
-async def _manifest(conn: Connection, document: Document, folder: Folder) -> bytes:
-    kept = await store.frozen(conn, document.document_id, document.frozen_revision)
-    class_ = await plan_store.class_of(conn, folder.class_code)
-    if kept is None or class_ is None:
-        raise LookupError("a decided document has a frozen revision and its folder a class")
-    view = await store.own_view(conn, document.document_id)
-    return manifest.build(
-        document,
-        version=store.parse_json(kept[1]),
-        numbers=await number_store.numbers_of(conn, document.document_id),
-        folder_name=folder.name,
-        class_name="-".join((class_.large, class_.middle, class_.small)),
-        attachments=await entries(conn, document.document_id),
-        annotations=view.annotations,
-        decisions=await store.decisions_of(conn, document.case_id),
-        salt=os.urandom(32),
-    )
 
 
 # ---------------------------------------------------------------- receipts and folders
@@ -500,6 +510,7 @@ async def entries(conn: Connection, document_id: str) -> list[AttachmentEntry]:
             added_after_decision=a.added_after_decision,
             added_at=a.added_at.isoformat(),
             added_by=a.added_by,
+            sheet=a.sheet,
         )
         for a in view.attachments
     ]

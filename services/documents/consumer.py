@@ -9,7 +9,7 @@ from kanketsu.approvals.v1 import events_pb2
 from kanketsu.event.v1 import envelope_pb2
 from services.documents import commands, events
 from services.documents.commands import Service
-from services.documents.domain import CaseSnapshot, Lease
+from services.documents.domain import CaseSnapshot, Lease, Seat
 
 CONSUMER = "documents"
 # Every event of a case, also those that change no view: approvals awaits our receipt for all of them.
@@ -43,6 +43,7 @@ async def apply(service: Service, envelope: envelope_pb2.Envelope) -> None:
     service.relay.wake()
     if case.state == "decided":
         service.locker.wake()
+        service.drawer.wake()
 
 
 def snapshot(message: events_pb2.CaseSnapshot) -> CaseSnapshot:
@@ -66,6 +67,24 @@ def snapshot(message: events_pb2.CaseSnapshot) -> CaseSnapshot:
         decided_at=message.decided_at.ToDatetime(tzinfo=clock.JST) if message.HasField("decided_at") else None,
         decided_by=message.decided_by,
         reason=message.reason,
+        seats=tuple(_seat(seat) for seat in message.seats),
+    )
+
+
+def _seat(seat: events_pb2.Seat) -> Seat:
+    return Seat(
+        kind=seat.kind,
+        state=seat.state,
+        post_title=seat.post_title,
+        unit_name=seat.unit_name,
+        staff_name=seat.staff_name,
+        acted_at=seat.acted_at.ToDatetime(tzinfo=clock.JST).isoformat() if seat.HasField("acted_at") else "",
+        acted_for_name=seat.acted_for_name,
+        acted_for_post_title=seat.acted_for_post_title,
+        post_view=seat.post_view,
+        post_viewed_at=(
+            seat.post_viewed_at.ToDatetime(tzinfo=clock.JST).isoformat() if seat.HasField("post_viewed_at") else ""
+        ),
     )
 
 

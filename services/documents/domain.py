@@ -178,6 +178,23 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """A 判窓 of the 決裁欄; times are RFC 3339, "" for none."""
+
+    # "draft", "approve", "decide", "concur", "review"
+    kind: str
+    state: str
+    post_title: str
+    unit_name: str
+    staff_name: str
+    acted_at: str
+    acted_for_name: str
+    acted_for_post_title: str
+    post_view: bool
+    post_viewed_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaseSnapshot:
     """A whole approval case as approvals announced it."""
 
@@ -193,6 +210,8 @@ class CaseSnapshot:
     decided_at: dt.datetime | None
     decided_by: str
     reason: str
+    # The 決裁欄 in the order of work, once decided.
+    seats: tuple[Seat, ...] = ()
 
 
 # ---------------------------------------------------------------- refusals

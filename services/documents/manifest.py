@@ -31,6 +31,8 @@ class AttachmentEntry:
     added_after_decision: bool = False
     added_at: str = ""
     added_by: str = ""
+    # "decided" or "completed" for an approval sheet (鑑), "" for what people attach.
+    sheet: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

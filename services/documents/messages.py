@@ -53,6 +53,7 @@ def attachment(row: AttachmentRow) -> pb.Attachment:
         added_after_decision=row.added_after_decision,
         added_at=moment(row.added_at),
         added_by=row.added_by,
+        sheet=row.sheet,
     )
     if row.locked_until is not None:
         message.locked_until.CopyFrom(moment(row.locked_until))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
 from psycopg import AsyncCursor
@@ -24,6 +24,7 @@ from services.documents.domain import (
     Document,
     Fields,
     Lease,
+    Seat,
     State,
 )
 from services.documents.manifest import AnnotationEntry
@@ -79,6 +80,8 @@ class AttachmentRow:
     added_at: dt.datetime
     added_by: str
     locked_until: dt.datetime | None
+    # "decided" or "completed" for an approval sheet (鑑), "" for what people attach.
+    sheet: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +119,7 @@ def _document(row: Sequence[Any], receipt_ids: Sequence[str]) -> Document:
 _ATTACHMENTS_JSON = (
     "(SELECT json_agg(json_build_array(a.attachment_id, a.file_name, a.content_type, a.size, a.sha256,"
     " a.added_after_decision, a.added_at, a.added_by, (SELECT max(o.applied_until) FROM object_locks AS o"
-    " WHERE o.object_key = a.object_key AND o.version_id = a.version_id AND o.applied_until IS NOT NULL))"
+    " WHERE o.object_key = a.object_key AND o.version_id = a.version_id AND o.applied_until IS NOT NULL), a.sheet)"
     " ORDER BY a.position) FROM attachments AS a"
     " WHERE a.document_id = d.document_id AND a.removed_revision IS NULL)"
 )
@@ -177,7 +180,7 @@ def _view(row: Sequence[Any], reason: str = "") -> View:
 
 def _attachment(a: Sequence[Any]) -> AttachmentRow:
     locked = dt.datetime.fromisoformat(a[8]) if a[8] else None
-    return AttachmentRow(a[0], a[1], a[2], a[3], a[4], a[5], dt.datetime.fromisoformat(a[6]), a[7], locked)
+    return AttachmentRow(a[0], a[1], a[2], a[3], a[4], a[5], dt.datetime.fromisoformat(a[6]), a[7], locked, a[9])
 
 
 class ReadContext(NamedTuple):
@@ -347,7 +350,8 @@ async def set_receipts(conn: Connection, document_id: str, receipt_ids: Sequence
 async def index_text(conn: Connection, document: Document) -> None:
     """What search finds it by: its texts, its numbers, and the names of its attachments."""
     cursor = await conn.execute(
-        "SELECT a.file_name FROM attachments AS a WHERE a.document_id = %s AND a.removed_revision IS NULL",
+        "SELECT a.file_name FROM attachments AS a"
+        " WHERE a.document_id = %s AND a.removed_revision IS NULL AND a.sheet = ''",
         (document.document_id,),
     )
     names = [str(row[0]) for row in await cursor.fetchall()]
@@ -502,13 +506,24 @@ async def keep_snapshot(
     state: str,
     reason: str,
     decisions: Sequence[Mapping[str, str]],
+    seats: Sequence[Seat],
 ) -> bool:
     """Keep the snapshot; False when a newer one is here already."""
     cursor = await conn.execute(
-        "INSERT INTO cases (case_id, document_id, case_version, state, reason, decisions) VALUES (%s, %s, %s, %s, %s, %s)"
+        "INSERT INTO cases (case_id, document_id, case_version, state, reason, decisions, seats)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (case_id) DO UPDATE SET case_version = excluded.case_version, state = excluded.state,"
-        " reason = excluded.reason, decisions = excluded.decisions WHERE cases.case_version < excluded.case_version",
-        (case_id, document_id, case_version, state, reason, Jsonb([dict(d) for d in decisions])),
+        " reason = excluded.reason, decisions = excluded.decisions, seats = excluded.seats"
+        " WHERE cases.case_version < excluded.case_version",
+        (
+            case_id,
+            document_id,
+            case_version,
+            state,
+            reason,
+            Jsonb([dict(d) for d in decisions]),
+            Jsonb([asdict(seat) for seat in seats]),
+        ),
     )
     return cursor.rowcount == 1
 
@@ -518,6 +533,13 @@ async def decisions_of(conn: Connection, case_id: str) -> list[dict[str, str]]:
     cursor = await conn.execute("SELECT c.decisions FROM cases AS c WHERE c.case_id = %s", (case_id,))
     row = await cursor.fetchone()
     return [] if row is None else list(row[0])
+
+
+async def seats_of(conn: Connection, case_id: str) -> list[Seat]:
+    """The 決裁欄 of a decided case, as last announced."""
+    cursor = await conn.execute("SELECT c.seats FROM cases AS c WHERE c.case_id = %s", (case_id,))
+    row = await cursor.fetchone()
+    return [] if row is None else [Seat(**seat) for seat in row[0]]
 
 
 def parse_json(content: bytes) -> dict[str, object]:

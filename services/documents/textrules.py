@@ -22,6 +22,15 @@ def length(text: str) -> int:
     return len(_SELECTORS.sub("", text))
 
 
+def shortened(text: str, limit: int) -> str:
+    """The text on one line, at most `limit` characters of it and 「…」; a selector stays with its base (NM-02)."""
+    text = " ".join(text.split())
+    end = limit
+    while _SELECTORS.match(text[end : end + 1]):
+        end += 1
+    return text if len(text) <= end else f"{text[:end]}…"
+
+
 def problem_of(text: str, *, limit: int, lines: bool = False) -> str | None:
     """What is wrong with a text, as a word, or None. `lines` allows line feeds and tabs."""
     if length(text) > limit or len(text) > 2 * limit:

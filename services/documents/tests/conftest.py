@@ -38,6 +38,7 @@ from services.documents.api import Api
 from services.documents.blobs import MountedKeys, ObjectStore, StoreConfig
 from services.documents.commands import Service
 from services.documents.content_locks import Locker
+from services.documents.sheets.drawing import Drawer
 
 SAMPLES = Path(__file__).parents[3] / "samples" / "minoh"
 TENANT = "minoh"
@@ -193,6 +194,13 @@ class House:
                 return
         raise AssertionError("the locker never ends")
 
+    async def drawn(self) -> None:
+        """Draw every wanted sheet."""
+        for _ in range(20):
+            if not await self.service.drawer.draw_once():
+                return
+        raise AssertionError("the drawer never ends")
+
     async def circulating(self, person: Person | None = None, **given: Any) -> pb.Document:
         """A document in circulation."""
         person = person or self.drafter
@@ -200,9 +208,10 @@ class House:
         return await person.submit(document)
 
     async def decided(self, **given: Any) -> pb.Document:
-        """A decided document, its content locked."""
+        """A decided document, its sheet drawn, its content locked."""
         document = await self.circulating(**given)
         await self.decide(document)
+        await self.drawn()
         await self.locked()
         return await self.drafter.see(document.document_id)
 
@@ -213,7 +222,7 @@ class House:
             "CompleteDocument", document_id=document.document_id, expected_version=document.version
         )
         await self.locked()
-        return answer.document
+        return await self.drafter.see(answer.document.document_id)
 
 
 def snapshot(
@@ -258,6 +267,16 @@ def snapshot(
     if state == "decided":
         case.decided_at.CopyFrom(now)
         case.decided_by = "S0068"
+        seats = [
+            ("draft", "submitted", "主事", "葛󠄀城 拓也"),
+            ("approve", "approved", "担当主査", "髙橋 一郎"),
+            ("decide", "decided", "室長", "𠮷田 恵美子"),
+            ("approve", "struck", "部長", "辻󠄀 邦夫"),
+        ]
+        for kind, seat_state, post, name in seats:
+            seat = case.seats.add(kind=kind, state=seat_state, post_title=post, unit_name="環境政策室", staff_name=name)
+            if seat_state != "struck":
+                seat.acted_at.CopyFrom(now)
     return case
 
 
@@ -396,7 +415,8 @@ async def house(
     relay = Relay(pool, Nowhere(), 30.0)
     recorder = Recorder("documents", "documents-1", DatabaseSink(pool, "documents", relay))
     locker = Locker(pool, relay, blobs)
-    service = Service(pool, relay, blobs, MountedKeys.load(folder / "kek"), locker)
+    keys = MountedKeys.load(folder / "kek")
+    service = Service(pool, relay, blobs, keys, locker, Drawer(pool, relay, blobs, keys, locker))
     api = Api(service, recorder, Signer(receipt_key), UPLOAD_LIMIT)
     guard = Guard(policy.CALLS, TENANT, IdentityVerifier(identity_jwks, TENANT, "documents"), recorder)
     server = Server(settings, guard, [lambda s: service_grpc.add_DocumentsServiceServicer_to_server(api, s)])

@@ -61,8 +61,8 @@ async def test_the_decision_locks_as_if_completed_that_day(house: House) -> None
 async def test_a_document_without_files_is_locked_at_once(house: House) -> None:
     document = await house.decided()
     assert document.content_locked
-    (event,) = await locked_events(house, document.document_id)
-    assert event.objects == 0
+    events = await locked_events(house, document.document_id)
+    assert [event.objects for event in events] == [0, 1], "nothing at the decision, then its approval sheet"
 
 
 async def test_what_never_expires_is_locked_for_thirty_years_and_moved_on(house: House) -> None:
@@ -80,13 +80,13 @@ async def test_what_never_expires_is_locked_for_thirty_years_and_moved_on(house:
     ).document
     assert (done.retention, done.retention_until) == ("perpetual", "")
     await house.locked()
-    assert [d.year for d in await held(house, draft.document_id)] == [2057]
+    assert [d.year for d in await held(house, draft.document_id)] == [2057] * 3, "the file and two sheets"
     for _ in range(2):
         async with db.transaction(house.pool) as conn:
             await content_locks.renew(conn, clock.now() + dt.timedelta(days=366))
         await house.locked()
-        assert [d.year for d in await held(house, draft.document_id)] == [2058]
-    assert len(await locked_events(house, draft.document_id)) == 3
+        assert [d.year for d in await held(house, draft.document_id)] == [2058] * 3
+    assert len(await locked_events(house, draft.document_id)) == 4
 
 
 async def test_a_shorter_folder_at_completion_leaves_the_longer_lock(house: House) -> None:
@@ -95,13 +95,13 @@ async def test_a_shorter_folder_at_completion_leaves_the_longer_lock(house: Hous
         house, class_code="0403-03-01", folder_id="F-2026-0403-03-01", enforcement_required=False
     )
     await house.locked()
-    long = await held(house, document_id)
+    (long, _) = await held(house, document_id)
     current = await house.drafter.see(document_id)
     await house.drafter.call(
         "CompleteDocument", document_id=document_id, expected_version=current.version, folder_id="F-2026-0403-02-01"
     )
     await house.locked()
-    assert await held(house, document_id) == long
+    assert await held(house, document_id) == [long, long, long, retention.lock_until("5", domain.day_of(clock.now()))]
     assert (await house.drafter.see(document_id)).content_locked
 
 

@@ -95,4 +95,4 @@ async def test_a_document_from_receipt_to_manifest(house: House) -> None:
         "document.completed",
     ]
     history = (await clerk.call("ListHistory", document_id=draft.document_id)).events
-    assert [h.action for h in history].count("content.locked") == 2
+    assert [h.action for h in history].count("content.locked") == 3, "at the decision, of its sheet, at completion"

@@ -1,0 +1,175 @@
+"""What an approval sheet (鑑) says: the 決裁欄 with the boxes staff know, and the document on one page of A4.
+
+Pure: a document with its filing and its seats in, plain data for `sheet.typ` out. The sheet of the decision is settled
+in the transaction of the decision and drawn afterwards, so it says what was so at the decision.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+from collections.abc import Sequence
+from typing import Any, Final
+
+from chassis import wareki
+from services.documents.domain import Document, Fact, Seat, day_of
+from services.documents.manifest import AnnotationEntry
+from services.documents.sheets import words
+from services.documents.textrules import shortened
+
+# More than a page of A4 holds beside nothing else; the drawing cuts where the page ends.
+BODY_GIVEN: Final = 4000
+NOTES_SHOWN, NOTE_GIVEN = 3, 120
+NOTHING: Final = "―"
+
+
+class Sheet(enum.StrEnum):
+    """On which occasion a sheet is drawn; each once."""
+
+    DECIDED = "decided"
+    COMPLETED = "completed"
+
+    @property
+    def file_name(self) -> str:
+        """Of the file that it becomes."""
+        return f"鑑（{_OCCASIONS[self]}）.pdf"
+
+
+_OCCASIONS: Final = {Sheet.DECIDED: "決裁時", Sheet.COMPLETED: "完結時"}
+
+
+def content(
+    sheet: Sheet,
+    document: Document,
+    seats: Sequence[Seat],
+    *,
+    folder_name: str,
+    class_name: str,
+    retention: str,
+    files: int,
+    annotations: Sequence[AnnotationEntry] = (),
+) -> dict[str, Any]:
+    """The data of `sheet.typ`. `retention` is that of the folder; `files` counts the attachments people added."""
+    fields = document.content
+    drafter = next((seat for seat in seats if seat.kind == "draft"), None)
+    amount = NOTHING if fields.amount is None else f"{fields.amount:,}円"
+    shown = annotations[:NOTES_SHOWN]
+    notes = [{"label": f"追記 {_day(note.added_at)}", "text": shortened(note.text, NOTE_GIVEN)} for note in shown]
+    if len(annotations) > len(shown):
+        notes.append({"label": "追記", "text": f"ほか{len(annotations) - len(shown)}件"})
+    return {
+        "heading": "起案用紙",
+        "occasion": f"{_OCCASIONS[sheet]}の鑑",
+        "unit": drafter.unit_name if drafter is not None else document.unit_id,
+        "urgent": fields.urgent,
+        "rows": [
+            _row(
+                ("起案番号", document.draft_number),
+                ("起案日", _date(document.submitted_at)),
+                ("決裁日", _date(document.decided_at)),
+            ),
+            _row(
+                ("施行番号", document.dispatch_number),
+                ("施行日", _date(document.enforced_on)),
+                ("完結日", _date(document.completed_on)),
+            ),
+            _row(
+                ("決裁区分", words.DECISION_CLASSES.get(fields.decision_class, fields.decision_class)),
+                ("起案者", f"{drafter.unit_name}　{drafter.staff_name}" if drafter is not None else document.drafter),
+            ),
+        ],
+        # As on paper: the decider at the left, above him what is struck through, the drafter at the right.
+        "seats": [_box(seat) for seat in reversed(seats) if not _beside(seat)],
+        "concurrences": [_box(seat) for seat in seats if _beside(seat)],
+        "subject": "\n".join(filter(None, (fields.title, fields.subtitle))),
+        "facts": [
+            ["分類", class_name or NOTHING],
+            ["簿冊", folder_name or NOTHING],
+            ["保存期間", _retention(document, retention)],
+            ["公開区分", words.DISCLOSURES[fields.disclosure] or NOTHING],
+            ["個人情報", words.PERSONAL_INFORMATION[fields.personal_information] or NOTHING],
+            ["金額", amount],
+            ["相手方", fields.counterparty or NOTHING],
+            ["施行", _enforcement(document)],
+            ["宛先", document.enforced_addressee or fields.enforcement_addressee or NOTHING],
+            ["添付", f"{files}件" if files else "なし"],
+        ],
+        "notes": notes,
+        "body": fields.body[:BODY_GIVEN],
+        "cut": len(fields.body) > BODY_GIVEN,
+        "rest": "（以下略。全文は、この文書の伺い文にあります。）",
+        "foot": f"文書 {document.document_id}　版の値 {document.version_digest}",
+    }
+
+
+def drawn(document_id: str, attachment_id: str, sheet: Sheet, sha256: str) -> Fact:
+    """SheetDrawn."""
+    values = {"document_id": document_id, "attachment_id": attachment_id, "sheet": str(sheet), "sha256": sha256}
+    return Fact("SheetDrawn", "sheet.drawn", values, values)
+
+
+def _row(*cells: tuple[str, str]) -> dict[str, Any]:
+    return {"cells": [[label, value or NOTHING] for label, value in cells]}
+
+
+def _beside(seat: Seat) -> bool:
+    """合議 and 審査 are not of the own line."""
+    return seat.kind in ("concur", "review")
+
+
+def _box(seat: Seat) -> dict[str, Any]:
+    """One 判窓: AP-04 struck through, AP-16 「代」 and 「後閲」 with both names."""
+    post = [seat.post_title]
+    if seat.kind == "draft":
+        post = ["起案者", seat.post_title] if seat.post_title else ["起案者"]
+    elif _beside(seat) and seat.unit_name and seat.unit_name not in seat.post_title:
+        post = [seat.unit_name, seat.post_title]
+    box: dict[str, Any] = {"post": post, "stamps": [], "names": [], "word": "", "struck": seat.state == "struck"}
+    if box["struck"]:
+        return box
+    instead = bool(seat.acted_for_name)
+    if instead:
+        act, mark = ("代決", "代") if seat.kind == "decide" else ("引上げ", "引上げ")
+        box["stamps"].append(_seal(act, seat.acted_at, seat.acted_for_name))
+        box["names"].append({"mark": mark, "name": seat.acted_for_name})
+    elif seat.state in words.SEALS:
+        box["stamps"].append(_seal(words.SEALS[seat.state], seat.acted_at, seat.staff_name))
+    if seat.post_viewed_at:
+        box["stamps"].append(_seal("後閲", seat.post_viewed_at, seat.staff_name))
+    box["names"].append({"mark": "後閲" if seat.post_view else "", "name": seat.staff_name or NOTHING})
+    if not box["stamps"]:
+        box["word"] = "後閲" if seat.post_view else ""
+    return box
+
+
+def _seal(act: str, moment: str, name: str) -> dict[str, str]:
+    """The surname is what stands before the space; never cut by length, names carry variation selectors (NM-02)."""
+    return {"act": act, "day": _short(moment), "name": name.replace("\u3000", " ").split(" ")[0]}
+
+
+def _retention(document: Document, kept: str) -> str:
+    word = words.retention(kept) if kept else NOTHING
+    return f"{word}（満了 {_date(document.retention_until)}）" if document.retention_until else word
+
+
+def _enforcement(document: Document) -> str:
+    fields = document.content
+    if document.enforced_on is not None:
+        return f"有（{words.DISPATCH_METHODS.get(document.enforced_method, document.enforced_method)}）"
+    if fields.enforcement_required:
+        return f"有（予定 {_date(fields.enforcement_planned_on)}）"
+    return "無"
+
+
+def _date(when: dt.date | dt.datetime | None) -> str:
+    if isinstance(when, dt.datetime):
+        when = day_of(when)
+    return wareki.format_date(when) if when is not None else ""
+
+
+def _day(moment: str) -> str:
+    return wareki.format_date_short(day_of(dt.datetime.fromisoformat(moment)))
+
+
+def _short(moment: str) -> str:
+    return _day(moment) if moment else ""

@@ -1,0 +1,226 @@
+"""The approval sheet (鑑): what its boxes say, and how it looks as PDF."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pypdfium2
+import pypdfium2.raw as pdfium
+import pytest
+
+from chassis import clock, paper
+from services.documents.domain import Document, Fields, Seat, State
+from services.documents.manifest import AnnotationEntry
+from services.documents.sheets import domain
+from services.documents.sheets.domain import Sheet
+from services.documents.sheets.drawing import TEMPLATE
+
+NOW = dt.datetime(2026, 11, 21, 10, 0, tzinfo=clock.JST)
+ACTED = "2026-11-20T10:00:00+09:00"
+BODY = "標記の件について、交付申請がありました。下記のとおり交付を決定してよろしいか伺います。\n\n記\n\n1 申請者　渡邉󠄂 花子\n"
+
+
+def seat(kind: str, state: str, post: str, name: str, **more: Any) -> Seat:
+    values = {"unit_name": "環境政策室", "acted_at": ACTED, "acted_for_name": "", "acted_for_post_title": ""}
+    values |= {"post_view": False, "post_viewed_at": ""} | more
+    return Seat(kind=kind, state=state, post_title=post, staff_name=name, **values)
+
+
+DRAFTER = seat("draft", "submitted", "主事", "葛󠄀城 拓也")
+CHIEF = seat("approve", "approved", "担当主査", "髙橋 一郎")
+AWAY = seat("approve", "postview_due", "室長補佐", "渡邉󠄂 花子", acted_at="", post_view=True)
+FINANCE = seat("concur", "dissented", "室長", "辻󠄀 次郎", unit_name="財政経営室")
+SUBSTITUTED = seat(
+    "decide",
+    "substituted",
+    "室長",
+    "𠮷田 恵美子",
+    post_view=True,
+    acted_for_name="髙﨑 邦夫",
+    acted_for_post_title="室長補佐",
+)
+DIRECTOR = seat("approve", "struck", "部長", "祇󠄀園 守", acted_at="")
+SEATS = (DRAFTER, CHIEF, AWAY, FINANCE, SUBSTITUTED, DIRECTOR)
+
+DOCUMENT = Document(
+    document_id="0192f0aa-0000-7000-8000-000000000001",
+    version=9,
+    state=State.DECIDED,
+    revision=1,
+    frozen_revision=1,
+    content=Fields(
+        title="令和8年度箕面市合併処理浄化槽設置整備事業補助金の交付決定について（伺い）",
+        body=BODY,
+        decision_class="head",
+        disclosure=2,
+        personal_information=2,
+        counterparty="髙﨑 邦夫",
+        amount=332_000,
+        enforcement_required=True,
+        enforcement_planned_on=dt.date(2026, 11, 30),
+        urgent=True,
+    ),
+    unit_id="U-040-03",
+    drafter="S0072",
+    drafter_post="P-040-03-05",
+    created_at=NOW,
+    updated_at=NOW,
+    version_digest="ab" * 32,
+    draft_number="箕市第1号",
+    submitted_at=dt.datetime(2026, 11, 18, 9, 20, tzinfo=clock.JST),
+    decided_at=NOW,
+)
+
+
+def content(
+    seats: tuple[Seat, ...] = SEATS, document: Document = DOCUMENT, sheet: Sheet = Sheet.DECIDED, **more: Any
+) -> dict[str, Any]:
+    filed = {"folder_name": "令和8年度浄化槽補助金綴", "class_name": "環境-補助金-浄化槽", "retention": "5", "files": 2}
+    return domain.content(sheet, document, seats, **(filed | more))
+
+
+def box(said: dict[str, Any], post: str) -> dict[str, Any]:
+    return next(one for one in (*said["seats"], *said["concurrences"]) if one["post"][-1] == post)
+
+
+def test_the_decider_stands_left_of_the_drafter_and_above_him_is_struck_through() -> None:
+    """AP-04, UI-03."""
+    said = content()
+    assert [one["post"][-1] for one in said["seats"]] == ["部長", "室長", "室長補佐", "担当主査", "主事"]
+    struck = box(said, "部長")
+    assert struck["struck"]
+    assert not struck["names"]
+    assert [one["struck"] for one in said["seats"]] == [True, False, False, False, False]
+
+
+def test_seals_say_the_act_the_day_and_the_surname() -> None:
+    """UI-03; NM-02: the selector of 葛󠄀 stays with it."""
+    said = content()
+    assert box(said, "担当主査")["stamps"] == [{"act": "承認", "day": "R8.11.20", "name": "髙橋"}]
+    assert box(said, "主事")["stamps"][0]["name"] == "葛󠄀城"
+    assert said["concurrences"] == [
+        {
+            "post": ["財政経営室", "室長"],
+            "stamps": [{"act": "不同意", "day": "R8.11.20", "name": "辻󠄀"}],
+            "names": [{"mark": "", "name": "辻󠄀 次郎"}],
+            "word": "",
+            "struck": False,
+        }
+    ]
+
+
+def test_substitution_and_post_view_show_both_names() -> None:
+    """AP-16: 「代」 with who decided, 「後閲」 with who was away; the 後閲 gets its own seal when it is done."""
+    decider = box(content(), "室長")
+    assert decider["stamps"] == [{"act": "代決", "day": "R8.11.20", "name": "髙﨑"}]
+    assert decider["names"] == [{"mark": "代", "name": "髙﨑 邦夫"}, {"mark": "後閲", "name": "𠮷田 恵美子"}]
+    viewed = replace(SUBSTITUTED, state="postviewed", post_viewed_at="2026-11-25T09:00:00+09:00")
+    stamps = box(content((DRAFTER, viewed)), "室長")["stamps"]
+    assert [(one["act"], one["day"], one["name"]) for one in stamps] == [
+        ("代決", "R8.11.20", "髙﨑"),
+        ("後閲", "R8.11.25", "𠮷田"),
+    ]
+    due = box(content(), "室長補佐")
+    assert (due["word"], due["stamps"], due["names"]) == ("後閲", [], [{"mark": "後閲", "name": "渡邉󠄂 花子"}])
+    pulled = seat("approve", "pulled_up", "係長", "森 実", post_view=True, acted_for_name="髙﨑 邦夫")
+    assert [one["mark"] for one in box(content((DRAFTER, pulled)), "係長")["names"]] == ["引上げ", "後閲"]
+
+
+def test_what_is_registered_stands_in_words() -> None:
+    said = content()
+    facts = dict(said["facts"])
+    assert (facts["公開区分"], facts["個人情報"], facts["保存期間"]) == ("部分公開", "有", "5年")
+    assert (facts["施行"], facts["金額"], facts["添付"]) == ("有（予定 令和8年11月30日）", "332,000円", "2件")
+    assert said["rows"][0]["cells"] == [
+        ["起案番号", "箕市第1号"],
+        ["起案日", "令和8年11月18日"],
+        ["決裁日", "令和8年11月21日"],
+    ]
+    assert said["rows"][1]["cells"] == [["施行番号", "―"], ["施行日", "―"], ["完結日", "―"]]
+    sent = replace(
+        DOCUMENT,
+        enforced_on=dt.date(2026, 11, 30),
+        enforced_method="post",
+        dispatch_number="箕市第9号",
+        completed_on=dt.date(2026, 11, 30),
+        retention_until=dt.date(2032, 3, 31),
+    )
+    said = content(document=sent, sheet=Sheet.COMPLETED)
+    assert [value for _, value in said["rows"][1]["cells"]] == ["箕市第9号", "令和8年11月30日", "令和8年11月30日"]
+    assert dict(said["facts"])["保存期間"] == "5年（満了 令和14年3月31日）"
+    assert dict(said["facts"])["施行"] == "有（郵送）"
+
+
+def test_annotations_are_added_and_shortened() -> None:
+    """LC-15, LC-16: supplements are added to the 鑑, never to what was decided."""
+    notes = [
+        AnnotationEntry(annotation_id=str(n), text="字" * 119 + "葛󠄀" + "字" * n, staff_id="S0072", added_at=ACTED)
+        for n in range(5)
+    ]
+    said = content(annotations=notes)["notes"]
+    assert [one["label"] for one in said] == ["追記 R8.11.20"] * 3 + ["追記"]
+    assert said[1]["text"] == "字" * 119 + "葛󠄀…"
+    assert said[3]["text"] == "ほか2件"
+
+
+async def drawn(data: dict[str, Any], name: str) -> pypdfium2.PdfDocument:
+    """The PDF; its pages as pictures for whoever changes the paper, where KANKETSU_TEST_PICTURES names a folder."""
+    made = pypdfium2.PdfDocument(await paper.render(TEMPLATE, data, NOW))
+    if folder := os.environ.get("KANKETSU_TEST_PICTURES"):
+        for number, page in enumerate(made, start=1):
+            page.render(scale=1.6).to_pil().save(Path(folder) / f"sheet-{name}-{number}.png")
+    return made
+
+
+def text_of(made: pypdfium2.PdfDocument) -> str:
+    return "".join("".join(page.get_textpage().get_text_range().split()) for page in made)
+
+
+@pytest.mark.parametrize(("name", "body"), [("short", BODY), ("long", BODY * 400), ("lines", "あ\n" * 3000)])
+async def test_it_is_one_page_of_a4_whatever_the_text(name: str, body: str) -> None:
+    """UI-03: A4 1枚; the 伺い文 begins there and goes on in the document."""
+    made = await drawn(content(document=replace(DOCUMENT, content=replace(DOCUMENT.content, body=body))), name)
+    assert len(made) == 1
+    assert tuple(round(side) for side in made[0].get_size()) == (595, 842)
+    assert ("以下略" in text_of(made)) is (body != BODY)
+
+
+async def test_only_the_seats_themselves_make_more_pages() -> None:
+    """UI-03: thirty seats stand on one page; a hundred need another, and none is lost."""
+    thirty = (*SEATS, *(FINANCE for _ in range(24)))
+    assert len(await drawn(content(thirty), "thirty")) == 1
+    made = await drawn(content((*thirty, *(FINANCE for _ in range(70)))), "hundred")
+    assert len(made) > 1
+    assert text_of(made).count("不同意") == 95
+
+
+async def test_fonts_are_inside_and_names_come_out_as_written() -> None:
+    """PDF/A with embedded fonts; NM-02: 髙 﨑 𠮷 are found in the text, and 葛󠄀 is not drawn as 葛󠄁."""
+    made = await drawn(content(), "names")
+    said = text_of(made)
+    for words in ("髙﨑邦夫", "𠮷田恵美子", "後閲", "至急", "金額332,000円"):
+        assert words in said, words
+    assert "祇" not in said, "struck through without a name"
+    assert pdfium.FPDFCatalog_IsTagged(made.raw)
+    for page in made:
+        for piece in page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_TEXT]):
+            assert pdfium.FPDFFont_GetIsEmbedded(pdfium.FPDFTextObj_GetFont(piece.raw)) == 1
+
+    async def picture(name: str) -> bytes:
+        page = (await drawn(content((replace(DRAFTER, staff_name=name), CHIEF)), "variant"))[0]
+        return bytes(page.render(scale=2).to_pil().tobytes())
+
+    assert await picture("葛󠄀城 拓也") != await picture("葛󠄁城 拓也")
+
+
+async def test_text_is_never_markup_and_odd_characters_stop_nothing() -> None:
+    """A title of `#read(…)` is printed; a character that no font has is 〓, not a refusal for ever."""
+    odd = replace(DOCUMENT.content, title='#read("sheet.typ") $x$ 😀', subtitle="邉󠇯様", body="*a* _b_ 𪚥")
+    said = text_of(await drawn(content(document=replace(DOCUMENT, content=odd)), "odd"))
+    assert '#read("sheet.typ")$x$〓' in said
+    assert "邉〔異体字〕様" in said
+    assert "*a*_b_〓" in said

@@ -1,0 +1,40 @@
+"""The words of the approval sheet for the names machines use. The pages of the gateway use the same; a test compares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+DECISION_CLASSES: Final[Mapping[str, str]] = {
+    "head": "室長決裁",
+    "deputy_director": "次長決裁",
+    "director": "部長決裁",
+    "vice_mayor": "副市長決裁",
+    "body_head": "執行機関の長の決裁",
+}
+
+# As in Disclosure and PersonalInformation.
+DISCLOSURES: Final = ("", "公開", "部分公開", "非公開")
+PERSONAL_INFORMATION: Final = ("", "無", "有", "有（要配慮）")
+
+DISPATCH_METHODS: Final[Mapping[str, str]] = {
+    "post": "郵送",
+    "counter": "窓口交付",
+    "mail": "メール",
+    "lgwan": "LGWAN",
+    "internal": "庁内",
+}
+
+# What a seal says of the state that a step ended in.
+SEALS: Final[Mapping[str, str]] = {
+    "submitted": "起案",
+    "approved": "承認",
+    "decided": "決裁",
+    "concurred": "同意",
+    "dissented": "不同意",
+}
+
+
+def retention(kept: str) -> str:
+    """保存期間."""
+    return {"perpetual": "永年", "perpetual_use": "常用", "under_1": "1年未満"}.get(kept, f"{kept}年")
