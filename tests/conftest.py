@@ -118,9 +118,9 @@ class City:
         return document_id, case_id
 
     def locked(self, document_id: str) -> bool:
-        """Whether every object of the decided document carries its retention."""
-        document, _ = self.person("clerk").document(document_id)
-        return document["state"] == "decided" and all(item["locked_until"] for item in document["attachments"])
+        """Whether every object of the decided document carries its retention, its approval sheet too."""
+        files = self.person("clerk").document(document_id)[0]["attachments"]
+        return any(item["sheet"] for item in files) and all(item["locked_until"] for item in files)
 
     def write(self, role: str, document_id: str, what: str, body: dict[str, Any]) -> dict[str, Any]:
         """POST on a document with its current ETag."""

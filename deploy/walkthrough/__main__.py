@@ -202,6 +202,7 @@ def enforce_and_complete(walk: Walk) -> str:
     )
     walk.facts["completed"] = completed
     expect(completed["retention_until"].endswith("-03-31"), "the retention does not end on a 31 March")
+    wait_for("the locks of 完結", lambda: _all_locked(clerk, walk.document_id))
     return f"施行番号 {sent['dispatch_number']}、保存期間満了 {completed['retention_until']}"
 
 
@@ -257,7 +258,9 @@ def officer_evidence(walk: Walk) -> str:
         expect(archive.testzip() is None, "the evidence zip is damaged")
         names = archive.namelist()
         manifest = json.loads(archive.read("manifest.json"))
-    expect(len(manifest["attachments"]) == len(walk.plan["files"]), "the manifest misses an attachment")
+    sheets = [one["sheet"] for one in manifest["attachments"] if one["sheet"]]
+    expect(sheets == ["decided", "completed"], "the manifest misses an approval sheet")
+    expect(len(manifest["attachments"]) == len(walk.plan["files"]) + 2, "the manifest misses an attachment")
     return f"{len(names)} ファイル"
 
 
@@ -303,9 +306,13 @@ def _with_action(person: Person, case_id: str, action: str) -> dict[str, Any] | 
 
 
 def _locked(person: Person, document_id: str) -> dict[str, Any] | None:
+    document = _all_locked(person, document_id)
+    return document if document is not None and document["state"] == "decided" else None
+
+
+def _all_locked(person: Person, document_id: str) -> dict[str, Any] | None:
     document, _ = person.document(document_id)
-    locked = document["state"] == "decided" and all(item["locked_until"] for item in document["attachments"])
-    return document if locked else None
+    return document if all(item["locked_until"] for item in document["attachments"]) else None
 
 
 def _problem(person: Person, path: str) -> dict[str, Any]:

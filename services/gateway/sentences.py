@@ -98,6 +98,12 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
         "File store unavailable",
         "Attachments cannot be read or written now. Nothing was registered. Try again shortly.",
     ),
+    ("documents", "SHEET_NOT_DRAWN"): Sentence(
+        "鑑を作成できないため、完結できません",
+        "決裁はそのまま有効で、何も登録していません。しばらくしてからもう一度お試しください。続くときは、運用担当に連絡してください。",
+        "Approval sheet not drawn",
+        "The decision stands and nothing was registered. Try again shortly; if it goes on, tell the operators.",
+    ),
     ("documents", "TOO_LARGE"): Sentence(
         "ファイルが大きすぎます",
         "登録できる大きさを超えています。ファイルを分けるか小さくしてから、もう一度登録してください。",

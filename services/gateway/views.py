@@ -99,6 +99,7 @@ def attachment(message: documents.Attachment) -> View:
         "added_at": moment(message, "added_at"),
         "added_by": message.added_by,
         "locked_until": moment(message, "locked_until"),
+        "sheet": message.sheet or None,
     }
 
 

@@ -145,7 +145,8 @@ def test_after_the_decision_nothing_is_overwritten_but_notes_may_follow(city):
     city.attach(document_id)
     document, _ = clerk.document(document_id)
     assert [note["text"] for note in document["annotations"]] == ["通知書の発送先住所に枝番を追記"]
-    assert [item["added_after_decision"] for item in document["attachments"]] == [False, True]
+    files = [item for item in document["attachments"] if not item["sheet"]]
+    assert [item["added_after_decision"] for item in files] == [False, True]
 
 
 def test_the_manifest_says_what_was_decided(city, completed):
@@ -163,6 +164,7 @@ def test_the_manifest_says_what_was_decided(city, completed):
     document, _ = city.person("clerk").document(completed)
     assert hashlib.sha256(raw).hexdigest() == document["manifest_digest"]
     assert {item["sha256"] for item in manifest["attachments"]} == set(files.values())
+    assert [item["sheet"] for item in manifest["attachments"] if item["sheet"]] == ["decided", "completed"]
     digests = {decision["version_digest"] for decision in manifest["decisions"]}
     assert digests == {document["version_digest"]}
     assert [decision["action"] for decision in manifest["decisions"]] == ["approve", "approve", "decide"]

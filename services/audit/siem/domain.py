@@ -25,7 +25,7 @@ OTHER: Final = 99
 # The first word of an action: which class it is.
 FAMILIES: Final = {
     "session": AUTHENTICATION,
-    **dict.fromkeys(("attachment", "audit", "content", "document", "manifest"), FILE),
+    **dict.fromkeys(("attachment", "audit", "content", "document", "manifest", "sheet"), FILE),
     **dict.fromkeys(
         (
             *("absence", "case", "class", "config", "directory", "file_plan", "finding", "folder", "inbox", "number"),
@@ -73,7 +73,10 @@ class Kind(Enum):
 # The last word of an action: what is done. Words of one act in several families have one meaning.
 VERBS: Final = {
     **dict.fromkeys(
-        ("appended", "attachment_added", "created", "issued", "loaded", "opened", "open", "planned", "registered"),
+        (
+            *("appended", "attachment_added", "created", "drawn", "issued", "loaded", "opened", "open", "planned"),
+            "registered",
+        ),
         Kind.CREATE,
     ),
     **dict.fromkeys(("presented", "read", "resolved", "viewed", "described"), Kind.READ),

@@ -11,7 +11,7 @@ import enum
 from collections.abc import Sequence
 from typing import Any, Final
 
-from chassis import wareki
+from chassis.wareki import format_date, format_date_short
 from services.documents.domain import Document, Fact, Seat, day_of
 from services.documents.manifest import AnnotationEntry
 from services.documents.sheets import words
@@ -164,11 +164,11 @@ def _enforcement(document: Document) -> str:
 def _date(when: dt.date | dt.datetime | None) -> str:
     if isinstance(when, dt.datetime):
         when = day_of(when)
-    return wareki.format_date(when) if when is not None else ""
+    return format_date(when) if when is not None else ""
 
 
 def _day(moment: str) -> str:
-    return wareki.format_date_short(day_of(dt.datetime.fromisoformat(moment)))
+    return format_date_short(day_of(dt.datetime.fromisoformat(moment)))
 
 
 def _short(moment: str) -> str:

@@ -157,6 +157,9 @@ class Attachment(Shape):
     added_at: str | None
     added_by: str
     locked_until: str | None
+    sheet: str | None = Field(
+        description="`decided` or `completed`: the approval sheet (鑑) as it was then, drawn by the system."
+    )
 
 
 class UploadedAttachment(Attachment):

@@ -40,7 +40,7 @@ async def draw(desk: Desk, document_id: str, form: Form, status: int = 200, *, p
     answer = await documents.read(desk.clients, desk.caller, document_id, purpose="print" if printing else "")
     document = answer.body
     people = [document["drafter"], document["decided_by"], document["enforcement"]["collated_by"]]
-    people += [one["added_by"] for one in document["attachments"]]
+    people += [one["added_by"] for one in document["attachments"] if not one["sheet"]]
     people += [one["staff_id"] for one in document["annotations"]]
     names, case = await asyncio.gather(
         organisation.names(
@@ -252,7 +252,8 @@ def _shown(document: View, names: dict[str, str]) -> View:
         "drafter_name": names[f"staff:{document['drafter']}"],
         "collated_by_name": names.get(f"staff:{document['enforcement']['collated_by']}", ""),
         "drafted_on": document["submitted_at"] or document["created_at"],
-        "attachments": [files.shown(one, names) for one in document["attachments"]],
+        "attachments": [files.shown(one, names) for one in document["attachments"] if not one["sheet"]],
+        "sheets": [one for one in document["attachments"] if one["sheet"]],
         "annotations": [one | {"staff_name": names[f"staff:{one['staff_id']}"]} for one in document["annotations"]],
     }
 

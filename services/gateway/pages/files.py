@@ -108,10 +108,9 @@ def shown(file: View, names: dict[str, str]) -> View:
 async def _draw(desk: Desk, document_id: str, form: Form, status: int = 200) -> Response:
     answer = await documents.read(desk.clients, desk.caller, document_id)
     document = answer.body
-    names = await organisation.names(
-        desk.clients, desk.caller, [f"staff:{file['added_by']}" for file in document["attachments"]]
-    )
-    document["attachments"] = [shown(file, names) for file in document["attachments"]]
+    attached = [file for file in document["attachments"] if not file["sheet"]]
+    names = await organisation.names(desk.clients, desk.caller, [f"staff:{file['added_by']}" for file in attached])
+    document["attachments"] = [shown(file, names) for file in attached]
     editable = document["state"] in ("drafting", "sent_back")
     return desk.draw(
         "attachments",

@@ -63,25 +63,37 @@ def seats(document: View, case: View | None, drafter_name: str) -> list[View]:
         return []
     drafter = _seat("起案者", drafter_name, stamp="起案", acted_at=document["submitted_at"] or case["opened_at"])
     conditional = {one["step_id"] for one in case["decisions"] if one["action"] == "decide_conditionally"}
+    viewed = {one["step_id"]: one["acted_at"] for one in case["decisions"] if one["action"] == "post_view"}
     return [
         drafter,
-        *(_step_seat(step, step["step_id"] in conditional) for step in case["steps"] if step["kind"] != "inform"),
+        *(
+            _step_seat(step, step["step_id"] in conditional, viewed)
+            for step in case["steps"]
+            if step["kind"] != "inform"
+        ),
     ]
 
 
-def _step_seat(step: View, conditional: bool) -> View:
+def _step_seat(step: View, conditional: bool, viewed: Mapping[str, str]) -> View:
     kind = vocabulary.STEP_KINDS[step["kind"]] if step["kind"] in ("concur", "review") else ""
     title = f"{step['post_title']}（{kind}）" if kind else step["post_title"]
     foreign = kind and step["unit_name"] and step["unit_name"] not in step["post_title"]
     state: str = step["state"]
     word: str = vocabulary.STEP_STATES.get(state, state)
+    instead = step["acted_for"]["name"] if step["acted_for"] else ""
+    substituted = bool(instead) and step["kind"] == "decide"
+    if substituted:
+        # The 後閲 that follows changes nothing of it.
+        state, word = "substituted", vocabulary.STEP_STATES["substituted"]
     return _seat(
         f"{step['unit_name']}\n{title}" if foreign else title,
         "" if state == "struck" else step["staff_name"] or "",
         stamp=("条件付決裁" if conditional else word) if state in _SEALED else "",
         word="" if state in ("waiting", "struck") else word,
-        acted_at=step["acted_at"],
-        mark="代" if state == "substituted" else "後閲" if step["post_view"] and state != "postviewed" else "",
+        acted_at=viewed.get(step["step_id"]) if state == "postviewed" else step["acted_at"],
+        mark="後閲" if step["post_view"] else "",
+        instead=instead,
+        instead_mark="代" if substituted else "引上げ",
         current=state in _WAITING_FOR_SOMEBODY,
         struck=state == "struck",
     )
@@ -95,16 +107,22 @@ def _seat(
     word: str = "",
     acted_at: str | None = None,
     mark: str = "",
+    instead: str = "",
+    instead_mark: str = "",
     current: bool = False,
     struck: bool = False,
 ) -> View:
+    names = [{"mark": mark, "name": name}]
+    if instead:
+        names.insert(0, {"mark": instead_mark, "name": instead})
     return {
         "post_lines": post_title.split("\n"),
-        "name": name,
+        "names": names,
+        # Of who acted: in 代決 not of whose seat it is.
+        "seal_name": instead if instead_mark == "代" else name,
         "stamp": stamp,
         "word": word,
         "acted_at": acted_at,
-        "mark": mark,
         "current": current,
         "struck": struck,
     }

@@ -106,6 +106,9 @@ RETENTIONS: Final[dict[str, str]] = {
     "perpetual_use": "常用",
 }
 
+# The approval sheets that are files of a document.
+SHEETS: Final[dict[str, str]] = {"decided": "決裁時の鑑", "completed": "完結時の鑑"}
+
 SENDER_KINDS: Final[dict[str, str]] = {
     "citizen": "住民",
     "company": "事業者・団体",
@@ -182,6 +185,7 @@ RECORDED_ACTIONS: Final[dict[str, str]] = {
     "document.rejected": "否決",
     "document.decided": "決裁",
     "content.locked": "内容を固定",
+    "sheet.drawn": "鑑を作成",
     "document.enforced": "施行",
     "document.completed": "完結",
     "document.annotated": "追記",

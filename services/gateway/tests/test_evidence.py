@@ -104,13 +104,15 @@ def test_the_evidence_verifies_without_the_system(archive, tmp_path):
     code, report = verify(tmp_path)
     assert code == 0, report
     assert "一致しない" not in report
-    assert report.count("正しい") == 11
+    assert report.count("正しい") == 13
     names = {"README.pdf", "README.txt", "verify.py", "manifest.json", "decisions.json", "leaf.json", "log.vkey"}
     assert names | {"completed.tlog-proof", "checkpoint"} <= {*archive.namelist()}
     assert len(pypdfium2.PdfDocument(archive.read("README.pdf"))) == 2
     assert "checkpoint に連署した証人" in archive.read("README.txt").decode()
     files = sorted(name for name in archive.namelist() if name.startswith("files/"))
-    assert len(files) == 2
+    assert len(files) == 4, "two attachments and the approval sheets of 決裁 and 完結"
+    assert [name[9:] for name in files[2:]] == ["鑑（決裁時）.pdf", "鑑（完結時）.pdf"]
+    assert all(len(pypdfium2.PdfDocument(archive.read(name))) == 1 for name in files[2:])
     assert all("/" not in name.removeprefix("files/") for name in files)
     comments = [one["comment"] for one in json.loads(archive.read("decisions.json"))]
     assert "確認しました。" in comments
@@ -137,7 +139,7 @@ def replaced(name, old, new):
 
 
 def added_file(folder):
-    (folder / "files" / "03_後から.txt").write_text("なかったもの", encoding="utf-8")
+    (folder / "files" / "05_後から.txt").write_text("なかったもの", encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -145,6 +147,8 @@ def added_file(folder):
     [
         changed_byte("files/01_*"),
         changed_byte("files/02_*"),
+        changed_byte("files/03_*"),
+        changed_byte("files/04_*"),
         added_file,
         lambda folder: next(folder.glob("files/01_*")).unlink(),
         replaced("manifest.json", "332000", "932000"),
@@ -156,7 +160,7 @@ def added_file(folder):
         changed_byte("checkpoint"),
         replaced("decisions.json", "decide", "reject"),
     ],
-    ids=range(12),
+    ids=range(14),
 )
 def test_every_change_is_found(archive, tmp_path, change):
     archive.extractall(tmp_path)
@@ -178,7 +182,7 @@ def test_each_file_of_the_evidence_is_recorded_as_a_download(city, completed, ar
 
         def downloads():
             items = list(auditor.items("/audit/entries", document=document_id, action="attachment.downloaded"))
-            return items if len(items) >= len(NAMES) else None
+            return items if len(items) >= len(NAMES) + 2 else None
 
         assert {item["actor"]["staff_id"] for item in until(downloads)} == {"S0072"}
         # And the whole as an export of the document (AC-15).

@@ -21,6 +21,7 @@ def step(kind: str, state: str, **more: Any) -> dict[str, Any]:
         "staff_name": "髙橋 誠司",
         "activated_at": "2026-11-20T09:00:00+09:00",
         "acted_at": None,
+        "acted_for": None,
         "post_view": False,
         "asked_post_title": None,
         "send_back_targets": [],
@@ -72,25 +73,36 @@ def test_every_seat_says_what_happened_there() -> None:
     drafter, chief, deputy, finance, head, director = seats
     assert (drafter["stamp"], drafter["acted_at"]) == ("起案", "2026-11-18T09:20:00+09:00")
     assert (chief["stamp"], chief["current"]) == ("承認", False)
-    assert (deputy["stamp"], deputy["word"], deputy["mark"]) == ("", "後閲待ち", "後閲")
+    assert (deputy["stamp"], deputy["word"]) == ("", "後閲待ち")
+    assert deputy["names"] == [{"mark": "後閲", "name": "髙橋 誠司"}]
     assert finance["post_lines"] == ["財政経営室", "室長（合議）"]
     assert (head["word"], head["current"]) == ("処理待ち", True)
     assert director["struck"]
-    assert not director["name"]
+    assert director["names"] == [{"mark": "", "name": ""}]
     assert sheet.seats(document("drafting"), None, "葛󠄀城 拓也") == []
 
 
-def test_substitution_and_post_view_are_marked_beside_the_name() -> None:
-    substituted, viewed = sheet.seats(
+def test_substitution_and_post_view_are_marked_beside_both_names() -> None:
+    """AP-16: the seal of a 代決 is that of who decided, before and after the 後閲 of who was away."""
+    instead = {"staff_id": "S0069", "name": "髙﨑 邦夫", "post_title": "室長補佐"}
+    at, later = "2026-11-21T10:00:00+09:00", "2026-11-22T10:00:00+09:00"
+    viewings = [
+        {"action": "post_view", "step_id": step_id, "acted_at": later, "comment": ""} for step_id in ("s-2", "s-3")
+    ]
+    substituted, viewed_after, viewed = sheet.seats(
         document("decided"),
         case(
-            step("decide", "substituted", acted_at="2026-11-21T10:00:00+09:00", post_view=True),
-            step("approve", "postviewed", acted_at="2026-11-22T10:00:00+09:00", post_view=True),
+            step("decide", "substituted", acted_at=at, post_view=True, acted_for=instead),
+            step("decide", "postviewed", step_id="s-2", acted_at=at, post_view=True, acted_for=instead),
+            step("approve", "postviewed", step_id="s-3", acted_at=later, post_view=True),
+            decisions=viewings,
         ),
         "葛󠄀城 拓也",
     )[1:]
-    assert (substituted["stamp"], substituted["mark"]) == ("代決", "代")
-    assert (viewed["stamp"], viewed["mark"]) == ("後閲", "")
+    for seat in (substituted, viewed_after):
+        assert (seat["stamp"], seat["seal_name"], seat["acted_at"]) == ("代決", "髙﨑 邦夫", at)
+        assert seat["names"] == [{"mark": "代", "name": "髙﨑 邦夫"}, {"mark": "後閲", "name": "髙橋 誠司"}]
+    assert (viewed["stamp"], viewed["seal_name"], viewed["acted_at"]) == ("後閲", "髙橋 誠司", later)
 
 
 def test_the_form_offers_the_main_act_first_and_asks_for_reasons() -> None:
