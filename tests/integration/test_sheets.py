@@ -1,0 +1,68 @@
+"""The approval sheet (鑑) from the decision to the reader, through every service."""
+
+from __future__ import annotations
+
+import re
+
+import pypdfium2
+import pytest
+
+from tests.conftest import City, until
+
+pytestmark = pytest.mark.system
+
+
+def sheets_of(city: City, document_id: str) -> list[dict]:
+    return [one for one in city.person("clerk").document(document_id)[0]["attachments"] if one["sheet"]]
+
+
+def text_of(content: bytes) -> str:
+    return "".join("".join(page.get_textpage().get_text_range().split()) for page in pypdfium2.PdfDocument(content))
+
+
+def test_a_decision_with_its_names_is_on_paper_and_its_reading_is_recorded(city):
+    """UI-03, AP-04, I1: posts, names and days as approvals knows them; opened from the page like any file."""
+    document_id, _ = city.decided(title="髙﨑邸ほか1件の補助金の交付決定について（伺い）")
+    clerk = city.person("clerk")
+    page = clerk.http.get(f"/documents/{document_id}", headers={"Accept": "text/html"}).text
+    (path,) = re.findall(r'<a href="([^"]+/view)"[^>]*>決裁時の鑑（PDF）', page)
+    shown = clerk.http.get(path)
+    assert shown.headers["content-type"] == "application/pdf"
+    assert shown.headers["content-disposition"].startswith("inline")
+    assert shown.headers["cache-control"] == "no-store"
+    said = text_of(shown.content)
+    document, _ = clerk.document(document_id)
+    names = {person.get("/me")["name"].replace(" ", "") for person in map(city.person, ("chief", "deputy", "head"))}
+    for words in ("髙﨑邸ほか1件", document["draft_number"], "決裁時の鑑", "市長", *(_plain(name) for name in names)):
+        assert words in said, words
+    (sheet,) = sheets_of(city, document_id)
+    record = shown.headers["x-access-record"]
+
+    def recorded():
+        entries = city.person("auditor").items("/audit/entries", document=document_id, limit=500)
+        return [one for one in entries if one["action"] in ("attachment.read", "sheet.drawn")]
+
+    actions = until(lambda: {one["action"]: one for one in recorded()} if len(recorded()) >= 2 else None)
+    assert set(actions) == {"attachment.read", "sheet.drawn"}
+    assert actions["attachment.read"]["object_id"] == sheet["id"]
+    assert record
+
+
+def test_nobody_else_gets_it(city):
+    """AC-03: another unit is told what it is told of a file that does not exist."""
+    document_id, _ = city.decided()
+    (sheet,) = sheets_of(city, document_id)
+    stranger = city.person("stranger")
+    for attachment_id in (sheet["id"], "0" * 8 + sheet["id"][8:]):
+        path = f"/api/v1/documents/{document_id}/attachments/{attachment_id}/content"
+        assert stranger.http.get(path).status_code == 404
+
+
+def test_completion_right_after_the_decision_has_both(city):
+    document_id, _ = city.completed()
+    assert [one["sheet"] for one in sheets_of(city, document_id)] == ["decided", "completed"]
+
+
+def _plain(name: str) -> str:
+    """Without selectors, which no reader of PDFs gives back."""
+    return re.sub("[\U000e0100-\U000e01ef]", "", name)
