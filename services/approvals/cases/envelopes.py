@@ -148,6 +148,8 @@ def _seat(case: Case, step: Step, hall: Hall) -> events_pb2.Seat:
     for decision in case.decisions:
         if decision.step_id == step.step_id and decision.action is Action.POST_VIEW:
             made.post_viewed_at.CopyFrom(timestamp(decision.acted_at))
+        if decision.step_id == step.step_id and decision.action is Action.DECIDE_CONDITIONALLY:
+            made.state = "decided_conditionally"
     return made
 
 

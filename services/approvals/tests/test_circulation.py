@@ -85,6 +85,8 @@ async def test_a_conditional_decision_says_its_condition(city):
     )
     assert (case.state, states(case)[2]) == ("decided", "decided")
     assert case.decisions[-1].action == "decide_conditionally"
+    last = snapshot_of((await city.envelopes(case.case_id))[-1])
+    assert [seat.state for seat in last.seats if seat.kind == "decide"] == ["decided_conditionally"], "鑑 says so"
 
 
 MAYORAL = {"unit_id": "U-040-03", "matter": "補助金交付", "amount": 332_000, "decision_class": "body_head"}

@@ -30,6 +30,7 @@ SEALS: Final[Mapping[str, str]] = {
     "submitted": "起案",
     "approved": "承認",
     "decided": "決裁",
+    "decided_conditionally": "条件付決裁",
     "concurred": "同意",
     "dissented": "不同意",
 }
