@@ -320,7 +320,7 @@ async def publish(conn: Connection, keys: LogKeys, vault: Vault, log_year: int, 
         else:
             await require_head(conn, keys, log, head.note)
         note = sign_checkpoint(log.origin, log.size, log.root, key)
-        for path, content in await _partials(conn, log):
+        for path, content in await _last_bundle(conn, log):
             await vault.show(log_year, path, content)
         if await store.archive_checkpoint(conn, log_year, log.size, note, now):
             await vault.keep(log_year, f"checkpoints/{log.size}", note)
@@ -411,22 +411,19 @@ async def _contents(conn: Connection, log: Log, tiles: Sequence[Tile]) -> list[b
     return found
 
 
-async def _partials(conn: Connection, log: Log) -> list[tuple[str, bytes]]:
-    """Path and bytes of the partial bundle and tiles of a tree."""
-    found = []
-    for tile, content in tlog.Edge.restore(log.size, log.edge).partials():
-        if tile.level == 0:
-            bundle = Tile(ENTRIES, tile.index, tile.width)
-            found.append((bundle.path, tlog.encode_bundle(await store.bundle_entries(conn, log.log_year, bundle))))
-        found.append((tile.path, content))
-    return found
+async def _last_bundle(conn: Connection, log: Log) -> list[tuple[str, bytes]]:
+    """Path and bytes of a tree's partial bundle; none where the last one is full. Partial tiles follow from it."""
+    bundle = Tile(ENTRIES, log.size // TILE_WIDTH, log.size % TILE_WIDTH)
+    if not bundle.width:
+        return []
+    return [(bundle.path, tlog.encode_bundle(await store.bundle_entries(conn, log.log_year, bundle)))]
 
 
 async def tidy(conn: Connection, vault: Vault) -> None:
-    """Withdraw the partial tiles of earlier checkpoints from the object store; whoever read there has had its time."""
+    """Withdraw the partial bundles of earlier checkpoints from the object store; whoever read there has had its time."""
     log = await store.current_log(conn)
     if log is not None:
-        await vault.withdraw_all_but(log.log_year, {path for path, _ in await _partials(conn, log)})
+        await vault.withdraw_all_but(log.log_year, {path for path, _ in await _last_bundle(conn, log)})
 
 
 # --- the year's change ------------------------------------------------------------------------------------------
@@ -479,7 +476,8 @@ async def keep_final(conn: Connection, vault: Vault, log_year: int) -> None:
     if log is None or not log.closed:
         raise LookupError(f"the log of {log_year} is not closed")
     try:
-        for path, content in await _partials(conn, log):
+        partials = [(tile.path, content) for tile, content in tlog.Edge.restore(log.size, log.edge).partials()]
+        for path, content in [*await _last_bundle(conn, log), *partials]:
             await vault.keep(log_year, path, content)
         await vault.keep(log_year, FINAL, log.checkpoint)
     except Altered as altered:

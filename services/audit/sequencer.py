@@ -32,8 +32,9 @@ log = logging.getLogger(__name__)
 LEADER_LOCK = 0x41554449
 RETRY_SECONDS = 1.0
 DAMAGED_SECONDS = 10.0
-# What is appended in this time shares one step of the tree and one signature. A checkpoint may be 2 s behind its records.
-GATHER_SECONDS = 0.2
+# Two checkpoints begin at least this far apart: what is appended meanwhile shares one step of the tree, one signature and
+# the requests to the store. A checkpoint may be 2 s behind its records.
+SIGN_EVERY_SECONDS = 0.5
 SWEEP_SECONDS = 60.0
 
 
@@ -87,6 +88,7 @@ class Sequencer:
         # While nobody led, perhaps nobody could write: sources get their time anew.
         next_sweep = time.monotonic() + self._silence.total_seconds()
         while True:
+            began = time.monotonic()
             # Cleared before the look, so that what is appended during it brings another one.
             self._wake.clear()
             await advance(conn, self._keys, self._vault)
@@ -99,7 +101,7 @@ class Sequencer:
                 if await commands.recover_sources(self._pool, self._keys, self._silence, clock.now(), clock.new_id):
                     continue
             await clock.either(self._wake, self._interval)
-            await asyncio.sleep(GATHER_SECONDS)
+            await asyncio.sleep(max(0.0, began + SIGN_EVERY_SECONDS - time.monotonic()))
 
     async def _turn_year(self, conn: Connection) -> None:
         with _damage():

@@ -2,7 +2,7 @@
 
 Under the fiscal year lie the paths of tlog-tiles, `checkpoints/<size>`, and `final`, the checkpoint that closed the year.
 Two buckets. `kept` has object lock: full tiles, full bundles, archived and final checkpoints lie there under COMPLIANCE
-for the log's retention, each written once. `live` has no lock: partial tiles of the last checkpoints, and `head`, the
+for the log's retention, each written once. `live` has no lock: partial bundles of the last checkpoints, and `head`, the
 last checkpoint that was signed, which only ever changes by compare and swap.
 
 Trust: whoever can write to `live` can stop the signing (the head no longer fits), never make it sign another history.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import random
+import time
 from pathlib import Path
 
 import psycopg
@@ -17,7 +18,7 @@ from services.audit.commands import DirectBatch, LogDamaged
 from services.audit.entry import decode, encode
 from services.audit.export import LogWriter, write_log
 from services.audit.intake import chain_after, leaves_of_batch
-from services.audit.sequencer import Sequencer, advance
+from services.audit.sequencer import SIGN_EVERY_SECONDS, Sequencer, advance
 from services.audit.tests.making import NOW, batch_of, event_leaf, record, view_leaf
 from services.audit.tests.test_verify import KEY, findings
 
@@ -306,6 +307,20 @@ async def test_nothing_new_is_signed_over_an_unchanged_tree(pool, keys, vault):
         assert await commands.publish(conn, keys, vault, 2026, NOW) is None
 
 
+async def test_a_checkpoint_shows_the_head_and_the_last_bundle_in_the_store(pool, keys, vault, engines, buckets):
+    """Two requests; what is full is one in 256, and partial tiles follow from the bundle."""
+    await commands.append(pool, keys, [event_leaf(n) for n in range(1, 261)], NOW)
+    await advanced(pool, keys, vault)
+
+    def stored(bucket):
+        found = engines.s3("admin").list_objects(bucket, recursive=True)
+        return {one.object_name for one in found}
+
+    assert stored(f"{buckets}-live") == {"head", "2026/tile/entries/001.p/4"}
+    full = ("2026/tile/entries/000", "2026/tile/0/000")
+    assert stored(buckets) == {*full, "2026/checkpoints/260"}
+
+
 async def test_the_first_checkpoint_of_each_hour_is_kept(pool, keys, vault):
     async with db.connection(pool) as conn:
         for number, at in enumerate((NOW, NOW + dt.timedelta(minutes=5), NOW + dt.timedelta(hours=1)), start=1):
@@ -460,6 +475,25 @@ async def test_a_leader_that_stops_leaves_the_lock_free(pool, keys, superuser, v
     async with asyncio.timeout(10):
         while await _leaders(superuser):
             await asyncio.sleep(0.01)
+
+
+async def test_what_is_appended_within_half_a_second_shares_a_checkpoint(pool, keys, vault):
+    sequencer = Sequencer(pool, keys, vault, 0.05, 180)
+    running = asyncio.create_task(sequencer.run())
+    try:
+        sizes: set[int] = set()
+        began, appended = time.monotonic(), 0
+        while time.monotonic() < began + 1.5:
+            appended += 1
+            await commands.append(pool, keys, [event_leaf(appended)], clock.now())
+            sequencer.wake()
+            if (log := await log_of(pool)) is not None:
+                sizes.add(log.checkpoint_size)
+        assert appended > len(sizes) - 1 <= (time.monotonic() - began) / SIGN_EVERY_SECONDS + 1
+        await _until_signed(pool, appended)
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
 
 
 async def test_two_that_both_believe_to_lead_make_one_tree(place, open_pool, keys, vault):
