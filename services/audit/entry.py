@@ -1,13 +1,13 @@
 """What a leaf of the log says: who did what to which object, where from, with what outcome.
 
 A leaf is canonical JSON (RFC 8785), version 1, at most 65,535 bytes, identifiers only: no title, no name, no content.
-`encode` writes one, `decode` reads one strictly, `scan` checks many at the speed of a bulk verification.
+`encode` writes one, `decode` reads one strictly; `verify.columns` reads many at the speed of a bulk verification.
 """
 
 import datetime as dt
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -18,7 +18,7 @@ OUTCOMES = ("granted", "denied", "failed")
 MAX_INTEGER = 2**53 - 1
 """RFC 8785 writes numbers as IEEE doubles; larger integers have no canonical form."""
 
-_ACTION = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+", re.ASCII)
+ACTION_PATTERN = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+", re.ASCII)
 UUID_PATTERN = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _DETAIL_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
@@ -26,7 +26,7 @@ _DETAIL_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 # RFC 8785; the tests hold it against the `rfc8785` package. Ten thousand leaves a second leave no time for more.
 _quoted: Callable[[str], str] = json.encoder.encode_basestring
 # The same few actions, epochs and keys come again and again.
-_is_action = lru_cache(maxsize=1024)(_ACTION.fullmatch)
+_is_action = lru_cache(maxsize=1024)(ACTION_PATTERN.fullmatch)
 _is_epoch = lru_cache(maxsize=1024)(UUID_PATTERN.fullmatch)
 _is_detail_key = lru_cache(maxsize=1024)(_DETAIL_KEY.fullmatch)
 
@@ -157,21 +157,6 @@ def decode(entry: bytes) -> Leaf:
     return leaf
 
 
-def scan(entries: Sequence[bytes]) -> list[tuple[str, str, str, str]] | None:
-    """Of each leaf its action, event id, and the source's epoch and number in digits (both empty for an event); None
-    if one of them does not look like a leaf.
-
-    All of a bundle in one pass: checks everything but the order of keys inside `detail`.
-    """
-    try:
-        text = b"\n".join(entries).decode()
-    except UnicodeDecodeError:
-        return None
-    # A leaf has no raw newline, so lines are leaves; one that had would make others count for it.
-    found = _SHAPE.findall(text) if text.count("\n") == len(entries) - 1 else []
-    return found if len(found) == len(entries) else None
-
-
 def format_time(time: dt.datetime) -> str:
     """UTC with microseconds, always the same length, so that text order is time order."""
     if time.tzinfo is None:
@@ -255,46 +240,3 @@ def _find(value: dict[str, object], path: tuple[str, ...]) -> object:
             raise EntryError(f"{'.'.join(path)}: not an object")
         found = found.get(key)
     return found
-
-
-def _object(*members: str) -> str:
-    """An object with at least one of these members, in this order."""
-    optional = [rf"(?:(?:,|(?<=\{{)){member})?+" for member in members]
-    return rf"\{{(?![,}}]){''.join(optional)}\}}"
-
-
-def _shape() -> re.Pattern[str]:
-    """A canonical leaf on a line of its own, members in their sorted order. A quote inside text is always escaped, so
-    nothing in a text can pass for a member."""
-    plain = r'[^"\\\x00-\x1f]*+'
-    escape = r'\\(?:["\\bfnrt]|u00(?:0[0-7bef]|1[0-9a-f]))'
-    # Nearly every text is plain, so that is tried first.
-    text = f'"{plain}(?:"|(?:{escape}{plain})++")'
-    number = r"[1-9][0-9]{0,15}+"
-    uuid = UUID_PATTERN.pattern
-    time = r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z"
-    detail = f'"[A-Za-z0-9_.-]{{1,64}}+":{text}'
-    actor = _object(*(f'"{key}":{text}' for key in ("post", "session", "staff", "terminal", "unit")))
-    thing = _object(f'"id":{text}', f'"type":{text}', f'"version":{number}')
-    query = rf'\{{"count":(?:0|{number}),"digest":{text},"result":{text}\}}'
-    source = rf'\{{(?:"epoch":"(?P<epoch>{uuid})","instance":{text},"seq":(?P<seq>{number}),)?+"service":{text}\}}'
-    parts = (
-        rf'^\{{"action":"(?P<action>{_ACTION.pattern})"',
-        f'(?:,"actor":{actor})?+',
-        rf'(?:,"detail":\{{{detail}(?:,{detail})*+\}})?+',
-        f',"event_id":"(?P<event_id>{uuid})"',
-        f'(?:,"object":{thing})?+',
-        ',"outcome":"(?:granted|denied|failed)"',
-        f'(?:,"purpose":{text})?+',
-        f'(?:,"query":{query})?+',
-        f'(?:,"reason":{text})?+',
-        f',"source":{source}',
-        f',"time":"{time}"',
-        f'(?:,"trace_id":{text})?+',
-        ',"v":1',
-        rf'(?:,"version_digest":{text})?+\}}$',
-    )
-    return re.compile("".join(parts), re.ASCII | re.MULTILINE)
-
-
-_SHAPE = _shape()

@@ -7,36 +7,19 @@ reports does not depend on who did it, nor when.
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 
 from services.audit import entry as leaf_format
 from services.audit import tlog
-from services.audit.domain import Numbers
-from services.audit.entry import EntryError, Leaf
+from services.audit.entry import EntryError
 from services.audit.note import Checkpoint
 from services.audit.tlog import ENTRIES, HASH_SIZE, TILE_WIDTH, Edge, Tile, TreeError
+from services.audit.verify import columns
 from services.audit.verify.files import LogFiles
 from services.audit.verify.finding import Finding
+from services.audit.verify.leaves import Reader, Said
 
 BUNDLES = TILE_WIDTH
 """Bundles of a run: as many as one tile of level 1 stands for, 65,536 leaves."""
-
-CLAIMS = frozenset(("epoch.heartbeat", "epoch.close", "epoch.recovered"))
-ENDINGS = frozenset(("epoch.close", "epoch.recovered"))
-OPENED = "log.opened"
-_LEAF = b"\x00"
-
-
-@dataclass(slots=True)
-class Part:
-    """What a run's leaves show of one source and epoch."""
-
-    name: str
-    numbers: Numbers = field(default_factory=Numbers)
-    # A number appears a second time within the run.
-    repeats: bool = False
-    # Number of the record that ended the epoch, 0 while it is open.
-    ended_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +40,7 @@ class Report:
     # The leaf hashes of a bundle that is not full.
     rest: list[bytes] = field(default_factory=list)
     marks: dict[int, Mark] = field(default_factory=dict)
-    parts: dict[str, Part] = field(default_factory=dict)
-    # The leaf that opened the log as the continuation of an earlier one.
-    opened: Leaf | None = None
-    # Event ids, 16 bytes each, ascending.
-    events: bytes = b""
+    said: Said = field(default_factory=Said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +71,13 @@ def identities(files: LogFiles, size: int, span: Span) -> list[tuple[int, str, s
     """Index, event id, epoch and number of each leaf of a run: to name what only later turned out to be wrong."""
     run = _Run(files, Checkpoint("", size, b""), None)
     found = []
-    for index in range(span.first, span.last):
-        bundle = Tile(ENTRIES, index, tlog.width_at(size, ENTRIES, index))
-        entries = run.read_bundle(bundle) or []
-        for position, (_, event_id, epoch, number) in enumerate(run.scan(index * TILE_WIDTH, entries)):
-            found.append((index * TILE_WIDTH + position, event_id, epoch, int(number or 0)))
+    for bundle in range(span.first, span.last):
+        first = bundle * TILE_WIDTH
+        entries = run.read_bundle(Tile(ENTRIES, bundle, tlog.width_at(size, ENTRIES, bundle))) or []
+        leaves = columns.read(entries)
+        members = zip(leaves.event_ids, leaves.epochs, leaves.numbers, strict=True)
+        for index, (event_id, epoch, number) in enumerate(members, start=first):
+            found.append((index, event_id.decode(), epoch.decode(), int(number or 0)))
     return found
 
 
@@ -108,7 +89,7 @@ def verify(files: LogFiles, checkpoint: Checkpoint, span: Span, above: Edge | No
     run = _Run(files, checkpoint, above)
     for index in range(span.first, span.last):
         run.verify_bundle(index, marks_within(span.marks, index, index + 1))
-    run.report.events = run.events()
+    run.report.said = run.leaves.close()
     return run.report
 
 
@@ -125,12 +106,7 @@ class _Run:
         self._files = files
         self._checkpoint = checkpoint
         self._above = above
-        self._events: list[str] = []
-
-    def events(self) -> bytes:
-        """Ids of all events of the run, ascending: they come nearly in order, so that this is quick."""
-        packed = bytes.fromhex("".join(self._events).replace("-", ""))
-        return b"".join(sorted([packed[i : i + 16] for i in range(0, len(packed), 16)]))
+        self.leaves = Reader(checkpoint.origin, self._find)
 
     def _find(self, place: str, problem: str) -> None:
         self.report.findings.append(Finding(place, problem))
@@ -144,11 +120,10 @@ class _Run:
         entries = self.read_bundle(bundle)
         stored = self._read_tile(tile)
         if entries is not None:
-            hashes = [sha256(_LEAF + entry).digest() for entry in entries]
-            content = b"".join(hashes)
+            content = b"".join(tlog.leaf_hashes(entries))
             if stored is not None and stored != content:
                 content = self._tell_which(bundle, tile, content, stored)
-            self._verify_leaves(index * TILE_WIDTH, entries)
+            self.leaves.read(index * TILE_WIDTH, entries)
         elif stored is not None:
             content = stored
         else:
@@ -239,62 +214,6 @@ class _Run:
         upper = self._files.read(parent.path, tlog.TILE_BYTES) or b""
         start = tile.index % TILE_WIDTH * HASH_SIZE
         return upper[start : start + HASH_SIZE] == tlog.tile_root(content)
-
-    # --- what the leaves say
-
-    def _verify_leaves(self, first: int, entries: list[bytes]) -> None:
-        found = self.scan(first, entries)
-        self._events += [event_id for _, event_id, _, _ in found if event_id]
-        parts = self.report.parts
-        for position, (action, _, epoch, number) in enumerate(found):
-            if epoch:
-                part = parts.get(epoch)
-                if part is None:
-                    leaf = self._decode(first + position, entries[position])
-                    part = parts[epoch] = Part(f"source {leaf.service}.{leaf.instance}/{epoch}" if leaf else epoch)
-                if not part.numbers.add(int(number)):
-                    part.repeats = True
-                if action in ENDINGS:
-                    part.ended_at = int(number)
-                if action in CLAIMS:
-                    self._verify_claim(first + position, entries[position], int(number))
-            if action == OPENED:
-                self._verify_opening(first + position, entries[position])
-
-    def scan(self, first: int, entries: list[bytes]) -> list[tuple[str, str, str, str]]:
-        """As `entry.scan`, naming what is no leaf; such a one says nothing."""
-        found = leaf_format.scan(entries)
-        if found is None:
-            found = []
-            for index, entry in enumerate(entries, start=first):
-                scanned = leaf_format.scan([entry])
-                if scanned is None:
-                    self._decode(index, entry)
-                found += scanned or [("", "", "", "")]
-        return found
-
-    def _decode(self, index: int, entry: bytes) -> Leaf | None:
-        try:
-            return leaf_format.decode(entry)
-        except EntryError as error:
-            self._find(f"leaf {index}", str(error))
-            return None
-
-    def _verify_claim(self, index: int, entry: bytes, number: int) -> None:
-        """A source says which number was its last before this one."""
-        # Quotes in a text are escaped, so these bytes can only be the member itself.
-        if b'"last_seq":"%d"' % (number - 1) not in entry:
-            self._find(f"leaf {index}", f"is number {number} of its source and says that another was before it")
-
-    def _verify_opening(self, index: int, entry: bytes) -> None:
-        """A log says that it begins here, as the continuation of an earlier one."""
-        leaf = self._decode(index, entry)
-        if index:
-            self._find(f"leaf {index}", "opens a log that has leaves before it")
-        elif leaf is not None and leaf.object_id != self._checkpoint.origin:
-            self._find("leaf 0", f"opens {leaf.object_id}, which is another log")
-        else:
-            self.report.opened = leaf
 
 
 def _time_of(entry: bytes) -> dt.datetime | None:

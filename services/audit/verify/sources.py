@@ -8,7 +8,7 @@ from uuid import UUID
 from services.audit.domain import Numbers
 from services.audit.entry import Leaf
 from services.audit.verify.finding import Finding
-from services.audit.verify.runs import Part, Report
+from services.audit.verify.leaves import Part, Said
 
 OPENING_SLACK = dt.timedelta(minutes=5)
 """How far the clock of a source may be from that of the log when a year's log is opened."""
@@ -39,12 +39,12 @@ class Sources:
     def __len__(self) -> int:
         return len(self._sources)
 
-    def join(self, report: Report, again: Callable[[], list[tuple[int, str, str, int]]]) -> Iterator[Finding]:
+    def join(self, said: Said, again: Callable[[], list[tuple[int, str, str, int]]]) -> Iterator[Finding]:
         """The next run. `again` reads its identities, which only happens where a number appears a second time."""
-        if report.opened is not None:
-            self._opened = report.opened
+        if said.opened is not None:
+            self._opened = said.opened
         repeated = set()
-        for epoch, part in report.parts.items():
+        for epoch, part in said.parts.items():
             source = self._sources.setdefault(epoch, _Source(part.name))
             source.ended_at = part.ended_at or source.ended_at
             if part.repeats or not _add(source.numbers, part):

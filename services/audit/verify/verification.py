@@ -20,11 +20,11 @@ from services.audit.export import ARCHIVE, CHECKPOINT_FILE, TIMESTAMPS
 from services.audit.note import MAX_NOTE_BYTES, Checkpoint, VerifierKey
 from services.audit.quorum import Policy
 from services.audit.tlog import ENTRIES, TILE_WIDTH, Edge, Tile, TreeError
-from services.audit.verify import events, runs
+from services.audit.verify import piles, runs
 from services.audit.verify.checkpoints import OLDER, Checkpoints, Head
-from services.audit.verify.events import Events
 from services.audit.verify.files import LogFiles, Unreachable
 from services.audit.verify.finding import Finding
+from services.audit.verify.piles import Pile
 from services.audit.verify.runs import Mark, Report, Span
 from services.audit.verify.sources import Sources
 
@@ -81,6 +81,7 @@ class Verification:
         # Size of the last head that fitted the tree.
         self._fitting = 0
         self._sources = Sources()
+        self._events_twice: set[bytes] = set()
         self._summary = Summary()
 
     def run(self) -> Summary:
@@ -97,7 +98,7 @@ class Verification:
         marks = sorted(size for size in self._heads if size)
         spans = runs.spans_of(checkpoint.size, marks)
         with ExitStack() as stack:
-            kept = Events(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kanketsu-verify-"))))
+            kept = Pile(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kanketsu-verify-"))))
             workers = _Workers(min(self._jobs, len(spans)), stack)
             verify = partial(runs.verify, self._files, checkpoint)
             for span, report in zip(spans, workers.each(verify, spans), strict=True):
@@ -121,7 +122,7 @@ class Verification:
 
     # --- the tree
 
-    def _join(self, span: Span, report: Report, kept: Events) -> None:
+    def _join(self, span: Span, report: Report, kept: Pile) -> None:
         """The next run of full bundles."""
         self._tell_all(report.findings)
         roots = iter(report.roots)
@@ -131,9 +132,12 @@ class Verification:
         self._extend(roots, span.last)
         self._join_leaves(span, report, kept)
 
-    def _join_leaves(self, span: Span, report: Report, kept: Events) -> None:
-        self._tell_all(self._sources.join(report, lambda: runs.identities(self._files, self._checkpoint.size, span)))
-        kept.keep(report.events)
+    def _join_leaves(self, span: Span, report: Report, kept: Pile) -> None:
+        self._tell_all(
+            self._sources.join(report.said, lambda: runs.identities(self._files, self._checkpoint.size, span))
+        )
+        kept.keep(report.said.events)
+        self._events_twice |= report.said.events_twice
         if self._progress is not None:
             self._progress(min(span.last * TILE_WIDTH, self._checkpoint.size), self._checkpoint.size)
 
@@ -142,7 +146,7 @@ class Verification:
         for full, content in self._above.extend([next(roots) for _ in range(bundles - self._above.size)]):
             self._verify_tile(Tile(full.level + 1, full.index), content)
 
-    def _verify_edge(self, spans: list[Span], marks: list[int], kept: Events) -> None:
+    def _verify_edge(self, spans: list[Span], marks: list[int], kept: Pile) -> None:
         """What is partial at the end of the log."""
         size = self._checkpoint.size
         full = size // TILE_WIDTH
@@ -200,9 +204,8 @@ class Verification:
 
     # --- events
 
-    def _verify_events(self, workers: "_Workers", spans: list[Span], kept: Events) -> None:
-        ranges = list(kept.ranges())
-        twice = {one for found in workers.each(events.repeated, ranges) for one in found}
+    def _verify_events(self, workers: "_Workers", spans: list[Span], kept: Pile) -> None:
+        twice = self._events_twice.union(*workers.each(piles.repeated, kept.parts()))
         if not twice:
             return
         first: dict[str, int] = {}
