@@ -70,7 +70,7 @@ POLICY = Policy(
         "WithdrawCase": Refusal("case.withdrawn", "case", "case_id"),
         "ReplaceVersion": Refusal("case.taken_back", "case", "case_id"),
         "CirculateCase": Refusal("case.circulated", "case", "case_id"),
-        "AskSubstitute": Refusal("substitute.asked", "case", "case_id"),
+        "AskSubstitute": Refusal("case.substitute_asked", "case", "case_id"),
     },
 )
 

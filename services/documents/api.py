@@ -48,6 +48,8 @@ Context: TypeAlias = Any
 
 MAX_QUERY = 200
 MAX_IDS = 200
+# Of a document; who sends one back twenty times looks at paper.
+MAX_VERSIONS = 20
 PURPOSES = {"inline": "attachment.read", "download": "attachment.downloaded", "": "attachment.read"}
 SHOWN_AS = {"": "document.viewed", "print": "document.printed", "export": "document.exported"}
 
@@ -420,6 +422,18 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
             raise not_found()
         record = await self._recorded("document.history_read", "document", document_id, found[0])
         return pb.ListHistoryResponse(events=[messages.history_event(row) for row in found[1]], access_record=record)
+
+    async def ListVersions(self, request: pb.ListVersionsRequest, context: Context) -> pb.ListVersionsResponse:
+        """What circulated before and now, newest first; who sees the document sees its versions (AP-30)."""
+        document_id = messages.known_id(request.document_id)
+        async with connection(self._service.pool) as conn:
+            found = await store.versions(conn, document_id, identity().principals, MAX_VERSIONS)
+        if found is None:
+            raise not_found()
+        why, versions = found
+        newest = versions[0].version_digest if versions else ""
+        record = await self._recorded("document.versions_viewed", "document", document_id, newest, _context(why))
+        return pb.ListVersionsResponse(versions=map(messages.version, versions), access_record=record)
 
     async def GetManifest(self, request: pb.GetManifestRequest, context: Context) -> pb.GetManifestResponse:
         """The manifest's exact bytes. NOT_FOUND before 完結, CONTENT_DAMAGED when they are not what was sealed."""

@@ -20,7 +20,7 @@ from services.documents.domain import Class, Fields, Folder
 from services.documents.receipt_store import Receipt
 from services.documents.receipts import Arrival
 from services.documents.search_store import Summary
-from services.documents.store import AttachmentRow, HistoryRow, View, ViewerRow
+from services.documents.store import AttachmentRow, HistoryRow, Version, View, ViewerRow
 
 MAX_LIMIT, DEFAULT_LIMIT = 200, 50
 _CURSOR_VERSION = b"\x01"
@@ -170,6 +170,13 @@ def receipt(row: Receipt, *, protected: bool) -> pb.Receipt:
         document_ids=row.document_ids,
         version=row.version,
         backdated_reason=row.backdated_reason,
+    )
+
+
+def version(row: Version) -> pb.Version:
+    """A version that circulated, as it was frozen."""
+    return pb.Version(
+        revision=row.revision, version_digest=row.version_digest, frozen_at=moment(row.frozen_at), content=row.content
     )
 
 

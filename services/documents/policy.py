@@ -32,6 +32,7 @@ CALLS = Policy(
         "AnnotateDocument": Refusal("document.annotated", "document", "document_id"),
         "ListViewers": Refusal("document.viewers_read", "document", "document_id"),
         "ListHistory": Refusal("document.history_read", "document", "document_id"),
+        "ListVersions": Refusal("document.versions_viewed", "document", "document_id"),
         "GetManifest": Refusal("manifest.read", "document", "document_id"),
         "ListClasses": Refusal("class.listed", "class"),
         "ListFolders": Refusal("folder.listed", "folder"),

@@ -222,6 +222,38 @@ async def stored_manifest(conn: Connection, document_id: str, principals: Sequen
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """A revision as it was submitted."""
+
+    revision: int
+    version_digest: str
+    frozen_at: dt.datetime
+    # Canonical: its sha256 is the digest.
+    content: bytes
+
+
+async def versions(
+    conn: Connection, document_id: str, principals: Sequence[str], limit: int
+) -> tuple[ReadContext, list[Version]] | None:
+    """The latest versions that circulated, newest first, of a document that may be seen; None of any other (AP-30)."""
+    asked = {"document_id": document_id, "principals": list(principals), "limit": limit}
+    cursor = await conn.execute(
+        f"SELECT {WHY_VISIBLE}, d.unit_id, d.class_code FROM documents AS d"
+        f" WHERE d.document_id = %(document_id)s AND {VISIBLE}",
+        asked,
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    cursor = await conn.execute(
+        "SELECT r.revision, r.version_digest, r.frozen_at, r.content FROM revisions AS r"
+        " WHERE r.document_id = %(document_id)s ORDER BY r.revision DESC LIMIT %(limit)s",
+        asked,
+    )
+    return ReadContext(*row), [Version(*version) for version in await cursor.fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
 class ViewerRow:
     """A right."""
 

@@ -65,7 +65,9 @@ DEADLINES = {
 # What grpc says when a call ends under our write: the reason the service gave is lost with it.
 _LOST_WHILE_WRITING = "Internal error from Core"
 # Answers that show content: counted as they arrive, whatever the service says it recorded.
-SHOWING = frozenset({"GetDocument", "ListDocuments", "ReadAttachment", "GetManifest", "GetReceipt", "ListReceipts"})
+SHOWING = frozenset(
+    {"GetDocument", "ListDocuments", "ReadAttachment", "GetManifest", "ListVersions", "GetReceipt", "ListReceipts"}
+)
 # Signed identities live 60 s; one is used for this long, so that it is never near its end.
 TOKEN_SECONDS = 30.0
 

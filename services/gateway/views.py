@@ -7,6 +7,7 @@ Times are RFC 3339 in Japan's zone with milliseconds, dates ISO; what is not set
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -190,6 +191,30 @@ def document_summary(message: documents.DocumentSummary) -> View:
         "updated_at": moment(message, "updated_at"),
         "completed_on": message.completed_on or None,
     }
+
+
+def version(message: documents.Version) -> View:
+    """A version that circulated: its fields and files as they were."""
+    content = json.loads(message.content)
+    return {
+        "revision": message.revision,
+        "version_digest": message.version_digest,
+        "submitted_at": moment(message, "frozen_at"),
+        "fields": {name: _words_of(name, value) for name, value in content["fields"].items()},
+        "attachments": [
+            {name: one[name] for name in ("attachment_id", "file_name", "content_type", "size", "sha256")}
+            for one in content["attachments"]
+        ],
+    }
+
+
+def _words_of(name: str, value: object) -> object:
+    """The API's word for what the frozen text has as a number."""
+    if name == "disclosure" and isinstance(value, int):
+        return DISCLOSURES[value]
+    if name == "personal_information" and isinstance(value, int):
+        return PERSONAL[value]
+    return value
 
 
 def viewer(message: documents.Viewer) -> View:

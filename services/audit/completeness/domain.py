@@ -45,6 +45,7 @@ RECORDED_AS: Mapping[str, tuple[str, ...]] = {
     "ListDocuments": ("document.listed", "document.searched"),
     "ReadAttachment": ("attachment.read", "attachment.downloaded"),
     "GetManifest": ("manifest.read",),
+    "ListVersions": ("document.versions_viewed",),
     "GetReceipt": ("receipt.viewed",),
     "ListReceipts": ("receipt.listed", "receipt.searched"),
 }

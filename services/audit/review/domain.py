@@ -27,7 +27,7 @@ JST = dt.timezone(dt.timedelta(hours=9), "JST")
 # What leaves the screen: by file, by paper.
 OUTPUTS = frozenset({"attachment.downloaded", "document.printed", "document.exported", "manifest.read"})
 # Granted reading of a document's content.
-READS = frozenset({"document.viewed", "attachment.read"}) | OUTPUTS
+READS = frozenset({"document.viewed", "document.versions_viewed", "attachment.read"}) | OUTPUTS
 DOWNLOADS = frozenset({"attachment.downloaded"})
 LISTS = frozenset({"document.listed", "document.searched", "receipt.listed", "receipt.searched", "receipt.viewed"})
 # Acts upon the organisation, the rights, the rules and the log itself.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 from collections.abc import Awaitable
 
 import pytest
@@ -252,6 +254,29 @@ async def test_after_sending_back_the_number_stays_and_the_text_is_a_new_revisio
         "SELECT revision, version_digest FROM revisions WHERE document_id = %s ORDER BY revision", first.document_id
     )
     assert revisions == [(1, first.version_digest), (2, again.version_digest)]
+
+
+async def test_every_version_that_circulated_stays_readable_for_who_sees_the_document(house: House) -> None:
+    """AP-30, AC-03, SC-01: the bytes are those that were frozen, each reading is on record, others find nothing."""
+    first = await house.circulating(body="五人槽を設置する。")
+    await house.announce("CaseClosed", snapshot(first, 3, "sent_back", acted=["S0070"]))
+    back = await house.drafter.see(first.document_id)
+    change = {"fields": fields(body="七人槽を設置する。"), "changed": ["body"], "expected_version": back.version}
+    edited = (await house.drafter.call("UpdateDraft", document_id=first.document_id, **change)).document
+    assert len((await house.drafter.call("ListVersions", document_id=first.document_id)).versions) == 1
+    again = await house.drafter.submit(edited, replacement="minor")
+    answer = await house.drafter.call("ListVersions", document_id=first.document_id)
+    assert [v.version_digest for v in answer.versions] == [again.version_digest, first.version_digest]
+    assert [hashlib.sha256(v.content).hexdigest() for v in answer.versions] == [
+        v.version_digest for v in answer.versions
+    ]
+    bodies = [json.loads(v.content)["fields"]["body"] for v in answer.versions]
+    assert bodies == ["七人槽を設置する。", "五人槽を設置する。"]
+    seen = [r for r in await house.records() if r.action == "document.versions_viewed"]
+    assert {r.object_id for r in seen} == {first.document_id}
+    assert len(seen) >= 2, "each reading"
+    error = await refused(house.stranger.call("ListVersions", document_id=first.document_id))
+    assert error.kind is Kind.NOT_FOUND
 
 
 async def test_a_resubmission_without_a_change_is_the_same_version(house: House) -> None:

@@ -355,6 +355,13 @@ async def viewers(clients: Clients, caller: Caller, document_id: str) -> Answer:
     return page_of((view(one) for one in answer.viewers), "", answer.access_record)
 
 
+async def versions(clients: Clients, caller: Caller, document_id: str) -> Answer:
+    """The versions that circulated, newest first, each with its fields and files as they were (AP-30)."""
+    rpc = clients.documents.rpc
+    answer = await clients.documents.ask(rpc.ListVersions, pb.ListVersionsRequest(document_id=document_id), caller)
+    return page_of((views.version(one) for one in answer.versions), "", answer.access_record)
+
+
 async def history(clients: Clients, caller: Caller, document_id: str, *, cursor: str = "", limit: int = 100) -> Answer:
     """Every event (LC-11), oldest first, and for those entitled the accesses, newest first; null for others.
 

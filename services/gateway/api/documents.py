@@ -210,6 +210,16 @@ async def viewers(request: Request, document_id: inputs.Id, caller: SignedIn) ->
 
 
 @router.get(
+    "/{document_id}/versions",
+    summary="What circulated",
+    responses=answers(200, shapes.VersionList, 404, record=True),
+)
+async def versions(request: Request, document_id: inputs.Id, caller: SignedIn) -> Response:
+    """The versions that circulated, newest first, at most 20 (AP-30)."""
+    return reply(await documents.versions(clients_of(request), caller, document_id))
+
+
+@router.get(
     "/{document_id}/history", summary="What happened to it", responses=answers(200, shapes.History, 404, record=True)
 )
 async def history(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -294,6 +296,29 @@ class Submitted(Shape):
     version_digest: str | None
     version: int
     document: Document
+
+
+class VersionFile(Shape):
+    attachment_id: str
+    file_name: str
+    content_type: str
+    size: int
+    sha256: str
+
+
+class Version(Shape):
+    """A version that circulated."""
+
+    revision: int
+    version_digest: str
+    submitted_at: str | None
+    fields: dict[str, Any] = Field(description="As in a document; empty text for what was not given.")
+    attachments: list[VersionFile]
+
+
+class VersionList(Shape):
+    items: list[Version]
+    next_cursor: str | None
 
 
 class Viewer(Shape):

@@ -14,7 +14,7 @@ from chassis.errors import DomainError, Kind
 from chassis.wareki import JST
 from services.gateway.actions import cases, documents, filing, organisation
 from services.gateway.actions.answer import Answer
-from services.gateway.pages import choices, files, sheet
+from services.gateway.pages import choices, differences, files, sheet
 from services.gateway.pages.desk import AtDesk, Desk, absorb
 from services.gateway.pages.drafts import version_of
 from services.gateway.pages.forms import Form, day_values
@@ -88,6 +88,27 @@ async def viewers(desk: AtDesk, document_id: str) -> Response:
         access_record=answer.access_record,
         document=document.body,
         viewers=[_viewer(one, names) for one in answer.body["items"]],
+    )
+
+
+@router.get("/documents/{document_id}/versions")
+async def versions(desk: AtDesk, document_id: str) -> Response:
+    """What circulated, and what each 差替え changed (AP-30)."""
+    document, answer = await asyncio.gather(
+        documents.read(desk.clients, desk.caller, document_id),
+        documents.versions(desk.clients, desk.caller, document_id),
+    )
+    items = answer.body["items"]
+    before = [*items[1:], None]
+    return desk.draw(
+        "versions",
+        "search",
+        access_record=answer.access_record,
+        document=document.body,
+        versions=[
+            one | {"changes": differences.between(older, one) if older is not None else None}
+            for one, older in zip(items, before, strict=True)
+        ],
     )
 
 
