@@ -27,6 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
     verify.add_argument("--quorum", type=int, metavar="K", help="how many of them must have cosigned; all unless given")
     verify.add_argument("--policy", type=Path, metavar="FILE", help="a tlog-policy file instead of --witness, --quorum")
     verify.add_argument("--tsa", type=Path, metavar="CA_PEM", help="whose time-stamps are believed")
+    verify.add_argument("--previous", metavar="FOLDER_OR_URL", help="the log of the year before, which it continues")
+    verify.add_argument("--previous-key", type=Path, metavar="VKEY_FILE", help="that log's key")
     verify.add_argument("--jobs", type=int, metavar="N", help="processes; one per processor unless given")
     export = commands.add_parser("export", help="write the log as a folder; the export itself is recorded")
     export.add_argument("--out", required=True, type=Path, metavar="FOLDER")
@@ -64,6 +66,8 @@ def main(arguments: list[str] | None = None) -> int:
                 quorum=chosen.quorum,
                 policy=chosen.policy,
                 tsa=chosen.tsa,
+                previous=chosen.previous,
+                previous_key=chosen.previous_key,
                 jobs=chosen.jobs,
             ),
         )

@@ -23,6 +23,7 @@ from chassis.db import Connection, Pool, transaction
 from chassis.errors import DomainError, FieldViolation, Kind
 from chassis.s3 import StoreConflict, StoreError
 from services.audit import domain, store, tlog
+from services.audit.domain import EPOCH_ENDS, NUMBER_TAKEN
 from services.audit.entry import EntryError, Leaf, encode
 from services.audit.note import (
     Checkpoint,
@@ -36,9 +37,6 @@ from services.audit.store import Coordinator, Log, NewEntry
 from services.audit.tlog import ENTRIES, TILE_WIDTH, Tile
 from services.audit.vault import FINAL, Altered, Vault
 
-# Why a leaf has no number of its source: another record has the one it claimed.
-TAKEN = "NUMBER_TAKEN"
-EPOCH_ENDS = ("epoch.close", "epoch.recovered")
 # Leaves integrated in one transaction.
 INTEGRATION_STEP = 8192
 # Tiles and bundles on their way to the object store at one time.
@@ -89,7 +87,7 @@ async def _append(pool: Pool, keys: LogKeys, leaves: Sequence[Leaf], now: dt.dat
         fresh = await _sequence(conn, head, entries)
         await store.count_sources(conn, fresh, now)
         # The claim that an epoch is over counts, whatever number it came with.
-        ended = [leaf.object_id for leaf in fresh if leaf.reason == TAKEN and leaf.action in EPOCH_ENDS]
+        ended = [leaf.object_id for leaf in fresh if leaf.reason == NUMBER_TAKEN and leaf.action in EPOCH_ENDS]
         await store.end_sources(conn, ended)
     telemetry.count("leaves", len(fresh))
     return len(fresh)
@@ -104,7 +102,9 @@ def _without_taken(leaves: Sequence[Leaf], taken: Mapping[tuple[str, int], str])
             yield leaf
             continue
         claimed = f"{leaf.service}.{leaf.instance}/{leaf.epoch}/{leaf.seq}"
-        yield replace(leaf, epoch="", instance="", seq=0, reason=TAKEN, detail={**leaf.detail, "claimed": claimed})
+        yield replace(
+            leaf, epoch="", instance="", seq=0, reason=NUMBER_TAKEN, detail={**leaf.detail, "claimed": claimed}
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,10 @@ import datetime as dt
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 
+# Why a leaf has no number of its source: another record has the one it claimed.
+NUMBER_TAKEN = "NUMBER_TAKEN"
+EPOCH_ENDS = ("epoch.close", "epoch.recovered")
+
 
 class Numbers:
     """The numbers seen of one source (1, 2, 3 …), as spans: no more than one while none is missing."""

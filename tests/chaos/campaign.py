@@ -16,7 +16,7 @@ from deploy.local.stack import Stack
 from services.audit import note, tlog
 from services.audit.export import write_log
 from services.audit.tlog import ENTRIES, Tile
-from services.audit.verify import LogFolder, Verification
+from services.audit.verify import Finding, LogFolder, Verification
 from tests.chaos.lives import OBJECTS, Lives, Place
 
 SIGNED = "SELECT checkpoint_size = (SELECT count(*) FROM entries) FROM logs"
@@ -113,8 +113,9 @@ def verifiable(books: Books, engines: Stack, heads: set[bytes], folder: Path) ->
     key = note.VerifierKey.parse(vkey)
     entries = [leaf for (leaf,) in books.rows("audit", "SELECT leaf FROM entries ORDER BY leaf_index")]
     write_log(folder, entries, lambda _size, _root: checkpoint, key)
-    found: list[str] = []
-    Verification(LogFolder(folder), key, lambda finding: found.append(str(finding))).run()
+    said: list[Finding] = []
+    Verification(LogFolder(folder), key, said.append).run()
+    found = [str(finding) for finding in said if not finding.remark]
     assert not found, found[:5]
     hashes = [tlog.leaf_hash(entry) for entry in entries]
     for head in heads:

@@ -39,7 +39,11 @@ def leaves(size: int = SIZE) -> tuple[bytes, ...]:
         common = {"event_id": uuid(index), "time": START + dt.timedelta(seconds=index), "service": "documents"}
         if index % 4 == 3:
             leaf = Leaf(
-                **common, action="document.updated", object_type="document", object_id=uuid(77), object_version=index
+                **common,
+                action="document.updated",
+                object_type="document",
+                object_id=uuid(77),
+                object_version=index // 4 + 1,
             )
         else:
             instance = "documents-1" if index % 2 or index > size // 2 else "documents-0"
@@ -218,13 +222,15 @@ def test_missing_files_are_named(log: Path) -> None:
 
 
 def gaps_without(gone: range) -> list[str]:
-    """What the sources' numbers say when these leaves cannot be read."""
+    """What the numbers of sources and objects say when these leaves cannot be read."""
     spans: dict[str, list[int]] = {}
     for index in gone:
         leaf = entry.decode(leaves()[index])
         if leaf.seq:
-            spans.setdefault(f"source {leaf.service}.{leaf.instance}/{leaf.epoch}", []).append(leaf.seq)
-    return [f"{name}: numbers {min(seqs)} to {max(seqs)} are missing" for name, seqs in spans.items()]
+            spans.setdefault(f"source {leaf.service}.{leaf.instance}/{leaf.epoch}: numbers", []).append(leaf.seq)
+    versions = [entry.decode(leaves()[index]).object_version for index in gone]
+    spans[f"object documents.document/{uuid(77)}: versions"] = [version for version in versions if version]
+    return [f"{name} {min(numbers)} to {max(numbers)} are missing" for name, numbers in spans.items()]
 
 
 def test_files_that_do_not_belong_are_named(log: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from services.audit.note import Checkpoint, NoteError, VerifierKey
 from services.audit.quorum import Policy, PolicyError
-from services.audit.verify.files import Unreachable, open_log
+from services.audit.verify.files import LogFiles, Unreachable, open_log
 from services.audit.verify.verification import Summary, Verification
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ class Options:
     quorum: int | None = None
     policy: Path | None = None
     tsa: Path | None = None
+    # The log of the year before, and its key.
+    previous: str | None = None
+    previous_key: Path | None = None
     # Processes; as many as there are processors if None.
     jobs: int | None = None
 
@@ -48,6 +51,7 @@ def main(location: str, key_file: Path, options: Options | None = None) -> int:
             authority=_authority(options.tsa) if options.tsa else None,
             jobs=options.jobs or len(os.sched_getaffinity(0)),
             progress=_Progress() if sys.stderr.isatty() else None,
+            previous=_previous(options),
         )
         summary = verification.run()
     except (OSError, UnicodeDecodeError, NoteError, PolicyError, Unreachable, _Refused) as error:
@@ -69,6 +73,14 @@ def _policy(options: Options) -> Policy:
         raise _Refused(f"--quorum {options.quorum} of {len(options.witnesses)} --witness cannot be met")
     keys = [one if "+" in one else Path(one).read_text(encoding="utf-8") for one in options.witnesses]
     return Policy.of(map(VerifierKey.parse, keys), options.quorum)
+
+
+def _previous(options: Options) -> tuple[LogFiles, VerifierKey] | None:
+    if (options.previous is None) != (options.previous_key is None):
+        raise _Refused("--previous and --previous-key belong together: a log and its key")
+    if options.previous is None or options.previous_key is None:
+        return None
+    return open_log(options.previous), VerifierKey.parse(options.previous_key.read_text(encoding="utf-8"))
 
 
 def _authority(ca_file: Path) -> "Authority":
@@ -96,6 +108,8 @@ def _result(summary: Summary, checkpoint: Checkpoint, seconds: float) -> str:
         parts.append(f"{summary.archived} archived checkpoints")
     if summary.timestamps:
         parts.append(f"{summary.timestamps} time-stamps")
+    if summary.remarks:
+        parts.append(f"{summary.remarks} remarks")
     if summary.timestamps_unchecked:
         parts.append(f"{summary.timestamps_unchecked} time-stamps not checked")
     return f"OK: {', '.join(parts)}, {seconds:.1f} s ({size / max(seconds, 0.001):,.0f} leaves/s)"

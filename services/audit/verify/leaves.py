@@ -3,19 +3,21 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import compress, pairwise
 
 from services.audit import entry as leaf_format
-from services.audit.domain import Numbers
+from services.audit.domain import EPOCH_ENDS, NUMBER_TAKEN, Numbers
 from services.audit.entry import Leaf
-from services.audit.verify import columns
+from services.audit.verify import columns, objects
 from services.audit.verify.columns import Columns
+from services.audit.verify.finding import Finding
 
-CLAIMS = frozenset((b"epoch.heartbeat", b"epoch.close", b"epoch.recovered"))
-ENDINGS = frozenset((b"epoch.close", b"epoch.recovered"))
+ENDINGS = frozenset(action.encode() for action in EPOCH_ENDS)
+CLAIMS = ENDINGS | {b"epoch.heartbeat"}
 OPENED = b"log.opened"
 ID_SIZE = 16
-_LOOKED_AT = CLAIMS | ENDINGS | {OPENED}
+_LOOKED_AT = CLAIMS | {OPENED}
+_TAKEN = f'"reason":"{NUMBER_TAKEN}"'.encode()
 
 
 @dataclass(slots=True)
@@ -52,27 +54,35 @@ class Said:
     # Event ids, 16 bytes each, ascending, each once; and those that are there more than once.
     events: bytes = b""
     events_twice: set[bytes] = field(default_factory=set)
+    # Objects and their versions, as `objects.rows` gives them.
+    objects: bytes = b""
 
 
 class Reader:
-    """Reads the bundles of a run, one after the other. `find` takes place and problem of what is wrong."""
+    """Reads the bundles of a run, one after the other. `find` takes what is wrong or to be known."""
 
-    def __init__(self, origin: str, find: Callable[[str, str], None]) -> None:
+    def __init__(self, origin: str, find: Callable[[Finding], None]) -> None:
         self._origin = origin
         self._find = find
         self._said = Said()
         # Packed at once: what is kept of a bundle is small and does not scatter the memory.
         self._event_ids: list[bytes] = []
+        self._versions: defaultdict[bytes, list[int]] = defaultdict(list)
 
     def read(self, first: int, entries: Sequence[bytes]) -> None:
         """A bundle's entries, from leaf `first` on."""
         leaves = columns.read(entries)
         for position, error in leaves.refused.items():
-            self._find(f"leaf {first + position}", str(error))
+            self._tell(first + position, str(error))
         self._event_ids.append(leaves.packed_ids)
         self._count(entries, leaves)
+        for position, version in compress(enumerate(leaves.versions), leaves.versions):
+            self._versions[objects.key_of(entries[position])].append(int(version))
         if leaves.kinds & _LOOKED_AT:
             self._look(first, entries, leaves)
+        for position, one in enumerate(entries):
+            if _TAKEN in one and position not in leaves.refused:
+                self._tell_taken(first + position, leaf_format.decode(one))
 
     def close(self) -> Said:
         """After the last bundle: what takes all of the run's leaves at once."""
@@ -83,6 +93,7 @@ class Reader:
             self._said.events_twice = {one for one, again in pairwise(event_ids) if one == again}
             event_ids = sorted(set(event_ids))
         self._said.events = b"".join(event_ids)
+        self._said.objects = objects.rows(self._versions)
         return self._said
 
     def _count(self, entries: Sequence[bytes], leaves: Columns) -> None:
@@ -111,14 +122,25 @@ class Reader:
         """A source says which number was its last before this one."""
         # Quotes in a text are escaped, so these bytes can only be the member itself.
         if b'"last_seq":"%d"' % (number - 1) not in entry:
-            self._find(f"leaf {index}", f"is number {number} of its source and says that another was before it")
+            self._tell(index, f"is number {number} of its source and says that another was before it")
 
     def _verify_opening(self, index: int, entry: bytes) -> None:
         """A log says that it begins here, as the continuation of an earlier one."""
         leaf = leaf_format.decode(entry)
         if index:
-            self._find(f"leaf {index}", "opens a log that has leaves before it")
+            self._tell(index, "opens a log that has leaves before it")
         elif leaf.object_id != self._origin:
-            self._find("leaf 0", f"opens {leaf.object_id}, which is another log")
+            self._tell(index, f"opens {leaf.object_id}, which is another log")
         else:
             self._said.opened = leaf
+
+    def _tell_taken(self, index: int, leaf: Leaf) -> None:
+        """A record that came in without a number, because another one has it."""
+        if leaf.reason == NUMBER_TAKEN:
+            source, _, number = leaf.detail.get("claimed", "").rpartition("/")
+            problem = f"claims number {number} of source {source}, which another record has"
+            # The end of an epoch as a database knew it that was put back since: the log has more of it and lost nothing.
+            self._tell(index, problem, remark=leaf.action in EPOCH_ENDS)
+
+    def _tell(self, index: int, problem: str, *, remark: bool = False) -> None:
+        self._find(Finding(f"leaf {index}", problem, remark))

@@ -42,7 +42,7 @@ class Part:
 
 @dataclass(slots=True)
 class Pile:
-    """The rows of a whole log, in a folder that the caller owns and removes."""
+    """The rows of a whole log, in a new folder that the caller removes."""
 
     folder: Path
     row_size: int = KEY_SIZE
@@ -52,6 +52,7 @@ class Pile:
 
     def keep(self, rows: bytes) -> None:
         """The rows of the next run, ascending. OSError if the folder cannot hold them."""
+        self.folder.mkdir(exist_ok=True)
         path = self.folder / str(len(self._kept))
         path.write_bytes(rows)
         count = len(rows) // self.row_size

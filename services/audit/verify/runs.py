@@ -5,8 +5,9 @@ reports does not depend on who did it, nor when.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from services.audit import entry as leaf_format
 from services.audit import tlog
@@ -67,18 +68,26 @@ def marks_within(marks: Sequence[int], first: int, last: int) -> tuple[int, ...]
     return tuple(size for size in marks if first * TILE_WIDTH < size <= last * TILE_WIDTH)
 
 
-def identities(files: LogFiles, size: int, span: Span) -> list[tuple[int, str, str, int]]:
-    """Index, event id, epoch and number of each leaf of a run: to name what only later turned out to be wrong."""
+class Identity(NamedTuple):
+    """What tells one leaf from others. Empty and 0 where it does not apply, and for what is no leaf."""
+
+    index: int
+    event_id: str
+    epoch: str
+    number: int
+    version: int
+    entry: bytes
+
+
+def identities(files: LogFiles, size: int, span: Span) -> Iterator[Identity]:
+    """Of each leaf of a run: to name what only later turned out to be wrong."""
     run = _Run(files, Checkpoint("", size, b""), None)
-    found = []
     for bundle in range(span.first, span.last):
-        first = bundle * TILE_WIDTH
         entries = run.read_bundle(Tile(ENTRIES, bundle, tlog.width_at(size, ENTRIES, bundle))) or []
         leaves = columns.read(entries)
-        members = zip(leaves.event_ids, leaves.epochs, leaves.numbers, strict=True)
-        for index, (event_id, epoch, number) in enumerate(members, start=first):
-            found.append((index, event_id.decode(), epoch.decode(), int(number or 0)))
-    return found
+        members = zip(leaves.event_ids, leaves.epochs, leaves.numbers, leaves.versions, entries, strict=True)
+        for index, (event_id, epoch, number, version, one) in enumerate(members, start=bundle * TILE_WIDTH):
+            yield Identity(index, event_id.decode(), epoch.decode(), int(number or 0), int(version or 0), one)
 
 
 def verify(files: LogFiles, checkpoint: Checkpoint, span: Span, above: Edge | None = None) -> Report:
@@ -106,7 +115,7 @@ class _Run:
         self._files = files
         self._checkpoint = checkpoint
         self._above = above
-        self.leaves = Reader(checkpoint.origin, self._find)
+        self.leaves = Reader(checkpoint.origin, self.report.findings.append)
 
     def _find(self, place: str, problem: str) -> None:
         self.report.findings.append(Finding(place, problem))

@@ -9,6 +9,7 @@ from services.audit.domain import Numbers
 from services.audit.entry import Leaf
 from services.audit.verify.finding import Finding
 from services.audit.verify.leaves import Part, Said
+from services.audit.verify.runs import Identity
 
 OPENING_SLACK = dt.timedelta(minutes=5)
 """How far the clock of a source may be from that of the log when a year's log is opened."""
@@ -29,7 +30,8 @@ class Sources:
 
     def __init__(self) -> None:
         self._sources: dict[str, _Source] = {}
-        self._opened: Leaf | None = None
+        # The leaf that opened the first log that is read, as the continuation of an earlier one.
+        self.opened: Leaf | None = None
 
     @property
     def open(self) -> int:
@@ -39,10 +41,9 @@ class Sources:
     def __len__(self) -> int:
         return len(self._sources)
 
-    def join(self, said: Said, again: Callable[[], list[tuple[int, str, str, int]]]) -> Iterator[Finding]:
-        """The next run. `again` reads its identities, which only happens where a number appears a second time."""
-        if said.opened is not None:
-            self._opened = said.opened
+    def join(self, said: Said, again: Callable[[], Iterator[Identity]]) -> Iterator[tuple[Identity, str]]:
+        """The next run, and which of its leaves repeats a number. `again` reads the run's identities, which only
+        happens where one does."""
         repeated = set()
         for epoch, part in said.parts.items():
             source = self._sources.setdefault(epoch, _Source(part.name))
@@ -50,10 +51,9 @@ class Sources:
             if part.repeats or not _add(source.numbers, part):
                 repeated.add(epoch)
         if repeated:
-            for index, _, epoch, number in again():
-                if epoch in repeated and not self._sources[epoch].numbers.add(number):
-                    name = self._sources[epoch].name
-                    yield Finding(f"leaf {index}", f"{name}: number {number} appears a second time")
+            for one in again():
+                if one.epoch in repeated and not self._sources[one.epoch].numbers.add(one.number):
+                    yield one, f"{self._sources[one.epoch].name}: number {one.number} appears a second time"
 
     def verify(self) -> Iterator[Finding]:
         """After the last run: numbers that are missing, and records after the end of an epoch."""
@@ -71,10 +71,10 @@ class Sources:
 
     def _began_before(self, epoch: str) -> bool:
         """Did this epoch begin before the log was opened? Its UUIDv7 says when."""
-        if self._opened is None:
+        if self.opened is None:
             return False
         began = dt.datetime.fromtimestamp((UUID(epoch).int >> 80) / 1000, dt.UTC)
-        return began < self._opened.time + OPENING_SLACK
+        return began < self.opened.time + OPENING_SLACK
 
 
 def _add(numbers: Numbers, part: Part) -> bool:

@@ -10,23 +10,23 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from services.audit import tlog
+from services.audit.entry import Leaf
 from services.audit.export import ARCHIVE, CHECKPOINT_FILE, TIMESTAMPS
 from services.audit.note import MAX_NOTE_BYTES, Checkpoint, VerifierKey
 from services.audit.quorum import Policy
 from services.audit.tlog import ENTRIES, TILE_WIDTH, Edge, Tile, TreeError
-from services.audit.verify import piles, runs
+from services.audit.verify import runs
 from services.audit.verify.checkpoints import OLDER, Checkpoints, Head
 from services.audit.verify.files import LogFiles, Unreachable
 from services.audit.verify.finding import Finding
-from services.audit.verify.piles import Pile
+from services.audit.verify.records import Records, Run
 from services.audit.verify.runs import Mark, Report, Span
-from services.audit.verify.sources import Sources
 
 if TYPE_CHECKING:
     from services.audit.verify.timestamps import Authority
@@ -41,6 +41,8 @@ class Summary:
 
     checkpoint: Checkpoint | None = None
     findings: int = 0
+    # What is to be known and no finding.
+    remarks: int = 0
     sources: int = 0
     open_sources: int = 0
     # Cosignatures of the present checkpoint by witnesses that were given.
@@ -65,7 +67,9 @@ class Verification:
         authority: "Authority | None" = None,
         jobs: int = 1,
         progress: Callable[[int, int], None] | None = None,
+        previous: tuple[LogFiles, VerifierKey] | None = None,
     ) -> None:
+        """`since` is an older checkpoint, `previous` the log of the year before."""
         self._files = files
         self._report = report
         self._since = since
@@ -80,15 +84,34 @@ class Verification:
         self._marks: dict[int, Mark] = {}
         # Size of the last head that fitted the tree.
         self._fitting = 0
-        self._sources = Sources()
-        self._events_twice: set[bytes] = set()
+        self._previous = previous
+        # What stands before the places of an earlier year's log.
+        self._log = ""
         self._summary = Summary()
 
     def run(self) -> Summary:
         """The whole verification. Unreachable if the log cannot be read on; everything else is a finding."""
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kanketsu-verify-")))
+            records, workers = Records(folder, self._tell), _Workers(self._jobs, stack)
+            older = None
+            if self._previous is not None:
+                older = self._verify_previous(*self._previous, records, workers)
+            if not self._verify_log(records, workers):
+                return self._summary
+            if older is not None and self._checkpoint.size:
+                self._verify_continuation(older, records.opened)
+            records.verify(workers.each)
+            self._summary.sources, self._summary.open_sources = len(records.sources), records.sources.open
+        self._verify_strays()
+        self._verify_timestamps()
+        return self._summary
+
+    def _verify_log(self, records: Records, workers: "_Workers") -> bool:
+        """The tree and what its leaves say; False if there is no checkpoint to begin with."""
         head = self._checkpoints.present()
         if head is None:
-            return self._summary
+            return False
         checkpoint = self._checkpoint = self._summary.checkpoint = head.checkpoint
         self._summary.cosignatures = len(head.witnessed)
         self._heads = {checkpoint.size: [head]}
@@ -97,23 +120,41 @@ class Verification:
             self._verify_heads(0, tlog.EMPTY_ROOT, None)
         marks = sorted(size for size in self._heads if size)
         spans = runs.spans_of(checkpoint.size, marks)
-        with ExitStack() as stack:
-            kept = Pile(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kanketsu-verify-"))))
-            workers = _Workers(min(self._jobs, len(spans)), stack)
-            verify = partial(runs.verify, self._files, checkpoint)
-            for span, report in zip(spans, workers.each(verify, spans), strict=True):
-                self._join(span, report, kept)
-            self._verify_edge(spans, marks, kept)
-            self._verify_events(workers, spans, kept)
+        workers.start(len(spans))
+        verify = partial(runs.verify, self._files, checkpoint)
+        for span, report in zip(spans, workers.each(verify, spans), strict=True):
+            self._join(span, report, records)
+        self._verify_edge(marks, records)
         self._verify_upper_edge()
-        self._tell_all(self._sources.verify())
-        self._summary.sources, self._summary.open_sources = len(self._sources), self._sources.open
-        self._verify_strays()
-        self._verify_timestamps()
-        return self._summary
+        return True
+
+    def _verify_previous(
+        self, files: LogFiles, key: VerifierKey, records: Records, workers: "_Workers"
+    ) -> Checkpoint | None:
+        """The log of the year before, in the same way; its checkpoint."""
+
+        def report(finding: Finding) -> None:
+            self._tell(replace(finding, place=f"{key.name} {finding.place}"))
+
+        before = Verification(files, key, report, authority=self._authority, progress=self._progress)
+        before._log = key.name
+        if before._verify_log(records, workers):
+            before._verify_strays()
+            before._verify_timestamps()
+        return before._summary.checkpoint
+
+    def _verify_continuation(self, older: Checkpoint, opened: Leaf | None) -> None:
+        """The first leaf must name the checkpoint that closed the log of the year before."""
+        named = {} if opened is None else opened.detail
+        last = {"previous": older.origin, "previous_size": str(older.size), "previous_root": older.root.hex()}
+        if any(named.get(key) != value for key, value in last.items()):
+            self._tell(Finding("leaf 0", f"does not name the checkpoint of {older.origin} with {older.size} leaves"))
 
     def _tell(self, finding: Finding) -> None:
-        self._summary.findings += 1
+        if finding.remark:
+            self._summary.remarks += 1
+        else:
+            self._summary.findings += 1
         self._report(finding)
 
     def _tell_all(self, findings: Iterable[Finding]) -> None:
@@ -122,7 +163,7 @@ class Verification:
 
     # --- the tree
 
-    def _join(self, span: Span, report: Report, kept: Pile) -> None:
+    def _join(self, span: Span, report: Report, records: Records) -> None:
         """The next run of full bundles."""
         self._tell_all(report.findings)
         roots = iter(report.roots)
@@ -130,23 +171,20 @@ class Verification:
             self._extend(roots, (size - 1) // TILE_WIDTH)
             self._verify_mark(size, mark)
         self._extend(roots, span.last)
-        self._join_leaves(span, report, kept)
+        self._join_leaves(span, report, records)
 
-    def _join_leaves(self, span: Span, report: Report, kept: Pile) -> None:
-        self._tell_all(
-            self._sources.join(report.said, lambda: runs.identities(self._files, self._checkpoint.size, span))
-        )
-        kept.keep(report.said.events)
-        self._events_twice |= report.said.events_twice
+    def _join_leaves(self, span: Span, report: Report, records: Records) -> None:
+        size = self._checkpoint.size
+        records.join(Run(self._files, size, span, self._log), report.said)
         if self._progress is not None:
-            self._progress(min(span.last * TILE_WIDTH, self._checkpoint.size), self._checkpoint.size)
+            self._progress(min(span.last * TILE_WIDTH, size), size)
 
     def _extend(self, roots: Iterator[bytes], bundles: int) -> None:
         """The tree above grows to this many bundles; each tile that is full by then is compared."""
         for full, content in self._above.extend([next(roots) for _ in range(bundles - self._above.size)]):
             self._verify_tile(Tile(full.level + 1, full.index), content)
 
-    def _verify_edge(self, spans: list[Span], marks: list[int], kept: Pile) -> None:
+    def _verify_edge(self, marks: list[int], records: Records) -> None:
         """What is partial at the end of the log."""
         size = self._checkpoint.size
         full = size // TILE_WIDTH
@@ -156,8 +194,7 @@ class Verification:
             self._tell_all(report.findings)
             for marked, mark in sorted(report.marks.items()):
                 self._verify_mark(marked, mark)
-            self._join_leaves(span, report, kept)
-            spans.append(span)
+            self._join_leaves(span, report, records)
 
     def _verify_upper_edge(self) -> None:
         for tile, content in self._above.partials():
@@ -201,20 +238,6 @@ class Verification:
             else:
                 problem = f"forked: its root is not that of the log's first {size} leaves{fitting}"
                 self._tell(Finding(head.place, problem))
-
-    # --- events
-
-    def _verify_events(self, workers: "_Workers", spans: list[Span], kept: Pile) -> None:
-        twice = self._events_twice.union(*workers.each(piles.repeated, kept.parts()))
-        if not twice:
-            return
-        first: dict[str, int] = {}
-        for number in kept.runs_with(twice):
-            for index, event_id, _, _ in runs.identities(self._files, self._checkpoint.size, spans[number]):
-                if event_id and bytes.fromhex(event_id.replace("-", "")) in twice:
-                    if event_id in first:
-                        self._tell(Finding(f"leaf {index}", f"event {event_id} is leaf {first[event_id]} already"))
-                    first.setdefault(event_id, index)
 
     # --- time-stamps
 
@@ -286,11 +309,15 @@ class _Workers:
 
     def __init__(self, jobs: int, stack: ExitStack) -> None:
         self._jobs = jobs
+        self._stack = stack
         self._pool: ProcessPoolExecutor | None = None
-        if jobs > 1:
+
+    def start(self, parts: int) -> None:
+        """There will be that many parts: start other processes if there is work for them."""
+        if self._pool is None and min(self._jobs, parts) > 1:
             # Spawned, not forked: whoever calls may have threads.
-            self._pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
-            stack.callback(self._pool.shutdown, cancel_futures=True)
+            self._pool = ProcessPoolExecutor(self._jobs, mp_context=multiprocessing.get_context("spawn"))
+            self._stack.callback(self._pool.shutdown, cancel_futures=True)
 
     def each(self, do: Callable[[T], R], parts: Iterable[T]) -> Iterator[R]:
         """The results in the order of the parts. Only a few are on their way at one time: memory stays flat."""

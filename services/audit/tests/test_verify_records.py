@@ -1,0 +1,174 @@
+"""What the verifier says of leaves that are each in order: numbers that were taken, versions of objects, two years."""
+
+import dataclasses
+import datetime as dt
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from services.audit import entry, note, verify
+from services.audit.entry import Leaf
+from services.audit.export import KEY_FILE, write_log
+from services.audit.note import SigningKey
+from services.audit.tests.test_verify import KEY, START, findings, uuid
+from services.audit.verify import Finding, LogFolder, Verification
+
+NEXT_KEY = SigningKey.from_seed("audit.minoh.example/2027", bytes(range(32)))
+NEXT_START = dt.datetime(2027, 3, 31, 15, 0, tzinfo=dt.UTC)
+# Of a process that lives through the change of the year, and of one that starts after it.
+OLD = str(UUID(f"{int((NEXT_START - dt.timedelta(days=1)).timestamp() * 1000):012x}70008000000000000001"))
+NEW = str(UUID(f"{int((NEXT_START + dt.timedelta(days=1)).timestamp() * 1000):012x}70008000000000000002"))
+
+
+def event(number: int, version: int, **more: object) -> Leaf:
+    values = {
+        "event_id": uuid(number),
+        "time": START,
+        "action": "document.updated",
+        "service": "documents",
+        "object_type": "document",
+        "object_id": "D-1",
+        "object_version": version,
+    }
+    return Leaf(**(values | more))
+
+
+def view(number: int, seq: int, epoch: str = OLD, **more: object) -> Leaf:
+    record = event(number, 0, action="document.viewed", instance="documents-0", epoch=epoch, seq=seq)
+    return dataclasses.replace(record, **more)
+
+
+def written(folder: Path, leaves: list[Leaf], key: SigningKey = KEY) -> Path:
+    def signed(size: int, root: bytes) -> bytes:
+        return note.sign_checkpoint(key.name, size, root, key)
+
+    write_log(folder, map(entry.encode, leaves), signed, key.verifier)
+    return folder
+
+
+# --- numbers that another record has ----------------------------------------------------------------------------
+
+
+def test_a_record_whose_number_was_taken_is_found_and_named(tmp_path: Path) -> None:
+    """I2: such a record is in the log without a number; somebody must look why two claim one place."""
+    claimed = {"claimed": f"documents.documents-0/{OLD}/2"}
+    taken = event(9, 0, action="document.viewed", reason="NUMBER_TAKEN", detail=claimed)
+    said = event(10, 0, detail={"reason": "NUMBER_TAKEN"})
+    log = written(tmp_path / "log", [view(1, 1), view(2, 2), taken, said])
+    assert findings(log) == [f"leaf 2: claims number 2 of source documents.documents-0/{OLD}, which another record has"]
+
+
+def test_the_end_of_an_epoch_that_a_restored_database_knew_is_a_remark(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """I2: the log has more of that epoch than the database that was put back, and lost nothing."""
+    claimed = {"claimed": f"documents.documents-0/{OLD}/2", "last_seq": "1"}
+    ended = event(9, 0, action="epoch.recovered", reason="NUMBER_TAKEN", detail=claimed)
+    log = written(tmp_path / "log", [view(1, 1), view(2, 2), ended])
+    said: list[Finding] = []
+    summary = Verification(LogFolder(log), KEY.verifier, said.append).run()
+    assert (summary.findings, summary.remarks, [finding.place for finding in said]) == (0, 1, ["leaf 2"])
+    assert verify.main(str(log), log / KEY_FILE) == 0
+    assert ", 1 remarks, " in capsys.readouterr().out
+
+
+# --- versions of objects ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("versions", "said"),
+    [
+        ([1, 2, 3], []),
+        ([2, 1, 3], []),
+        ([1, 4], ["object documents.document/D-1: versions 2 to 3 are missing"]),
+        ([2], ["object documents.document/D-1: version 1 is missing"]),
+        ([1, 2, 2], ["leaf 2: object documents.document/D-1: version 2 appears a second time"]),
+    ],
+)
+def test_versions_of_an_object_are_complete_and_each_there_once(
+    versions: list[int], said: list[str], tmp_path: Path
+) -> None:
+    """I2: the events about an object are numbered without a gap."""
+    assert findings(written(tmp_path / "log", [event(n, version) for n, version in enumerate(versions)])) == said
+
+
+def test_versions_are_joined_over_the_runs_of_a_large_log(tmp_path: Path) -> None:
+    """Each of 70 objects has events in both runs; of one of them a version is left out, of another one is twice."""
+    leaves = [event(n, n // 70 + 1, object_id=f"D-{n % 70}") for n in range(70_000)]
+    twice = event(70_001, 3, object_id="D-6")
+    del leaves[66_003]
+    log = written(tmp_path / "log", [*leaves, twice])
+    assert findings(log) == [
+        "leaf 69999: object documents.document/D-6: version 3 appears a second time",
+        f"object documents.document/D-{66_003 % 70}: version {66_003 // 70 + 1} is missing",
+    ]
+
+
+# --- two years --------------------------------------------------------------------------------------------------
+
+
+def opening(older: Path, **more: str) -> Leaf:
+    checkpoint = note.open_checkpoint((older / "checkpoint").read_bytes(), KEY.verifier)
+    named = {
+        "previous": checkpoint.origin,
+        "previous_size": str(checkpoint.size),
+        "previous_root": checkpoint.root.hex(),
+    }
+    return event(
+        999_999, 0, time=NEXT_START, action="log.opened", service="audit", object_id=NEXT_KEY.name, detail=named | more
+    )
+
+
+def over_both(older: Path, newer: Path) -> list[str]:
+    found: list[str] = []
+    Verification(
+        LogFolder(newer),
+        NEXT_KEY.verifier,
+        lambda finding: found.append(str(finding)),
+        previous=(LogFolder(older), KEY.verifier),
+    ).run()
+    return found
+
+
+def test_numbers_and_versions_go_on_from_year_to_year(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """SC-06: with both logs nothing may be missing between them; what came late is in the later one."""
+    older = written(tmp_path / "older", [view(1, 1), view(2, 2), view(4, 4), event(5, 1)])
+    newer = written(tmp_path / "newer", [opening(older), view(3, 3), view(6, 5), event(7, 2)], NEXT_KEY)
+    assert over_both(older, newer) == []
+    options = verify.Options(previous=str(older), previous_key=older / KEY_FILE)
+    assert verify.main(str(newer), newer / KEY_FILE, options) == 0
+    assert verify.main(str(newer), newer / KEY_FILE, verify.Options(previous=str(older))) == 2
+    assert "--previous-key" in capsys.readouterr().err
+
+
+def test_what_is_missing_or_twice_between_two_years_is_found(tmp_path: Path) -> None:
+    """SC-06, I2: the newer log alone cannot tell, because its sources and objects began before it."""
+    older = written(tmp_path / "older", [view(1, 1), view(2, 2), event(5, 1), event(6, 2)])
+    leaves = [opening(older), view(9, 5), view(10, 2), event(5, 4), view(11, 1, epoch=NEW)]
+    newer = written(tmp_path / "newer", leaves, NEXT_KEY)
+    source = f"source documents.documents-0/{OLD}"
+    assert over_both(older, newer) == [
+        f"leaf 2: {source}: number 2 appears a second time",
+        f"leaf 3: event {uuid(5)} is audit.minoh.example/2026 leaf 2 already",
+        f"{source}: numbers 3 to 4 are missing",
+        "object documents.document/D-1: version 3 is missing",
+    ]
+    assert findings(newer, key=NEXT_KEY) == [f"{source}: numbers 3 to 4 are missing"]
+
+
+def test_damage_of_the_older_log_is_named_with_its_name(tmp_path: Path) -> None:
+    older = written(tmp_path / "older", [view(n, n) for n in range(1, 301)])
+    newer = written(tmp_path / "newer", [opening(older)], NEXT_KEY)
+    tile = older / "tile/0/000"
+    tile.write_bytes(bytes(32) + tile.read_bytes()[32:])
+    assert over_both(older, newer) == ["audit.minoh.example/2026 tile/0/000: hash 0 is not that of leaf 0"]
+
+
+@pytest.mark.parametrize("named", [{"previous_size": "1"}, {"previous_root": "00" * 32}, {"previous": "audit.x/2026"}])
+def test_a_log_that_continues_another_one_than_the_one_given_is_found(named: dict[str, str], tmp_path: Path) -> None:
+    older = written(tmp_path / "older", [view(1, 1), view(2, 2)])
+    newer = written(tmp_path / "newer", [opening(older, **named)], NEXT_KEY)
+    said = ["leaf 0: does not name the checkpoint of audit.minoh.example/2026 with 2 leaves"]
+    assert over_both(older, newer) == said
+    assert over_both(older, written(tmp_path / "unopened", [view(3, 3)], NEXT_KEY)) == said

@@ -1,0 +1,116 @@
+"""What the leaves of all runs say together, also of two years: no event twice, and nothing missing of any source or object."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from services.audit import entry as leaf_format
+from services.audit.domain import Numbers
+from services.audit.entry import Leaf
+from services.audit.verify import objects, piles, runs
+from services.audit.verify.files import LogFiles
+from services.audit.verify.finding import Finding
+from services.audit.verify.leaves import Said
+from services.audit.verify.piles import Pile
+from services.audit.verify.runs import Identity, Span
+from services.audit.verify.sources import Sources
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+
+class Each(Protocol):
+    """Does the same to many parts, wherever: the results in the order of the parts."""
+
+    def __call__(self, do: Callable[[T], R], parts: Iterable[T]) -> Iterator[R]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Where the leaves of a run can be read again. `log` stands before each place: "" for the log that is verified."""
+
+    files: LogFiles
+    size: int
+    span: Span
+    log: str = ""
+
+    def identities(self) -> Iterator[Identity]:
+        """Of each leaf, in order."""
+        return runs.identities(self.files, self.size, self.span)
+
+    def place(self, index: int) -> str:
+        """As a finding names it."""
+        return f"{self.log} leaf {index}".lstrip()
+
+
+class Records:
+    """Joined run by run, in the order of the logs and of the leaves. Files in `folder`, which the caller removes."""
+
+    def __init__(self, folder: Path, report: Callable[[Finding], None]) -> None:
+        self._report = report
+        self.sources = Sources()
+        # The leaf that opened the log that is verified, if it says that it continues another.
+        self.opened: Leaf | None = None
+        self._runs: list[Run] = []
+        self._events = Pile(folder / "events")
+        self._objects = Pile(folder / "objects", objects.ROW_SIZE)
+        self._events_twice: set[bytes] = set()
+        # Versions from before the first log are in none of them.
+        self._from_first = True
+
+    def join(self, run: Run, said: Said) -> None:
+        """The next run; reports what shows beside the runs before it."""
+        if not self._runs:
+            self.sources.opened = said.opened
+            self._from_first = said.opened is None
+        if not run.log and run.span.first == 0:
+            self.opened = said.opened
+        self._runs.append(run)
+        self._events.keep(said.events)
+        self._events_twice |= said.events_twice
+        self._objects.keep(said.objects)
+        for identity, problem in self.sources.join(said, run.identities):
+            self._report(Finding(run.place(identity.index), problem))
+
+    def verify(self, each: Each) -> None:
+        """After the last run; reports what shows only now."""
+        for found in (self._verify_events(each), self.sources.verify(), self._verify_objects(each)):
+            for finding in found:
+                self._report(finding)
+
+    def _verify_events(self, each: Each) -> Iterator[Finding]:
+        twice = self._events_twice.union(*each(piles.repeated, self._events.parts()))
+        first: dict[str, str] = {}
+        for number in self._events.runs_with(twice):
+            run = self._runs[number]
+            for one in run.identities():
+                if one.event_id and bytes.fromhex(one.event_id.replace("-", "")) in twice:
+                    place = run.place(one.index)
+                    if one.event_id in first:
+                        yield Finding(place, f"event {one.event_id} is {first[one.event_id]} already")
+                    first.setdefault(one.event_id, place)
+
+    def _verify_objects(self, each: Each) -> Iterator[Finding]:
+        incomplete = partial(objects.incomplete, from_first=self._from_first)
+        keys = {key for found in each(incomplete, self._objects.parts()) for key in found}
+        seen: dict[bytes, tuple[str, Numbers]] = {}
+        for number in self._objects.runs_with(keys):
+            run = self._runs[number]
+            for one in run.identities():
+                key = objects.key_of(one.entry) if one.version else b""
+                if key in keys:
+                    if key not in seen:
+                        leaf = leaf_format.decode(one.entry)
+                        seen[key] = f"object {leaf.service}.{leaf.object_type}/{leaf.object_id}", Numbers()
+                    name, versions = seen[key]
+                    if not versions.add(one.version):
+                        yield Finding(run.place(one.index), f"{name}: version {one.version} appears a second time")
+        for name, versions in seen.values():
+            missing = versions.missing()
+            if missing and missing[0][0] == 1 and not self._from_first:
+                del missing[0]
+            for first, last in missing:
+                numbers = f"version {first} is missing" if first == last else f"versions {first} to {last} are missing"
+                yield Finding(name, numbers)
