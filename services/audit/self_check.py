@@ -15,6 +15,8 @@ from chassis.db import Connection
 from services.audit import store, tlog
 from services.audit.entry import EntryError, decode
 from services.audit.note import NoteError, VerifierKey, open_checkpoint
+from services.audit.retention import copies
+from services.audit.retention import store as retention_store
 from services.audit.store import Log
 from services.audit.tlog import ENTRIES, TILE_WIDTH, Edge, Tile
 from services.audit.vault import FINAL, Vault
@@ -41,6 +43,8 @@ async def check(conn: Connection, vault: Vault, log_year: int, report: Report, r
     log = await store.log_of(conn, log_year)
     if log is None:
         raise LookupError(f"there is no log of {log_year}")
+    if await retention_store.dropped(conn, log_year) is not None:
+        return await _check_copies(vault, log, report)
     run = _Run(conn, vault, log, report)
     await run.checkpoint()
     for index in range((log.checkpoint_size + TILE_WIDTH - 1) // TILE_WIDTH):
@@ -49,6 +53,15 @@ async def check(conn: Connection, vault: Vault, log_year: int, report: Report, r
         await asyncio.sleep(rest * (time.monotonic() - began))
     run.root()
     return Checked(log.origin, log.checkpoint_size, run.findings)
+
+
+async def _check_copies(vault: Vault, log: Log, report: Report) -> Checked:
+    """Of a year whose entries were dropped (SC-03) there are the copies, and the checkpoint that closed it."""
+    findings = 0
+    async for problem in copies.problems(vault, log):
+        findings += 1
+        report("copies in the object store", problem)
+    return Checked(log.origin, log.checkpoint_size, findings)
 
 
 class _Run:

@@ -37,7 +37,6 @@ from services.audit.note import NoteError, VerifierKey
 from services.audit.outside import Task
 from services.audit.policy import POLICY
 from services.audit.retention import commands as retention
-from services.audit.retention import copies
 from services.audit.retention import store as retention_store
 from services.audit.retention.commands import NotDropped
 from services.audit.review.api import Api as ReviewApi
@@ -47,7 +46,6 @@ from services.audit.settings import Settings
 from services.audit.siem import lines
 from services.audit.timestamps import store as timestamp_store
 from services.audit.timestamps.api import TimestampApi
-from services.audit.vault import Vault
 from services.audit.witness.api import WitnessApi
 
 
@@ -209,23 +207,11 @@ async def check(log_year: int | None) -> int:
             log = await (store.current_log(conn) if log_year is None else store.log_of(conn, log_year))
             if log is None or not log.checkpoint:
                 raise ExportError("there is no checkpoint yet")
-            if await retention_store.dropped(conn, log.log_year) is not None:
-                return await _check_copies(configured.vault(), log)
             done = await self_check.check(conn, configured.vault(), log.log_year, _print_finding)
     finally:
         await pool.close()
     print(f"{done.leaves} leaves of {done.origin}: {done.findings} finding(s)")
     return done.findings
-
-
-async def _check_copies(vault: Vault, log: store.Log) -> int:
-    """Of a year whose entries were dropped there are the copies alone."""
-    found = 0
-    async for problem in copies.problems(vault, log):
-        found += 1
-        _print_finding("copies in the object store", problem)
-    print(f"{log.checkpoint_size} leaves of {log.origin}, dropped from the database: {found} finding(s)")
-    return found
 
 
 async def drop_year(log_year: int, agreed_by: list[str]) -> None:

@@ -621,7 +621,58 @@ def whole_review(message: reviews.GetReviewResponse) -> View:
             for one in message.rules_found
         ],
         "not_examined": list(message.not_examined),
+        "completeness": completeness(message.completeness),
+        "outside": outside_proof(message.outside),
         "notes": [review_note(one) for one in message.notes],
+    }
+
+
+def completeness(message: reviews.Completeness) -> View:
+    """Whether a month's log was complete: days of the daily comparison, and alarms from beginning to end."""
+    return {
+        "agreed": list(message.agreed),
+        "disagreed": list(message.disagreed),
+        "not_compared": list(message.not_compared),
+        "alarms": [
+            {
+                "kind": one.kind,
+                "service": one.service or None,
+                "numbers": one.numbers,
+                "since": moment(one, "since"),
+                "until": moment(one, "until"),
+            }
+            for one in message.alarms
+        ],
+    }
+
+
+def outside_proof(message: reviews.OutsideProof) -> View:
+    """What of a month stands outside the database: checkpoints, cosignatures, time-stamps, the last check."""
+    check = message.last_check
+    return {
+        "checkpoints": message.checkpoints,
+        "size": message.size,
+        "last_at": moment(message, "last_at"),
+        "witnesses": [
+            {
+                "name": one.name,
+                "checkpoints": one.checkpoints,
+                "size": one.size,
+                "last_at": moment(one, "last_at"),
+            }
+            for one in message.witnesses
+        ],
+        "timestamps": message.timestamps,
+        "stamped_size": message.stamped_size,
+        "stamped_at": moment(message, "stamped_at"),
+        "last_check": {
+            "at": moment(check, "at"),
+            "origin": check.origin,
+            "leaves": check.leaves,
+            "findings": check.findings,
+        }
+        if message.HasField("last_check")
+        else None,
     }
 
 

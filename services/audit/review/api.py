@@ -24,13 +24,18 @@ from kanketsu.audit.v1 import review_service_pb2 as pb
 from kanketsu.audit.v1.review_service_pb2_grpc import ReviewServiceServicer
 from services.audit.api import shown
 from services.audit.commands import LogKeys
+from services.audit.completeness.commands import BEGIN_ACTIONS, END_ACTIONS
 from services.audit.entry import UUID_PATTERN
-from services.audit.review import commands, domain, policy, store
+from services.audit.review import assurance, assurance_store, commands, domain, policy, store
 from services.audit.review.commands import Target, Write
 from services.audit.review.domain import StaffFact, Thresholds
 from services.audit.review.store import FindingRow, NoteRow, ReviewRow, RulesRow
 
 DEFAULT_LIMIT = 50
+# Actions of the log's own leaves about alarms → the kind of alarm, and those that are results.
+BEGUN = {action: kind for kind, action in BEGIN_ACTIONS.items()}
+ENDED = {action: kind for kind, action in END_ACTIONS.items()}
+RESULTS = (assurance.AGREED, assurance.DISAGREED, assurance.CHECKED)
 # "" and "report" of GetReview.
 PURPOSES = {"": "review.viewed", "report": "review.reported"}
 
@@ -72,6 +77,9 @@ class Api(ReviewServiceServicer):
             states = await store.states_by_rule(conn, review_id)
             notes = await store.notes(conn, review_id, 0)
             versions = await store.rules(conn)
+            told = await assurance_store.told(conn, [*BEGUN, *ENDED, *RESULTS])
+            complete = await _completeness(conn, row.month, told)
+            outside = await _outside(conn, row, told)
         record = await self._viewed(PURPOSES[request.purpose], review_id)
         used = next((one for one in versions if one.version == row.rules_version), None)
         return pb.GetReviewResponse(
@@ -102,6 +110,8 @@ class Api(ReviewServiceServicer):
             notes=map(_note, notes),
             access_record=record,
             not_examined=[] if row.staff_compared else domain.STAFF_RULES,
+            completeness=complete,
+            outside=outside,
         )
 
     async def ListFindings(self, request: pb.ListFindingsRequest, context: Context) -> pb.ListFindingsResponse:
@@ -274,6 +284,58 @@ async def _visible(conn: Connection, review_id: str, number: int) -> FindingRow:
     if row is None or not policy.may_see(identity(), row.assignee_id, row.unit_id):
         raise not_found()
     return row
+
+
+async def _completeness(conn: Connection, month: str, told: Sequence[domain.Record]) -> pb.Completeness:
+    now = clock.now()
+    opened_on = (await assurance_store.opened_at(conn) or now).astimezone(domain.JST).date()
+    today = now.astimezone(domain.JST).date()
+    found = assurance.completeness(month, told, BEGUN, ENDED, opened_on, today)
+    return pb.Completeness(
+        agreed=[day.isoformat() for day in found.agreed],
+        disagreed=[day.isoformat() for day in found.disagreed],
+        not_compared=[day.isoformat() for day in found.not_compared],
+        alarms=[
+            pb.AlarmSpan(
+                kind=one.kind,
+                service=one.service,
+                numbers=one.numbers,
+                since=timestamp(one.since),
+                until=timestamp(one.until) if one.until else None,
+            )
+            for one in found.alarms
+        ],
+    )
+
+
+async def _outside(conn: Connection, row: ReviewRow, told: Sequence[domain.Record]) -> pb.OutsideProof:
+    span = domain.month_span(row.month)
+    kept = await assurance_store.checkpoints(conn, *span)
+    stamped = await assurance_store.timestamps(conn, *span)
+    # Of the year the month is in; a late record of March stands in the log after it.
+    check = assurance.last_check(row.month, row.coverage[0]["origin"], told)
+    return pb.OutsideProof(
+        checkpoints=kept.count,
+        size=kept.size,
+        last_at=timestamp(kept.last_at) if kept.last_at else None,
+        witnesses=[
+            pb.WitnessCount(
+                name=name,
+                checkpoints=one.count,
+                size=one.size,
+                last_at=timestamp(one.last_at) if one.last_at else None,
+            )
+            for name, one in (await assurance_store.witnesses(conn, *span)).items()
+        ],
+        timestamps=stamped.count,
+        stamped_size=stamped.size,
+        stamped_at=timestamp(stamped.last_at) if stamped.last_at else None,
+        last_check=pb.LogCheck(
+            at=timestamp(check.at), origin=check.origin, leaves=check.leaves, findings=check.findings
+        )
+        if check
+        else None,
+    )
 
 
 def _answer_review(review_id: str, wrap: Callable[[pb.Review], Message]) -> commands.Answer:

@@ -702,6 +702,52 @@ class RuleCount(Shape):
     incident: int
 
 
+class AlarmSpan(Shape):
+    """An alarm about completeness; `until` is null while it stands."""
+
+    kind: str
+    service: str | None
+    numbers: int
+    since: str | None
+    until: str | None
+
+
+class Completeness(Shape):
+    """Days of the daily comparison, and the alarms of the month."""
+
+    agreed: list[str]
+    disagreed: list[str]
+    not_compared: list[str]
+    alarms: list[AlarmSpan]
+
+
+class WitnessCount(Shape):
+    name: str
+    checkpoints: int
+    size: int
+    last_at: str | None
+
+
+class LogCheck(Shape):
+    at: str | None
+    origin: str
+    leaves: int
+    findings: int
+
+
+class OutsideProof(Shape):
+    """Checkpoints, cosignatures and time-stamps of the month, and the last check of the log."""
+
+    checkpoints: int
+    size: int
+    last_at: str | None
+    witnesses: list[WitnessCount]
+    timestamps: int
+    stamped_size: int
+    stamped_at: str | None
+    last_check: LogCheck | None
+
+
 class ReviewNote(Shape):
     number: int | None
     action: str
@@ -721,6 +767,8 @@ class WholeReview(Review):
     days: list[DayCount]
     rule_counts: list[RuleCount]
     not_examined: list[str]
+    completeness: Completeness
+    outside: OutsideProof
     notes: list[ReviewNote]
 
 

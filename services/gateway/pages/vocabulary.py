@@ -317,6 +317,24 @@ ALARMS: Final[dict[str, tuple[str, str]]] = {
     ),
 }
 
+# How an alarm ends.
+ALARM_ENDS: Final[dict[str, str]] = {
+    "source.gap": "欠けた記録が届いた",
+    "object.gap": "欠けた記録が届いた",
+    "source.overdue": "連絡が再開した",
+    "outbox.overdue": "滞留がなくなった",
+    "log.altered": "検査で食い違いがなくなった",
+    "reconciliation.failed": "次の照合で一致した",
+}
+
+# Whose records an alarm is about.
+SERVICES: Final[dict[str, str]] = {
+    "documents": "文書",
+    "approvals": "回議・組織",
+    "audit": "監査ログ",
+    "gateway": "画面・ログイン",
+}
+
 # Rules of a review (docs/reviewing.md): name -> (word, what it says, with the thresholds it speaks by).
 REVIEW_RULES: Final[dict[str, tuple[str, str]]] = {
     "gap": ("記録の欠落", "送信元の番号か文書の出来事が、ログに届いていません。"),
