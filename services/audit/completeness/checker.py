@@ -19,6 +19,7 @@ from services.audit import self_check
 from services.audit import store as log_store
 from services.audit.completeness import commands
 from services.audit.completeness.commands import Findings
+from services.audit.retention import store as retention_store
 from services.audit.vault import Vault
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class Checker:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def check(self) -> None:
-        """Every year's log, the newest first; what was found of each is written before the next is begun.
+        """Every year's log that has its entries, the newest first; what was found of each is written before the next is begun.
 
         StoreError or DomainError when the object store or the database does not answer: then what is not read is no
         finding.
@@ -61,6 +62,9 @@ class Checker:
         async with db.connection(self._pool) as conn:
             logs = [one for one in await log_store.all_logs(conn) if one.checkpoint]
             for one in logs:
+                if await retention_store.dropped(conn, one.log_year) is not None:
+                    # Its retention has ended: what remains may be removed, which is no alarm.
+                    continue
                 findings = Findings(one.origin)
                 try:
                     done = await self_check.check(conn, self._vault, one.log_year, findings.add, REST)

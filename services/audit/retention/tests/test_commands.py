@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import io
 
@@ -13,6 +14,7 @@ from chassis.errors import Kind
 from kanketsu.audit.v1 import audit_service_pb2 as pb
 from services.audit import commands as log_commands
 from services.audit import store, tlog
+from services.audit.completeness.checker import Checker
 from services.audit.entry import decode
 from services.audit.note import open_checkpoint
 from services.audit.retention import copies
@@ -190,6 +192,17 @@ async def test_what_is_asked_of_a_dropped_year(engines, pool, owner, keys, vault
     assert (found.log_year, found.proof.index, found.proof.tree_size) == (2026, 300, 600)
     checkpoint = open_checkpoint(found.proof.checkpoint.encode(), keys.of(2026).verifier)
     assert tlog.verify_inclusion(tlog.leaf_hash(found.leaf), 300, 600, found.proof.hashes, checkpoint.root)
+
+
+async def test_the_daily_check_leaves_a_dropped_year_alone(pool, owner, keys, vault, engines, buckets, closed):
+    """Its copies may be removed now: that is no alarm."""
+    await drop(owner, keys, vault)
+    engines.s3("admin").remove_object(buckets, "2026/tile/entries/000")
+    await Checker(pool, vault, asyncio.Event(), lambda: None).check()
+    async with db.connection(pool) as conn:
+        cursor = await conn.execute("SELECT leaf FROM entries WHERE action = 'log.checked'")
+        checked = [decode(leaf) for (leaf,) in await cursor.fetchall()]
+    assert [(one.object_id, one.detail["findings"]) for one in checked] == [("audit.minoh.example/2027", "0")]
 
 
 async def test_the_commands_say_why_and_what_became_of_a_year(
