@@ -1,18 +1,24 @@
-"""approvals: `serve`, `migrate`, or `load <folder>` (organisation and decision rules of a city)."""
+"""approvals: `serve`, `migrate`, `load <folder>` (organisation and decision rules of a city), or `check-rules`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from datetime import date
+from functools import partial
 from pathlib import Path
 
-from chassis import db, process, serving
+from chassis import clock, db, process, serving
 from chassis.identity import IdentityVerifier, KeyVerifier
 from chassis.serving import Parts, Wiring
-from kanketsu.approvals.v1 import approvals_service_pb2_grpc as service_grpc
+from kanketsu.approvals.v1.approvals_service_pb2_grpc import add_ApprovalsServiceServicer_to_server
+from kanketsu.approvals.v1.decision_rules_service_pb2_grpc import add_DecisionRulesServiceServicer_to_server
 from services.approvals import consumer, settings
 from services.approvals.api import POLICY, Api
 from services.approvals.organisation import load
+from services.approvals.organisation.domain import BODIES
+from services.approvals.rules import report
+from services.approvals.rules.api import RulesApi
 
 SERVICE = "approvals"
 
@@ -25,7 +31,10 @@ async def serve() -> None:
     async def build(parts: Parts) -> Wiring:
         api = Api(parts.pool, parts.relay, parts.recorder, receipts, chosen.tenant, chosen.city_rules)
         return Wiring(
-            servicers=[lambda server: service_grpc.add_ApprovalsServiceServicer_to_server(api, server)],
+            servicers=[
+                partial(add_ApprovalsServiceServicer_to_server, api),
+                partial(add_DecisionRulesServiceServicer_to_server, RulesApi(parts.pool, parts.relay, parts.recorder)),
+            ],
             consumers=[consumer.submissions(parts.broker, parts.pool, parts.relay)],
         )
 
@@ -68,13 +77,18 @@ def main() -> None:
     commands.add_parser("migrate", help="apply pending migrations")
     load_parser = commands.add_parser("load", help="load organisation and decision rules")
     load_parser.add_argument("folder", type=Path)
+    check_parser = commands.add_parser("check-rules", help="what is wrong with the rules in force: 1 when it blocks")
+    check_parser.add_argument("--on", type=date.fromisoformat, default=clock.today(), metavar="YYYY-MM-DD")
+    check_parser.add_argument("--body", default="", choices=("", *BODIES), metavar="BODY", help="all when missing")
     chosen = parser.parse_args()
     if chosen.command == "serve":
         process.run(serve())
     elif chosen.command == "migrate":
         process.run(migrate())
-    else:
+    elif chosen.command == "load":
         process.run(load_city(chosen.folder))
+    else:
+        raise SystemExit(process.run(report.check_rules(settings.read_load().database_url, chosen.body, chosen.on)))
 
 
 if __name__ == "__main__":

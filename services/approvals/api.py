@@ -51,7 +51,10 @@ Context: TypeAlias = grpc.aio.ServicerContext[Message, Message]
 
 POLICY = Policy(
     service="approvals",
-    callers={"kanketsu.approvals.v1.ApprovalsService": frozenset({"gateway"})},
+    callers={
+        "kanketsu.approvals.v1.ApprovalsService": frozenset({"gateway"}),
+        "kanketsu.approvals.v1.DecisionRulesService": frozenset({"gateway"}),
+    },
     refusals={
         "ResolveActor": Refusal("actor.resolved", "staff"),
         "DescribePrincipals": Refusal("directory.described", "directory"),
@@ -71,6 +74,12 @@ POLICY = Policy(
         "ReplaceVersion": Refusal("case.taken_back", "case", "case_id"),
         "CirculateCase": Refusal("case.circulated", "case", "case_id"),
         "AskSubstitute": Refusal("case.substitute_asked", "case", "case_id"),
+        "ListRuleVersions": Refusal("rules.listed", "rule_version"),
+        "GetRuleVersion": Refusal("rules.viewed", "rule_version", "rule_version_id"),
+        "ListRuleFindings": Refusal("rules.checked", "rule_finding"),
+        "ImportRuleVersion": Refusal("rules.imported", "rule_version"),
+        "ActivateRuleVersion": Refusal("rules.activated", "rule_version", "rule_version_id"),
+        "DiscardRuleVersion": Refusal("rules.discarded", "rule_version", "rule_version_id"),
     },
 )
 

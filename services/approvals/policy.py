@@ -339,3 +339,12 @@ def seen_reason(absence: Absence, reader: Reader, roles: Collection[str]) -> Abs
     if absence.staff_id == reader.staff_id or "records_manager" in roles:
         return absence.reason_code
     return None
+
+
+# --- decision rules -----------------------------------------------------------------------------
+
+
+def require_records_office(roles: Collection[str]) -> None:
+    """The 専決規程 and what the check finds in it are the records office's. NOT_PERMITTED."""
+    if "records_officer" not in roles:
+        raise DomainError(Kind.DENIED, "NOT_PERMITTED", "only records officers")

@@ -20,6 +20,7 @@ from chassis.errors import DomainError, Kind
 from chassis.identity import Identity, Signer
 from chassis.tally import Tally
 from kanketsu.approvals.v1.approvals_service_pb2_grpc import ApprovalsServiceStub
+from kanketsu.approvals.v1.decision_rules_service_pb2_grpc import DecisionRulesServiceStub
 from kanketsu.audit.v1.audit_service_pb2 import ReadEntriesRequest, ReadEntriesResponse
 from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceStub
 from kanketsu.audit.v1.review_service_pb2_grpc import ReviewServiceStub
@@ -38,6 +39,7 @@ from services.gateway.settings import Settings
 
 if TYPE_CHECKING:
     from kanketsu.approvals.v1.approvals_service_pb2_grpc import ApprovalsServiceAsyncStub
+    from kanketsu.approvals.v1.decision_rules_service_pb2_grpc import DecisionRulesServiceAsyncStub
     from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceAsyncStub
     from kanketsu.audit.v1.review_service_pb2_grpc import ReviewServiceAsyncStub
     from kanketsu.audit.v1.timestamp_service_pb2_grpc import TimestampServiceAsyncStub
@@ -128,6 +130,8 @@ class Clients:
     documents: Peer[DocumentsServiceAsyncStub]
     approvals: Peer[ApprovalsServiceAsyncStub]
     audit: Peer[AuditServiceAsyncStub]
+    # A further service of approvals, over its channel.
+    rules: Peer[DecisionRulesServiceAsyncStub]
     # Further services of audit, over its channel.
     reviews: Peer[ReviewServiceAsyncStub]
     witness: Peer[WitnessServiceAsyncStub]
@@ -227,6 +231,7 @@ def open_clients(settings: Settings) -> Clients:
         documents=Peer("documents", documents, DocumentsServiceStub(documents), signer, answered),
         approvals=Peer("approvals", approvals, ApprovalsServiceStub(approvals), signer, answered),
         audit=Peer("audit", audit, AuditServiceStub(audit), signer, answered),
+        rules=Peer("approvals", approvals, DecisionRulesServiceStub(approvals), signer, answered),
         reviews=Peer("audit", audit, ReviewServiceStub(audit), signer, answered),
         witness=Peer("audit", audit, WitnessServiceStub(audit), signer, answered),
         timestamps=Peer("audit", audit, TimestampServiceStub(audit), signer, answered),

@@ -280,6 +280,30 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
         "Opinions not weighed",
         "An opinion against it stands. Read each one and name it in acknowledged_opinions.",
     ),
+    ("approvals", "RULES_BLOCKED"): Sentence(
+        "この版は有効にできません",
+        "点検で見つかった、決裁する人のない事項や定めの重なりなどを直し、版を取り込み直してください。",
+        "Rules blocked",
+        "The check has blocking findings. Correct them and import another version.",
+    ),
+    ("approvals", "RULES_SETTLED"): Sentence(
+        "この版の扱いはもう決まっています",
+        "有効になっているか、取りやめられた版です。変えるときは、新しい版を取り込んでください。",
+        "Version settled",
+        "The version is in force, activated or discarded. Import another version to change the rules.",
+    ),
+    ("approvals", "RULES_DAY_TAKEN"): Sentence(
+        "同じ日に始まる版があります",
+        "この執行機関には、同じ日から適用される版がほかにあります。それを取りやめるか、別の日にしてください。",
+        "Day taken",
+        "Another version of this body begins on the same day. Discard that one or choose another day.",
+    ),
+    ("approvals", "SAME_PERSON"): Sentence(
+        "取り込んだ人は有効にできません",
+        "取り込んだ人とは別の文書管理の担当者が、内容を確かめて有効にしてください。",
+        "Same person",
+        "Another records officer than who imported the version activates it.",
+    ),
     # --- audit -----------------------------------------------------------------------------------
     ("audit", "NOT_PERMITTED"): Sentence(
         "監査ログは閲覧できません",
@@ -421,6 +445,9 @@ FIELD_PROBLEMS: Final[dict[str, tuple[str, str]]] = {
     "POST_TWICE": ("同じ職が二度入っています。", "The same post stands twice."),
     "ORDER_CHANGED": ("定められた順番を変えることはできません。", "The order of the proposal cannot be changed."),
     "DECIDER_NOT_LAST": ("決裁は最後にしてください。", "The decision must come last."),
+    "WRONG_HEADER": ("1行目の項目名が決められたものと違います。", "The first line must name the columns."),
+    "WRONG_CELLS": ("項目の数が1行目と違います。", "Another number of cells than the first line."),
+    "TWICE": ("同じ番号の行が前にあります。", "The same id stands above."),
     "INVALID": ("値が正しくありません。", "Not valid."),
     "MALFORMED": ("書き方が正しくありません。", "Malformed."),
     "UNKNOWN": ("登録されていないか、選べない値です。", "Not known, or not yours to choose."),

@@ -1,6 +1,7 @@
 """`load <folder>`: a city's organisation and decision rules, all or nothing, as often as one likes.
 
-Rows are known by their id and first day: a known one is corrected, a new one added, none deleted.
+Rows are known by their id and first day: a known one is corrected, a new one added, none deleted. Decision rules
+become versions: one of a body from every day on which something of its 専決規程 changes.
 Absences are only added, for people end their own; substitutes have no days in the file, so a
 changed list begins today and the old one ends.
 """
@@ -22,6 +23,7 @@ from kanketsu.event.v1 import envelope_pb2
 from services.approvals.cases.envelopes import cause_of
 from services.approvals.organisation import commands, store, tables
 from services.approvals.organisation.tables import City, Row
+from services.approvals.rules.commands import load_versions
 
 _ACTOR = envelope_pb2.Actor(staff_id="service:approvals")
 
@@ -52,25 +54,8 @@ _TABLES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"kind": "text", "valid_to": "date"},
     ),
     "roles": ({"staff_id": "text", "role": "text", "valid_from": "date"}, {"valid_to": "date"}),
-    "decision_rules": (
-        {"rule_id": "text", "valid_from": "date"},
-        {
-            "body": "text",
-            "unit_id": "text",
-            "matter": "text",
-            "amount_min": "bigint",
-            "amount_max": "bigint",
-            "decision_class": "text",
-            "concurrence_posts": "text[]",
-            "concurrence_after": "text",
-            "review_posts": "text[]",
-            "valid_to": "date",
-            "basis": "text",
-        },
-    ),
 }
-_LISTS = frozenset({"covers", "concurrence_posts", "review_posts"})
-_NULLS = frozenset({"amount_min", "amount_max"})
+_LISTS = frozenset({"covers"})
 
 
 class Refused(Exception):
@@ -93,6 +78,7 @@ async def load(pool: Pool, folder: Path) -> dict[str, int]:
     try:
         async with db.transaction(pool) as conn:
             changed = {name: await _upsert(conn, name, city[name]) for name in _TABLES}
+            changed["decision_rules"] = await load_versions(conn, tables.versions(city), cause_of(_ACTOR), now)
             changed["substitutes"] = await _substitutes(conn, city["substitutes"], now.date())
             changed["absences"] = await _absences(conn, city["absences"], now)
             if any(changed.values()):
@@ -129,8 +115,6 @@ def _json(row: Row, columns: dict[str, str]) -> dict[str, Any]:
         text = row[column]
         if column in _LISTS:
             values[column] = row.many(column)
-        elif column in _NULLS and not text:
-            values[column] = None
         elif column == "valid_to" and not text:
             values[column] = "infinity"
         else:

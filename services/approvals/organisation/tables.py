@@ -21,7 +21,13 @@ from services.approvals.organisation.domain import (
     ROLES,
     AbsenceReason,
     AppointmentKind,
+    Holder,
+    Seat,
+    Unit,
 )
+from services.approvals.routes.domain import Rule
+from services.approvals.rules.checks import Organisation, check
+from services.approvals.rules.table import rule_of
 
 COLUMNS = {
     "organisation/units.csv": "unit_id,parent_id,body,name,kana,symbol,sort_order,valid_from,valid_to",
@@ -275,45 +281,54 @@ def _check_overlaps(city: City) -> None:
                 city.wrong(later, f"the absence overlaps line {earlier.line}")
 
 
+def versions(city: City) -> dict[tuple[str, dt.date], list[Rule]]:
+    """The whole 専決規程 of each body from every day on which something of it begins or ends."""
+    rows = city["decision_rules"]
+    days = {(row["body"], day) for row in rows for day in (row.begins, row.ends) if day != FOREVER}
+    return {
+        (body, day): [rule_of(row.values, body) for row in rows if row["body"] == body and row.begins <= day < row.ends]
+        for body, day in sorted(days)
+    }
+
+
 def _check_rules(city: City, today: dt.date) -> None:
-    """No two rules decide the same, and every rule has somebody who decides wherever it applies (AP-01)."""
-    groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
-    for row in city["decision_rules"]:
-        groups[row["body"], row["unit_id"], row["matter"]].append(row)
-    for rows in groups.values():
-        for number, row in enumerate(rows):
-            for other in rows[:number]:
-                if row.begins < other.ends and other.begins < row.ends and _amounts_overlap(row, other):
-                    city.wrong(row, f"decides the same as {other['rule_id']} in line {other.line}")
-    for row in city["decision_rules"]:
-        day = max(today, row.begins)
-        if row.ends <= day:
-            continue
-        units = {u["unit_id"]: u for u in city["units"] if u.begins <= day < u.ends}
-        posts = [p for p in city["posts"] if p.begins <= day < p.ends]
-        drafting = {p["unit_id"] for p in posts if p["rank"] in ("member", "chief")}
-        for unit_id in sorted(drafting & set(units)):
-            line = _lineage(units, unit_id)
-            if units[unit_id]["body"] != row["body"] or (row["unit_id"] and row["unit_id"] not in line):
-                continue
-            if not any(p["rank"] == row["decision_class"] and p["unit_id"] in line for p in posts):
-                city.wrong(row, f"{unit_id} has no post of rank {row['decision_class']} to decide")
+    """What holds today or begins later passes the check that a version has to pass (AP-01, AP-02)."""
+    rows = {row["rule_id"]: row for row in city["decision_rules"]}
+    made = versions(city)
+    for body in sorted({body for body, _ in made}):
+        days = [day for known, day in made if known == body]
+        current = max((day for day in days if day <= today), default=today)
+        for day in [day for day in days if day >= current]:
+            for finding in check(made[body, day], _organisation(city, max(day, today))):
+                if finding.blocking:
+                    city.wrong(rows[finding.rule_ids[-1]], finding.text)
 
 
-def _lineage(units: dict[str, Row], unit_id: str) -> list[str]:
-    line: list[str] = []
-    while unit_id in units and unit_id not in line:
-        line.append(unit_id)
-        unit_id = units[unit_id]["parent_id"]
-    return line
+def _organisation(city: City, day: dt.date) -> Organisation:
+    def valid(table: str) -> list[Row]:
+        return [row for row in city[table] if row.begins <= day < row.ends]
 
-
-def _amounts_overlap(one: Row, other: Row) -> bool:
-    def bounds(row: Row) -> tuple[float, float]:
-        return float(row["amount_min"] or "-inf"), float(row["amount_max"] or "inf")
-
-    (low, high), (other_low, other_high) = bounds(one), bounds(other)
-    return low <= other_high and other_low <= high
+    names = {row["unit_id"]: row["name"] for row in valid("units")}
+    holders: dict[str, list[Holder]] = defaultdict(list)
+    for row in valid("appointments"):
+        holders[row["post_id"]].append(Holder(row["staff_id"], row["staff_id"], AppointmentKind(row["kind"])))
+    units = [
+        Unit(row["unit_id"], row["parent_id"], row["body"], row["name"], row["kana"], row["symbol"], row.begins, None)
+        for row in sorted(valid("units"), key=lambda row: (int(row["sort_order"]), row["unit_id"]))
+    ]
+    seats = [
+        Seat(
+            row["post_id"],
+            row["title"],
+            row["rank"],
+            row["unit_id"],
+            names.get(row["unit_id"], ""),
+            tuple(row.many("covers")),
+            tuple(holders[row["post_id"]]),
+        )
+        for row in valid("posts")
+    ]
+    return Organisation(tuple(units), tuple(seats))
 
 
 def _parses(parse: Callable[[str], object], value: str) -> bool:

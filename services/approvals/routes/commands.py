@@ -52,8 +52,8 @@ async def plan_route(
         route = build(rules, line, drafter.rank, facts, known)
         if adjusted:
             route = adjust(route, adjusted, known, facts)
-        plan = Plan(clock.new_id(), facts, route)
+        plan = Plan(clock.new_id(), facts, route, now)
         response = encode(plan, known)
-        await store.insert_plan(conn, plan, now)
+        await store.insert_plan(conn, plan)
         await requests.keep(conn, call, response)
     return response

@@ -6,10 +6,11 @@ NO_RULE, POST_VACANT, OWN_DRAFT, or INVALID_FIELDS for a wish that the rules do 
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from chassis.errors import DomainError, FieldViolation, Kind
 from services.approvals.organisation.domain import DECISION_CLASSES, LINE, Seat, post_label
@@ -68,6 +69,8 @@ class Rule:
     concurrence_after: str
     review_posts: tuple[str, ...]
     basis: str
+    # The version it stands in; the same rule of another version is the same rule.
+    rule_version_id: str = field(default="", compare=False)
 
     def fits(self, amount: int | None) -> bool:
         """A rule without bounds fits any amount, also none."""
@@ -123,6 +126,8 @@ class Route:
     basis: str
     # Posts of the own line above the decider, struck through on the sheet (AP-04).
     struck: tuple[str, ...]
+    # The version of the 専決規程 that the rule stands in.
+    rule_version_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,7 @@ class Plan:
     route_plan_id: str
     facts: Facts
     route: Route
+    planned_at: dt.datetime
 
     def belongs_to(self, facts: Facts) -> bool:
         """Whether these facts of a submitted document are the ones the route was made from.
@@ -145,21 +151,26 @@ class Plan:
         ) and facts.wished_class in (mine.wished_class, self.route.decision_class)
 
 
+def by_distance(rules: Sequence[Rule], line: Line, matter: str, amount: int | None) -> list[tuple[Rule, ...]]:
+    """Rules that fit, those of the nearest unit first, those of the whole body last; equally near ones together."""
+    found: dict[int, list[Rule]] = {}
+    for rule in rules:
+        if rule.body != line.body or rule.matter != matter or not rule.fits(amount):
+            continue
+        if not rule.unit_id:
+            found.setdefault(len(line.units), []).append(rule)
+        elif rule.unit_id in line.units:
+            found.setdefault(line.units.index(rule.unit_id), []).append(rule)
+    return [tuple(found[distance]) for distance in sorted(found)]
+
+
 def choose_rule(rules: Sequence[Rule], line: Line, facts: Facts) -> Rule:
     """The rule for the matter and amount: one of the unit or its nearest ancestor beats one of the body (AP-02).
 
     FAILED_PRECONDITION NO_RULE when none fits, and when two fit equally: nobody may guess who decides.
     """
-    distances: list[tuple[int, Rule]] = []
-    for rule in rules:
-        if rule.body != line.body or rule.matter != facts.matter or not rule.fits(facts.amount):
-            continue
-        if not rule.unit_id:
-            distances.append((len(line.units), rule))
-        elif rule.unit_id in line.units:
-            distances.append((line.units.index(rule.unit_id), rule))
-    nearest = min((distance for distance, _ in distances), default=0)
-    best = [rule for distance, rule in distances if distance == nearest]
+    ranked = by_distance(rules, line, facts.matter, facts.amount)
+    best = ranked[0] if ranked else ()
     if len(best) != 1:
         raise DomainError(
             Kind.PRECONDITION,
@@ -250,7 +261,7 @@ def build(rules: Sequence[Rule], line: Line, drafter_rank: str, facts: Facts, na
         for rank in LINE[LINE.index(decision_class) + 1 :]
         if (seat := line.seat(rank)) is not None and seat.post_id not in {step.post_id for step in steps}
     )
-    return Route(steps, decision_class, rule.rule_id, rule.basis, struck)
+    return Route(steps, decision_class, rule.rule_id, rule.basis, struck, rule.rule_version_id)
 
 
 def adjust(route: Route, wished: Sequence[PlannedStep], known: Mapping[str, Seat], facts: Facts) -> Route:

@@ -1,61 +1,48 @@
+# ruff: noqa: S608 - statements are put together from constants
 """All SQL about decision rules and planned routes. A plan is written once and never changed."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from chassis import clock
 from chassis.db import Connection
 from services.approvals.routes.domain import Facts, Plan, PlannedStep, Route, Rule, StepKind
+
+# In the order of the fields of Rule.
+RULE_COLUMNS = (
+    "rule_id, body, unit_id, matter, amount_min, amount_max, decision_class, concurrence_posts,"
+    " concurrence_after, review_posts, basis, rule_version_id::text"
+)
+
+
+def rule_of(row: Sequence[Any]) -> Rule:
+    """A row of the columns of a rule, in the order of its fields; lists become tuples."""
+    values: list[Any] = [tuple(value) if isinstance(value, list) else value for value in row]
+    return Rule(*values)
 
 
 async def rules_for(conn: Connection, matter: str, body: str, day: dt.date) -> list[Rule]:
     """Rules of the body for the matter in force on the day."""
     cursor = await conn.execute(
-        "SELECT rule_id, body, unit_id, matter, amount_min, amount_max, decision_class, concurrence_posts,"
-        " concurrence_after, review_posts, basis FROM decision_rules"
+        "SELECT " + RULE_COLUMNS + " FROM decision_rules"
         " WHERE matter = %s AND body = %s AND valid_from <= %s AND %s < valid_to ORDER BY rule_id",
         (matter, body, day, day),
     )
-    return [
-        Rule(
-            rule_id,
-            rule_body,
-            unit_id,
-            rule_matter,
-            low,
-            high,
-            decision_class,
-            tuple(concurrence),
-            after,
-            tuple(review),
-            basis,
-        )
-        for (
-            rule_id,
-            rule_body,
-            unit_id,
-            rule_matter,
-            low,
-            high,
-            decision_class,
-            concurrence,
-            after,
-            review,
-            basis,
-        ) in await cursor.fetchall()
-    ]
+    return [rule_of(row) for row in await cursor.fetchall()]
 
 
-async def insert_plan(conn: Connection, plan: Plan, now: dt.datetime) -> None:
+async def insert_plan(conn: Connection, plan: Plan) -> None:
     """Store a plan."""
     facts, route = plan.facts, plan.route
     await conn.execute(
         "INSERT INTO route_plans (route_plan_id, made_by, document_id, unit_id, drafter_post, matter, amount,"
-        " wished_class, decision_class, exceptional, rule_id, basis, steps, struck, planned_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " wished_class, decision_class, exceptional, rule_id, basis, steps, struck, rule_version_id, planned_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             plan.route_plan_id,
             facts.drafter,
@@ -71,7 +58,8 @@ async def insert_plan(conn: Connection, plan: Plan, now: dt.datetime) -> None:
             route.basis,
             Jsonb([_step_json(step) for step in route.steps]),
             list(route.struck),
-            now,
+            route.rule_version_id or None,
+            plan.planned_at,
         ),
     )
 
@@ -80,18 +68,20 @@ async def find_plan(conn: Connection, route_plan_id: str) -> Plan | None:
     """A stored plan."""
     cursor = await conn.execute(
         "SELECT route_plan_id::text, made_by, document_id::text, unit_id, drafter_post, matter, amount, wished_class,"
-        " decision_class, exceptional, rule_id, basis, steps, struck FROM route_plans WHERE route_plan_id = %s",
+        " decision_class, exceptional, rule_id, basis, steps, struck, coalesce(rule_version_id::text, ''), planned_at"
+        " FROM route_plans WHERE route_plan_id = %s",
         (route_plan_id,),
     )
     row = await cursor.fetchone()
     if row is None:
         return None
     plan_id, made_by, document_id, unit_id, drafter_post, matter, amount, wished, decision_class, exceptional = row[:10]
-    rule_id, basis, steps, struck = row[10:]
+    rule_id, basis, steps, struck, rule_version_id, planned_at = row[10:]
     return Plan(
         plan_id,
         Facts(document_id, unit_id, made_by, drafter_post, matter, amount, wished, exceptional),
-        Route(tuple(_step(step) for step in steps), decision_class, rule_id, basis, tuple(struck)),
+        Route(tuple(_step(step) for step in steps), decision_class, rule_id, basis, tuple(struck), rule_version_id),
+        planned_at.astimezone(clock.JST),
     )
 
 

@@ -12,6 +12,7 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ from conftest import Database
 from deploy.local.stack import Stack
 from kanketsu.approvals.v1 import approvals_service_pb2 as pb
 from kanketsu.approvals.v1 import approvals_service_pb2_grpc as service_grpc
+from kanketsu.approvals.v1 import decision_rules_service_pb2 as rules_pb
+from kanketsu.approvals.v1 import decision_rules_service_pb2_grpc as rules_grpc
 from kanketsu.approvals.v1 import events_pb2
 from kanketsu.documents.v1 import events_pb2 as documents_pb2
 from kanketsu.event.v1 import envelope_pb2
@@ -42,14 +45,11 @@ from services.approvals.api import POLICY, Api
 from services.approvals.cases.domain import CityRules
 from services.approvals.organisation import load
 from services.approvals.organisation import store as organisation_store
+from services.approvals.rules.api import RulesApi
 
 SAMPLES = Path(__file__).parents[3] / "samples" / "minoh"
 TENANT = "minoh"
 DIGEST = "a" * 64
-_METHODS = {
-    name: method.input_type
-    for name, method in pb.DESCRIPTOR.services_by_name["ApprovalsService"].methods_by_name.items()
-}
 
 
 class Nowhere:
@@ -73,6 +73,7 @@ class City:
     """The running service and everything around it that a test touches."""
 
     stub: service_grpc.ApprovalsServiceStub
+    rules: rules_grpc.DecisionRulesServiceStub
     pool: db.Pool
     relay: Relay
     recorder: Recorder
@@ -84,7 +85,8 @@ class City:
     async def call(self, method: str, request: Any, identity: Identity, timeout: float = 10.0) -> Any:
         """One call with a fresh identity token."""
         token = self.identities.identity(identity, "approvals")
-        return await client.call(method, getattr(self.stub, method), request, token, timeout)
+        stub = self.stub if hasattr(self.stub, method) else self.rules
+        return await client.call(method, getattr(stub, method), request, token, timeout)
 
     async def person(self, staff_id: str) -> Person:
         """A staff member of the city, with today's posts and roles."""
@@ -200,7 +202,8 @@ class Person:
 
     async def call(self, method: str, **fields: Any) -> Any:
         """One RPC."""
-        request = getattr(pb, f"{method}Request")(**fields)
+        messages = pb if hasattr(pb, f"{method}Request") else rules_pb
+        request = getattr(messages, f"{method}Request")(**fields)
         return await self.city.call(method, request, self.identity)
 
     async def see(self, case_id: str, receipt: str = "") -> pb.Case:
@@ -315,7 +318,12 @@ async def city(
     recorder = Recorder("approvals", "approvals-1", DatabaseSink(pool, "approvals", relay))
     api = Api(pool, relay, recorder, KeyVerifier(receipt_jwks), TENANT, rules)
     guard = Guard(POLICY, TENANT, IdentityVerifier(identity_jwks, TENANT, "approvals"), recorder)
-    server = Server(settings, guard, [lambda s: service_grpc.add_ApprovalsServiceServicer_to_server(api, s)])
+    rules = RulesApi(pool, relay, recorder)
+    add = [
+        partial(service_grpc.add_ApprovalsServiceServicer_to_server, api),
+        partial(rules_grpc.add_DecisionRulesServiceServicer_to_server, rules),
+    ]
+    server = Server(settings, guard, add)
     await server.start()
     recording = asyncio.create_task(recorder.run())
     credentials = grpc.ssl_channel_credentials(
@@ -328,6 +336,7 @@ async def city(
     )
     yield City(
         service_grpc.ApprovalsServiceStub(channel),
+        rules_grpc.DecisionRulesServiceStub(channel),
         pool,
         relay,
         recorder,

@@ -92,7 +92,7 @@ APPOINTMENTS, RULES = "organisation/appointments.csv", "decision_rules.csv"
             "P-010-02-01,2,P-010-02-01",
             "its own substitute",
         ),
-        (RULES, "補助金交付,0,1000000,head", "補助金交付,0,1000001,head", "decides the same as"),
+        (RULES, "補助金交付,0,1000000,head", "補助金交付,0,1000001,head", "が等しく当てはまります"),
         (RULES, "補助金交付,0,1000000,head", "補助金交付,2000000,1000000,head", "amount_max is below amount_min"),
         (RULES, "補助金交付,0,1000000,head", "補助金交付,0,百万,head", "is not a number"),
         (RULES, "P-020-04-01,head,,2026-04-01", "P-020-04-01,,,2026-04-01", "concurrence_after is empty"),
@@ -101,7 +101,7 @@ APPOINTMENTS, RULES = "organisation/appointments.csv", "decision_rules.csv"
             RULES,
             "fire,,予算要求,,,deputy_director",
             "fire,,予算要求,,,director",
-            "has no post of rank director to decide",
+            "上に部長の職がありません",
         ),
     ],
 )
@@ -151,9 +151,10 @@ async def test_loading_twice_changes_nothing(migrated_database, open_pool):
     first = await load.load(pool, SAMPLES)
     assert first["staff"] == await count(pool, "staff")
     assert first["substitutes"] == await count(pool, "substitutes")
-    assert await count(pool, "outbox") == 1, "one DirectoryChanged"
+    assert first["decision_rules"] == 13, "one version of each body, a second of the mayor's in 2026"
+    assert await count(pool, "outbox") == 14, "one DirectoryChanged, and one DecisionRulesChanged of each version"
     assert set((await load.load(pool, SAMPLES)).values()) == {0}
-    assert await count(pool, "outbox") == 1
+    assert await count(pool, "outbox") == 14
 
 
 async def test_a_reshuffle_in_the_file_closes_the_old_and_begins_the_new(migrated_database, open_pool, folder):
@@ -177,7 +178,7 @@ async def test_a_reshuffle_in_the_file_closes_the_old_and_begins_the_new(migrate
             "SELECT place, valid_to = %s FROM substitutes WHERE post_id = 'P-040-03-01' ORDER BY 1", (clock.today(),)
         )
         assert await cursor.fetchall() == [(1, False), (2, True)]
-    assert await count(pool, "outbox") == 2
+    assert await count(pool, "outbox") == 15
 
 
 async def test_a_file_that_contradicts_what_is_loaded_is_refused_whole(migrated_database, open_pool, folder):

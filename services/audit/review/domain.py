@@ -35,6 +35,8 @@ PRIVILEGED = frozenset(
     {
         "directory.loaded",
         "file_plan.loaded",
+        "rules.activated",
+        "rules.discarded",
         "config.changed",
         "permission.granted",
         "permission.revoked",

@@ -29,7 +29,7 @@ FAMILIES: Final = {
     **dict.fromkeys(
         (
             *("absence", "case", "class", "config", "directory", "file_plan", "finding", "folder", "inbox", "number"),
-            *("permission", "presence", "receipt", "review", "route", "step"),
+            *("permission", "presence", "receipt", "review", "route", "rules", "step"),
         ),
         ENTITY,
     ),
@@ -74,8 +74,8 @@ class Kind(Enum):
 VERBS: Final = {
     **dict.fromkeys(
         (
-            *("appended", "attachment_added", "created", "drawn", "issued", "loaded", "opened", "open", "planned"),
-            "registered",
+            *("appended", "attachment_added", "created", "drawn", "imported", "issued", "loaded", "opened", "open"),
+            *("planned", "registered"),
         ),
         Kind.CREATE,
     ),
@@ -91,7 +91,7 @@ VERBS: Final = {
         ),
         Kind.UPDATE,
     ),
-    **dict.fromkeys(("attachment_removed", "deleted", "dropped", "ended", "revoked"), Kind.DELETE),
+    **dict.fromkeys(("attachment_removed", "deleted", "discarded", "dropped", "ended", "revoked"), Kind.DELETE),
     "locked": Kind.LOCK,
     **dict.fromkeys(
         (

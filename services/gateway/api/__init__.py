@@ -14,6 +14,7 @@ from services.gateway.api import (
     organisation,
     receipts,
     reviews,
+    rules,
     session,
     witness,
 )
@@ -26,6 +27,7 @@ ROUTERS = (
     receipts.router,
     organisation.router,
     filing.router,
+    rules.router,
     evidence.router,
     certificates.router,
     audit.router,

@@ -304,3 +304,15 @@ class ReviewRulesIn(Body):
     effective_from: IsoDate
     thresholds: ThresholdsIn
     reason: LongText = ""
+
+
+class RulesImportIn(Body):
+    """A 専決規程 as CSV: the whole of one body, from a day on."""
+
+    model_config = _required("body", "title", "valid_from", "rules_csv")
+
+    body: Code | None = None
+    title: ShortText = ""
+    valid_from: IsoDate | None = None
+    # The service says what is wrong with its cells.
+    rules_csv: Annotated[str, Field(max_length=900_000)] = ""

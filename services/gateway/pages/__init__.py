@@ -9,7 +9,19 @@ from starlette.responses import Response
 from starlette.staticfiles import PathLike, StaticFiles
 from starlette.types import Scope
 
-from services.gateway.pages import audit, cases, documents, drafts, files, home, organisation, receipts, reviews, search
+from services.gateway.pages import (
+    audit,
+    cases,
+    documents,
+    drafts,
+    files,
+    home,
+    organisation,
+    receipts,
+    reviews,
+    rules,
+    search,
+)
 from services.gateway.pages.desk import error_page
 from services.gateway.pages.rendering import HERE
 
@@ -17,7 +29,7 @@ __all__ = ["error_page", "install"]
 
 # Fixed paths before those with an id in the same place ("/documents/new" before "/documents/{document_id}").
 _ROUTERS = (home.router, receipts.router, drafts.router, files.router, search.router)
-_ROUTERS_WITH_IDS = (documents.router, cases.router, reviews.router, audit.router, organisation.router)
+_ROUTERS_WITH_IDS = (documents.router, cases.router, reviews.router, audit.router, organisation.router, rules.router)
 
 
 class _KeptForAYear(StaticFiles):

@@ -89,6 +89,62 @@ DECISION_CLASSES: Final[dict[str, str]] = {
     "body_head": "執行機関の長の決裁",
 }
 
+RANKS: Final[dict[str, str]] = {
+    "chief": "担当主査",
+    "deputy_head": "室長補佐",
+    "head": "室長",
+    "deputy_director": "次長",
+    "director": "部長",
+    "vice_mayor": "副市長",
+    "body_head": "執行機関の長",
+}
+
+# Executive bodies (AP-05).
+BODIES: Final[dict[str, str]] = {
+    "mayor": "市長",
+    "education": "教育委員会",
+    "fire": "消防長",
+    "water": "公営企業管理者（上下水道）",
+    "boatrace": "公営企業管理者（競艇）",
+    "hospital": "病院事業管理者",
+    "council": "議会",
+    "election": "選挙管理委員会",
+    "audit_commission": "監査委員",
+    "equity": "公平委員会",
+    "agriculture": "農業委員会",
+    "assessment": "固定資産評価審査委員会",
+}
+
+RULE_VERSION_STATES: Final[dict[str, tuple[str, str]]] = {
+    "draft": ("案", "attention"),
+    "activated": ("有効", "decided"),
+    "discarded": ("取りやめ", "stopped"),
+}
+
+RULE_PROBLEMS: Final[dict[str, str]] = {
+    "gap": "定めのない金額",
+    "overlap": "定めの重なり",
+    "no_decider": "決裁する職がない",
+    "unknown_unit": "存在しない所属",
+    "unknown_post": "存在しない職",
+    "vacant": "空席",
+    "unreachable": "使われない定め",
+}
+
+# Columns of the CSV of a 専決規程.
+RULE_COLUMNS: Final[dict[str, str]] = {
+    "rule_id": "番号",
+    "unit_id": "所属",
+    "matter": "事項",
+    "amount_min": "金額の下限",
+    "amount_max": "金額の上限",
+    "decision_class": "決裁区分",
+    "concurrence_posts": "合議先",
+    "concurrence_after": "合議の位置",
+    "review_posts": "審査",
+    "basis": "根拠",
+}
+
 DISCLOSURES: Final[dict[str, str]] = {"open": "公開", "partial": "部分公開", "closed": "非公開"}
 
 PERSONAL_INFORMATION: Final[dict[str, str]] = {"none": "無", "personal": "有", "sensitive": "有（要配慮）"}
@@ -223,6 +279,13 @@ RECORDED_ACTIONS: Final[dict[str, str]] = {
     "presence.listed": "在籍と不在の期間を表示",
     "directory.described": "氏名・名称を表示",
     "directory.loaded": "組織・職員を読込み",
+    "rules.imported": "専決規程の版を取込み",
+    "rules.activated": "専決規程の版を有効化",
+    "rules.discarded": "専決規程の版を取りやめ",
+    "rules.listed": "専決規程の版の一覧を表示",
+    "rules.viewed": "専決規程の版を閲覧",
+    "rules.checked": "専決規程を点検",
+    "rules.compared": "専決規程の取込みを試行",
     "audit.read": "監査ログを閲覧",
     "audit.exported": "監査ログを取得",
     "audit.appended": "記録を追加",
@@ -279,6 +342,8 @@ OBJECTS: Final[dict[str, str]] = {
     "staff": "職員",
     "absence": "不在",
     "directory": "組織",
+    "rule_version": "専決規程の版",
+    "rule_finding": "専決規程の点検",
     "file_plan": "分類表",
     "content_lock": "内容の固定",
     "entry": "記録",
@@ -431,6 +496,9 @@ NOTICES: Final[dict[str, dict[str, str]]] = {
         "absence": "不在を登録しました。",
         "absence_ended": "不在を取りやめました。",
         "folder": "簿冊を作りました。",
+        "rules_imported": "案として取り込みました。ほかの担当者が確かめて有効にします。",
+        "rules_activated": "有効にしました。適用を始める日から使われます。",
+        "rules_discarded": "取りやめました。",
         "post": "処理する職を切り替えました。",
         "review_opened": "点検を始めました。",
         "review_compared": "職員名簿と照合しました。",
@@ -486,6 +554,8 @@ FIELDS: Final[dict[str, str]] = {
     "fiscal_year": "年度",
     "name": "簿冊の名称",
     "replacement": "差替えの程度",
+    "valid_from": "適用を始める日",
+    "rules_csv": "専決規程（CSV）",
     "month": "点検する月",
     "state": "判断",
     "assignee_id": "確認を依頼する職員",
