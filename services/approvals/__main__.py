@@ -1,9 +1,10 @@
-"""approvals: `serve`, `migrate`, `load <folder>` (organisation and decision rules of a city), or `check-rules`."""
+"""approvals: `serve`, `migrate`, `load <folder>` (organisation and decision rules of a city), `check-rules`, `why`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+import uuid
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -13,11 +14,11 @@ from chassis.identity import IdentityVerifier, KeyVerifier
 from chassis.serving import Parts, Wiring
 from kanketsu.approvals.v1.approvals_service_pb2_grpc import add_ApprovalsServiceServicer_to_server
 from kanketsu.approvals.v1.decision_rules_service_pb2_grpc import add_DecisionRulesServiceServicer_to_server
-from services.approvals import consumer, settings
+from services.approvals import consumer, report, settings
 from services.approvals.api import POLICY, Api
 from services.approvals.organisation import load
-from services.approvals.organisation.domain import BODIES
-from services.approvals.rules import report
+from services.approvals.organisation.domain import BODIES, DECISION_CLASSES
+from services.approvals.routes.domain import ExceptionKind, Facts
 from services.approvals.rules.api import RulesApi
 
 SERVICE = "approvals"
@@ -80,6 +81,14 @@ def main() -> None:
     check_parser = commands.add_parser("check-rules", help="what is wrong with the rules in force: 1 when it blocks")
     check_parser.add_argument("--on", type=date.fromisoformat, default=clock.today(), metavar="YYYY-MM-DD")
     check_parser.add_argument("--body", default="", choices=("", *BODIES), metavar="BODY", help="all when missing")
+    why_parser = commands.add_parser("why", help="why a case, or a draft with these facts, has its decider")
+    why_parser.add_argument("--case", type=_case_id, metavar="CASE_ID")
+    why_parser.add_argument("--unit", default="", metavar="UNIT_ID")
+    why_parser.add_argument("--matter", default="")
+    why_parser.add_argument("--amount", type=int, metavar="YEN")
+    why_parser.add_argument("--class", dest="wished", default="", choices=("", *DECISION_CLASSES), metavar="CLASS")
+    why_parser.add_argument("--exception", type=ExceptionKind, metavar="KIND", help=", ".join(ExceptionKind))
+    why_parser.add_argument("--on", type=date.fromisoformat, default=clock.today(), metavar="YYYY-MM-DD")
     chosen = parser.parse_args()
     if chosen.command == "serve":
         process.run(serve())
@@ -87,8 +96,34 @@ def main() -> None:
         process.run(migrate())
     elif chosen.command == "load":
         process.run(load_city(chosen.folder))
-    else:
+    elif chosen.command == "check-rules":
         raise SystemExit(process.run(report.check_rules(settings.read_load().database_url, chosen.body, chosen.on)))
+    elif chosen.case:
+        raise SystemExit(process.run(report.explain_case(settings.read_load().database_url, chosen.case)))
+    elif chosen.unit and chosen.matter:
+        raise SystemExit(
+            process.run(report.explain_facts(settings.read_load().database_url, _facts(chosen), chosen.on))
+        )
+    else:
+        why_parser.error("--case, or --unit and --matter")
+
+
+def _case_id(text: str) -> str:
+    return str(uuid.UUID(text))
+
+
+def _facts(chosen: argparse.Namespace) -> Facts:
+    return Facts(
+        document_id="",
+        unit_id=chosen.unit,
+        drafter="",
+        drafter_post="",
+        matter=chosen.matter,
+        amount=chosen.amount,
+        wished_class=chosen.wished,
+        exceptional=chosen.exception is not None,
+        exception=chosen.exception,
+    )
 
 
 if __name__ == "__main__":

@@ -41,10 +41,21 @@ from services.approvals.cases.envelopes import Cause, cause_of
 from services.approvals.cases.store import Position, Waiting
 from services.approvals.organisation import commands as organisation_commands
 from services.approvals.organisation import store as organisation_store
-from services.approvals.organisation.domain import DECISION_CLASSES, Absence, HeldPost, Presence, Seat, post_label
+from services.approvals.organisation.domain import DECISION_CLASSES, Absence, HeldPost, Presence, Seat, Unit, post_label
 from services.approvals.policy import Reader, Receipt
 from services.approvals.routes import commands as route_commands
-from services.approvals.routes.domain import MAX_STEPS, Facts, Plan, PlannedStep, StepKind
+from services.approvals.routes import questions, why
+from services.approvals.routes import store as route_store
+from services.approvals.routes.domain import (
+    MAX_REASON,
+    MAX_STEPS,
+    ExceptionKind,
+    Facts,
+    Plan,
+    PlannedStep,
+    StepKind,
+)
+from services.approvals.routes.why import Explanation
 
 A = TypeVar("A", bound=Message)
 Context: TypeAlias = grpc.aio.ServicerContext[Message, Message]
@@ -66,6 +77,7 @@ POLICY = Policy(
         "EndAbsence": Refusal("absence.ended", "absence", "absence_id"),
         "ListAbsences": Refusal("absence.listed", "absence", "staff_id"),
         "PlanRoute": Refusal("route.planned", "document"),
+        "DescribeDecider": Refusal("case.explained", "case", "case_id"),
         "ListInbox": Refusal("inbox.listed", "step"),
         "GetCase": Refusal("case.viewed", "case", "case_id"),
         "ActOnStep": Refusal("step.acted", "case", "case_id"),
@@ -325,7 +337,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
                 call,
                 facts,
                 [_planned(step) for step in request.adjusted],
-                lambda plan, seats: _plan(plan, seats).SerializeToString(),
+                lambda *made: _plan(*made).SerializeToString(),
                 clock.now(),
             ),
         )
@@ -365,34 +377,20 @@ class Api(service_grpc.ApprovalsServiceServicer):
     async def GetCase(self, request: pb.GetCaseRequest, context: Context) -> pb.GetCaseResponse:
         """A case by its id, or a document's latest. NOT_FOUND when absent or hidden (AC-03)."""
         caller = interceptors.identity()
-        now = clock.now()
-        async with db.connection(self._pool) as conn:
-            if request.case_id:
-                found = await case_store.load(conn, _uuid(request.case_id), now.date(), now)
-            else:
-                found = await case_store.load_latest(conn, _uuid(request.document_id), now.date(), now)
-        if found is None:
-            raise not_found()
-        case, hall = found
-        shown = bool(request.read_receipt) and policy.opens(
-            await self._receipt(request.read_receipt, case.case_id),
-            case.document_id,
-            caller.staff_id,
-            self._tenant,
-            now,
-        )
-        policy.require_visible(case, _reader(caller), shown)
-        record = await self._recorder.record(
-            Access(
-                actor=caller,
-                action="case.viewed",
-                object_type="case",
-                object_id=case.case_id,
-                version_digest=case.version_digest,
-                detail={"document_id": case.document_id},
-            )
-        )
+        case, hall = await self._visible(request)
+        record = await self._case_seen("case.viewed", case)
         return pb.GetCaseResponse(case=_case(case, hall, caller.staff_id, self._city), access_record=record)
+
+    async def DescribeDecider(self, request: pb.DescribeDeciderRequest, context: Context) -> pb.DescribeDeciderResponse:
+        """Why the case has its decider (AP-02, AP-03, AP-05). NOT_FOUND as GetCase, and for a case without a plan."""
+        case, _ = await self._visible(request)
+        async with db.connection(self._pool) as conn:
+            plan = await route_store.find_plan(conn, case.route_plan_id)
+            if plan is None:
+                raise not_found()
+            found, units = await questions.of_plan(conn, plan)
+        record = await self._case_seen("case.explained", case)
+        return pb.DescribeDeciderResponse(explanation=_explanation(found, units), access_record=record)
 
     async def ActOnStep(self, request: pb.ActOnStepRequest, context: Context) -> pb.ActOnStepResponse:
         """One act of one person on one step; answers the new case (AP-31, AP-32)."""
@@ -468,6 +466,40 @@ class Api(service_grpc.ApprovalsServiceServicer):
                 lambda case, hall: answer(case=_case(case, hall, caller.staff_id, self._city)).SerializeToString(),
                 clock.now(),
             ),
+        )
+
+    async def _visible(self, request: pb.GetCaseRequest | pb.DescribeDeciderRequest) -> tuple[Case, Hall]:
+        """The case that is asked for, if the caller may see it. NOT_FOUND when absent or hidden (AC-03)."""
+        caller, now = interceptors.identity(), clock.now()
+        async with db.connection(self._pool) as conn:
+            if request.case_id:
+                found = await case_store.load(conn, _uuid(request.case_id), now.date(), now)
+            else:
+                found = await case_store.load_latest(conn, _uuid(request.document_id), now.date(), now)
+        if found is None:
+            raise not_found()
+        case, hall = found
+        shown = bool(request.read_receipt) and policy.opens(
+            await self._receipt(request.read_receipt, case.case_id),
+            case.document_id,
+            caller.staff_id,
+            self._tenant,
+            now,
+        )
+        policy.require_visible(case, _reader(caller), shown)
+        return case, hall
+
+    async def _case_seen(self, action: str, case: Case) -> str:
+        """Record that a case is about to be shown; returns the record's reference."""
+        return await self._recorder.record(
+            Access(
+                actor=interceptors.identity(),
+                action=action,
+                object_type="case",
+                object_id=case.case_id,
+                version_digest=case.version_digest,
+                detail={"document_id": case.document_id},
+            )
         )
 
     async def _listed(self, action: str, object_type: str, request: Message, ids: Sequence[str]) -> str:
@@ -598,6 +630,12 @@ def _facts(facts: pb.RouteFacts, caller: Identity) -> Facts:
         problems.append(FieldViolation("facts.decision_class", "UNKNOWN"))
     if facts.HasField("amount") and facts.amount < 0:
         problems.append(FieldViolation("facts.amount", "OUT_OF_RANGE"))
+    if facts.exception and facts.exception not in set(ExceptionKind):
+        problems.append(FieldViolation("facts.exception", "UNKNOWN"))
+    if facts.exception and not facts.exception_reason.strip():
+        problems.append(FieldViolation("facts.exception_reason", "REQUIRED"))
+    if len(facts.exception_reason) > MAX_REASON:
+        problems.append(FieldViolation("facts.exception_reason", "TOO_LONG"))
     try:
         document_id = str(uuid.UUID(facts.document_id))
     except ValueError:
@@ -613,7 +651,9 @@ def _facts(facts: pb.RouteFacts, caller: Identity) -> Facts:
         matter=facts.matter,
         amount=facts.amount if facts.HasField("amount") else None,
         wished_class=facts.decision_class,
-        exceptional=facts.exceptional,
+        exceptional=facts.exceptional or bool(facts.exception),
+        exception=ExceptionKind(facts.exception) if facts.exception else None,
+        exception_reason=facts.exception_reason,
     )
 
 
@@ -750,13 +790,45 @@ def _absence(absence: Absence, *, known: bool = True) -> pb.Absence:
     return made
 
 
-def _plan(plan: Plan, seats: Mapping[str, Seat]) -> pb.PlanRouteResponse:
+def _plan(plan: Plan, seats: Mapping[str, Seat], found: Explanation, units: Mapping[str, Unit]) -> pb.PlanRouteResponse:
     return pb.PlanRouteResponse(
         route_plan_id=plan.route_plan_id,
         steps=[_planned_step(step, seats[step.post_id]) for step in plan.route.steps],
         decision_class=plan.route.decision_class,
         rule_id=plan.route.rule_id,
         basis=plan.route.basis,
+        explanation=_explanation(found, units),
+    )
+
+
+def _explanation(found: Explanation, units: Mapping[str, Unit]) -> pb.Explanation:
+    rule, decider = found.rule, found.decider
+    return pb.Explanation(
+        rule_id=rule.rule_id,
+        basis=rule.basis,
+        amount_min=rule.amount_min,
+        amount_max=rule.amount_max,
+        rule_unit_id=rule.unit_id,
+        beaten_rule_ids=[one.rule_id for one in found.beaten],
+        rule_class=rule.decision_class,
+        wished_class=found.wished_class,
+        decision_class=found.decision_class,
+        body=rule.body,
+        decider_post_id=decider.post_id if decider else "",
+        decider_post=post_label(decider.unit_name, decider.title) if decider else "",
+        exception=found.facts.exception or "",
+        exception_reason=found.facts.exception_reason,
+        changes=[
+            pb.ExplanationChange(
+                cause=one.cause,
+                amount=one.amount,
+                decision_class=one.decision_class,
+                rule_id=one.rule.rule_id if one.rule else "",
+                text=text,
+            )
+            for one, text in zip(found.changes, why.changes(found), strict=True)
+        ],
+        reasons=why.reasons(found, units),
     )
 
 

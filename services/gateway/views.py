@@ -365,6 +365,38 @@ def route_plan(message: approvals.PlanRouteResponse) -> View:
         "decision_class": message.decision_class,
         "rule_id": message.rule_id,
         "basis": message.basis,
+        "explanation": explanation(message.explanation),
+    }
+
+
+def explanation(message: approvals.Explanation) -> View:
+    """Why the decider is who it is, and what would change it; the sentences are Japanese."""
+    return {
+        "rule_id": message.rule_id,
+        "basis": message.basis,
+        "amount_min": message.amount_min if message.HasField("amount_min") else None,
+        "amount_max": message.amount_max if message.HasField("amount_max") else None,
+        "rule_unit_id": message.rule_unit_id or None,
+        "beaten_rule_ids": list(message.beaten_rule_ids),
+        "rule_class": message.rule_class,
+        "wished_class": message.wished_class,
+        "decision_class": message.decision_class,
+        "body": message.body,
+        "decider_post_id": message.decider_post_id or None,
+        "decider_post": message.decider_post or None,
+        "exception": message.exception or None,
+        "exception_reason": message.exception_reason or None,
+        "changes": [
+            {
+                "cause": one.cause,
+                "amount": one.amount if one.HasField("amount") else None,
+                "decision_class": one.decision_class or None,
+                "rule_id": one.rule_id or None,
+                "text": one.text,
+            }
+            for one in message.changes
+        ],
+        "reasons": list(message.reasons),
     }
 
 

@@ -69,8 +69,12 @@ def test_an_exceptional_matter_goes_to_a_higher_decider(city: City, visit) -> No
     last = page.get_by_role("region", name="回議の順序").get_by_role("row").last
     expect(last).to_contain_text("室長")
     page.get_by_text("上位の決裁を求める").click()
-    page.get_by_label("専決の定めより上位の決裁にする").check()
+    page.get_by_label("専決の例外").select_option("先例")
     journey.press(page, "ルートを作り直す")
+    expect(page.get_by_role("alert")).to_contain_text("例外とする理由：必ず入力してください。")
+    page.get_by_label("例外とする理由").fill("今後の交付の先例になるため")
+    journey.press(page, "ルートを作り直す")
+    expect(page.get_by_text("「先例」に当たる案件として")).to_be_visible()
     expect(last).to_contain_text(re.compile("部長|次長"))
     journey.press(page, "回議を開始する")
     journey.told(page, "回議を開始しました。")

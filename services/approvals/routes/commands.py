@@ -8,15 +8,16 @@ from dataclasses import replace
 
 from chassis import clock, db, requests
 from chassis.db import Pool
-from chassis.errors import DomainError, FieldViolation, Kind
 from chassis.requests import Call
 from services.approvals import policy
 from services.approvals.organisation import store as organisation
-from services.approvals.organisation.domain import Seat
+from services.approvals.organisation.domain import Seat, Unit
 from services.approvals.routes import store
-from services.approvals.routes.domain import Facts, Line, Plan, PlannedStep, adjust, build
+from services.approvals.routes.domain import Facts, Plan, PlannedStep, adjust, build
+from services.approvals.routes.questions import line_on
+from services.approvals.routes.why import Explanation, explain
 
-Encode = Callable[[Plan, Mapping[str, Seat]], bytes]
+Encode = Callable[[Plan, Mapping[str, Seat], Explanation, Mapping[str, Unit]], bytes]
 
 
 async def plan_route(
@@ -36,24 +37,21 @@ async def plan_route(
     async with db.transaction(pool) as conn:
         if (stored := await requests.claim(conn, call)) is not None:
             return stored
-        units, seats = await organisation.line_of(conn, facts.unit_id, today, now)
-        if not units:
-            raise DomainError(
-                Kind.INVALID, "INVALID_FIELDS", "no such unit", [FieldViolation("facts.unit_id", "UNKNOWN")]
-            )
-        line = Line(tuple(unit.unit_id for unit in units), units[0].body, tuple(seats))
+        line, units = await line_on(conn, facts.unit_id, now)
         held = await organisation.held_posts(conn, facts.drafter, today)
         drafter = policy.require_drafter_post(held, facts.unit_id, facts.drafter_post)
         facts = replace(facts, drafter_post=drafter.post_id)
         rules = await store.rules_for(conn, facts.matter, line.body, today)
         named = {post for rule in rules for post in (*rule.concurrence_posts, *rule.review_posts)}
         named |= {step.post_id for step in adjusted}
-        known = {seat.post_id: seat for seat in seats} | await organisation.find_seats(conn, sorted(named), today, now)
+        known = {seat.post_id: seat for seat in line.seats} | await organisation.find_seats(
+            conn, sorted(named), today, now
+        )
         route = build(rules, line, drafter.rank, facts, known)
         if adjusted:
             route = adjust(route, adjusted, known, facts)
         plan = Plan(clock.new_id(), facts, route, now)
-        response = encode(plan, known)
+        response = encode(plan, known, explain(rules, line, facts), units)
         await store.insert_plan(conn, plan)
         await requests.keep(conn, call, response)
     return response

@@ -17,6 +17,7 @@ from services.approvals.organisation.domain import DECISION_CLASSES, LINE, Seat,
 
 # A route longer than this is a mistake, not a route.
 MAX_STEPS = 40
+MAX_REASON = 500
 # Below 室長 the drafter may leave a seat of the own line out (AP-54: mandatory ones never).
 _OPTIONAL_RANKS = ("chief", "deputy_head")
 
@@ -36,6 +37,19 @@ class StepKind(enum.StrEnum):
     INFORM = "inform"
 
 
+class ExceptionKind(enum.StrEnum):
+    """Why a matter is not for 専決 (AP-03)."""
+
+    # 重要
+    IMPORTANT = "important"
+    # 異例
+    UNUSUAL = "unusual"
+    # 先例
+    PRECEDENT = "precedent"
+    # 紛議
+    DISPUTE = "dispute"
+
+
 @dataclass(frozen=True)
 class Facts:
     """What a route is made from. Nothing here says what the document is about in words (AC-14)."""
@@ -49,8 +63,11 @@ class Facts:
     amount: int | None
     # One of DECISION_CLASSES; "" takes the rule's.
     wished_class: str
-    # 重要・異例・先例・紛争: the next higher decider is sought (AP-03).
+    # The next higher decider is sought (AP-03).
     exceptional: bool
+    # Which of 重要・異例・先例・紛議, and why; None and "" where only a higher decider was asked for.
+    exception: ExceptionKind | None = None
+    exception_reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from chassis import clock
 from chassis.db import Connection
-from services.approvals.routes.domain import Facts, Plan, PlannedStep, Route, Rule, StepKind
+from services.approvals.routes.domain import ExceptionKind, Facts, Plan, PlannedStep, Route, Rule, StepKind
 
 # In the order of the fields of Rule.
 RULE_COLUMNS = (
@@ -36,13 +36,24 @@ async def rules_for(conn: Connection, matter: str, body: str, day: dt.date) -> l
     return [rule_of(row) for row in await cursor.fetchall()]
 
 
+async def rules_of_version(conn: Connection, rule_version_id: str, matter: str) -> list[Rule]:
+    """Rules of a version for the matter, whether it is still in force or not."""
+    cursor = await conn.execute(
+        "SELECT " + RULE_COLUMNS + " FROM version_rules INNER JOIN rule_versions USING (rule_version_id)"
+        " WHERE rule_version_id = %s AND matter = %s ORDER BY rule_id",
+        (rule_version_id, matter),
+    )
+    return [rule_of(row) for row in await cursor.fetchall()]
+
+
 async def insert_plan(conn: Connection, plan: Plan) -> None:
     """Store a plan."""
     facts, route = plan.facts, plan.route
     await conn.execute(
         "INSERT INTO route_plans (route_plan_id, made_by, document_id, unit_id, drafter_post, matter, amount,"
-        " wished_class, decision_class, exceptional, rule_id, basis, steps, struck, rule_version_id, planned_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " wished_class, decision_class, exceptional, exception, exception_reason, rule_id, basis, steps, struck,"
+        " rule_version_id, planned_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             plan.route_plan_id,
             facts.drafter,
@@ -54,6 +65,8 @@ async def insert_plan(conn: Connection, plan: Plan) -> None:
             facts.wished_class,
             route.decision_class,
             facts.exceptional,
+            facts.exception or "",
+            facts.exception_reason,
             route.rule_id,
             route.basis,
             Jsonb([_step_json(step) for step in route.steps]),
@@ -68,18 +81,19 @@ async def find_plan(conn: Connection, route_plan_id: str) -> Plan | None:
     """A stored plan."""
     cursor = await conn.execute(
         "SELECT route_plan_id::text, made_by, document_id::text, unit_id, drafter_post, matter, amount, wished_class,"
-        " decision_class, exceptional, rule_id, basis, steps, struck, coalesce(rule_version_id::text, ''), planned_at"
-        " FROM route_plans WHERE route_plan_id = %s",
+        " decision_class, exceptional, exception, exception_reason, rule_id, basis, steps, struck,"
+        " coalesce(rule_version_id::text, ''), planned_at FROM route_plans WHERE route_plan_id = %s",
         (route_plan_id,),
     )
     row = await cursor.fetchone()
     if row is None:
         return None
     plan_id, made_by, document_id, unit_id, drafter_post, matter, amount, wished, decision_class, exceptional = row[:10]
-    rule_id, basis, steps, struck, rule_version_id, planned_at = row[10:]
+    exception, reason, rule_id, basis, steps, struck, rule_version_id, planned_at = row[10:]
+    kind = ExceptionKind(exception) if exception else None
     return Plan(
         plan_id,
-        Facts(document_id, unit_id, made_by, drafter_post, matter, amount, wished, exceptional),
+        Facts(document_id, unit_id, made_by, drafter_post, matter, amount, wished, exceptional, kind, reason),
         Route(tuple(_step(step) for step in steps), decision_class, rule_id, basis, tuple(struck), rule_version_id),
         planned_at.astimezone(clock.JST),
     )

@@ -14,6 +14,7 @@ from functools import cached_property
 from services.approvals import words
 from services.approvals.organisation.domain import Seat, Unit, post_label
 from services.approvals.routes.domain import Line, Rule, by_distance
+from services.approvals.routes.why import Band, bands
 
 # Who drafts (起案): a unit without any of them has no drafts of its own.
 _DRAFTING_RANKS = ("member", "chief")
@@ -98,33 +99,6 @@ class Organisation:
             unit_id = self.unit[unit_id].parent_id
         seats = [seat for unit in units for seat in self._seats_of[unit] if seat.rank != "member"]
         return Line(tuple(units), self.unit[units[0]].body, tuple(seats))
-
-
-@dataclass(frozen=True)
-class Band:
-    """Amounts from `low` to `high` (None: without end), and the nearest rules for them: one is right."""
-
-    low: int
-    high: int | None
-    rules: tuple[Rule, ...]
-
-
-def bands(rules: Sequence[Rule], line: Line, matter: str) -> list[Band]:
-    """All amounts from 0 up, split where the rule changes (AP-02)."""
-    edges = {0}
-    for rule in rules:
-        if rule.matter == matter:
-            edges |= {rule.amount_min or 0} | ({rule.amount_max + 1} if rule.amount_max is not None else set())
-    found: list[Band] = []
-    starts = sorted(edges)
-    for low, following in zip(starts, [*starts[1:], None], strict=True):
-        nearest = next(iter(by_distance(rules, line, matter, low)), ())
-        high = None if following is None else following - 1
-        if found and found[-1].rules == nearest:
-            found[-1] = Band(found[-1].low, high, nearest)
-        else:
-            found.append(Band(low, high, nearest))
-    return found
 
 
 def check(rules: Sequence[Rule], organisation: Organisation) -> list[Finding]:

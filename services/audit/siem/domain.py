@@ -79,7 +79,9 @@ VERBS: Final = {
         ),
         Kind.CREATE,
     ),
-    **dict.fromkeys(("presented", "read", "resolved", "versions_viewed", "viewed", "described"), Kind.READ),
+    **dict.fromkeys(
+        ("presented", "read", "resolved", "versions_viewed", "viewed", "described", "explained"), Kind.READ
+    ),
     **dict.fromkeys(("compared", "history_read", "listed", "searched", "viewers_read"), Kind.LIST),
     **dict.fromkeys(("downloaded", "exported", "printed"), Kind.DOWNLOAD),
     **dict.fromkeys(

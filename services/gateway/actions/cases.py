@@ -61,6 +61,16 @@ async def read(
     return Answer(views.case(answer.case), answer.access_record)
 
 
+async def decider(
+    clients: Clients, caller: Caller, *, case_id: str = "", document_id: str = "", read_receipt: str = ""
+) -> Answer:
+    """Why a case has its decider and what would change it (AP-02); seen by who sees the case."""
+    rpc = clients.approvals.rpc
+    request = pb.DescribeDeciderRequest(case_id=case_id, document_id=document_id, read_receipt=read_receipt)
+    answer = await clients.approvals.ask(rpc.DescribeDecider, request, caller)
+    return Answer(views.explanation(answer.explanation), answer.access_record)
+
+
 async def act(
     clients: Clients,
     caller: Caller,

@@ -223,11 +223,13 @@ async def plan_route(
     *,
     steps: Sequence[Mapping[str, Any]] = (),
     exceptional: bool = False,
+    exception: str = "",
+    exception_reason: str = "",
 ) -> Answer:
     """Propose a route from the decision rules for the document as it stands (AP-02).
 
     `steps` ({kind, post_id, group, mandatory}) replaces the optional part of the proposal; `exceptional` seeks the
-    higher decider (AP-03). The body also holds the document's `version`, the one the plan is good for.
+    higher decider, and so does `exception` with its reason (AP-03). The body also holds the document's `version`, the one the plan is good for.
     """
     found = await clients.documents.ask(
         clients.documents.rpc.GetDocument, pb.GetDocumentRequest(document_id=document_id), caller
@@ -240,6 +242,8 @@ async def plan_route(
         matter=document.matter,
         decision_class=document.fields.decision_class,
         exceptional=exceptional,
+        exception=exception,
+        exception_reason=exception_reason,
     )
     if document.fields.HasField("amount"):
         facts.amount = document.fields.amount

@@ -37,21 +37,35 @@ async def inbox(
     return reply(await cases.inbox(clients_of(request), caller, kinds=kinds, post_id=post, cursor=cursor, limit=limit))
 
 
+ReadReceipt = Annotated[
+    str,
+    Header(
+        alias="kanketsu-read-receipt",
+        description="A read receipt of the case's document opens the case to those who are not on its route.",
+        max_length=8_192,
+    ),
+]
+
+
 @router.get("/cases/{case_id}", summary="Read a case", responses=answers(200, shapes.Case, 404, etag=True, record=True))
 async def read(
     request: Request,
     case_id: inputs.Id,
     caller: SignedIn,
-    kanketsu_read_receipt: Annotated[
-        str,
-        Header(
-            description="A read receipt of the case's document opens the case to those who are not on its route.",
-            max_length=8_192,
-        ),
-    ] = "",
+    read_receipt: ReadReceipt = "",
 ) -> Response:
     """Steps, decisions, comments."""
-    return reply(await cases.read(clients_of(request), caller, case_id=case_id, read_receipt=kanketsu_read_receipt))
+    return reply(await cases.read(clients_of(request), caller, case_id=case_id, read_receipt=read_receipt))
+
+
+@router.get(
+    "/cases/{case_id}/decider",
+    summary="Why this decider",
+    responses=answers(200, shapes.Explanation, 404, record=True),
+)
+async def decider(request: Request, case_id: inputs.Id, caller: SignedIn, read_receipt: ReadReceipt = "") -> Response:
+    """Which rule, which band, what it beat, and what would change it; as of the day of the draft."""
+    return reply(await cases.decider(clients_of(request), caller, case_id=case_id, read_receipt=read_receipt))
 
 
 @router.post(

@@ -119,6 +119,8 @@ async def plan_route(
         request_id,
         steps=[step.model_dump() for step in wanted.steps],
         exceptional=wanted.exceptional,
+        exception=wanted.exception or "",
+        exception_reason=wanted.exception_reason,
     )
     return reply(answer)
 

@@ -156,6 +156,9 @@ class RouteIn(Body):
 
     steps: Annotated[list[RouteStepIn], Field(max_length=50)] = []
     exceptional: bool = False
+    # 重要・異例・先例・紛議 (AP-03): exceptional, with the reason.
+    exception: Literal["important", "unusual", "precedent", "dispute"] | None = None
+    exception_reason: ShortText = ""
 
 
 class SubmitIn(Body):

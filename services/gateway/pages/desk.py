@@ -134,8 +134,8 @@ def absorb(form: Form, error: DomainError | Refusal, *, denials: bool = False) -
     if refused.status not in _HELPED_BY_THE_FORM and not (denials and refused.status == 403):
         raise error
     for violation in refused.fields:
-        # "enforcement.planned_on" of the API is one field of the form; "fields.title" is the title.
-        name = violation.field.removeprefix("fields.").replace(".", "_")
+        # "enforcement.planned_on" of the API is one field of the form; "fields.title" is the title of it.
+        name = violation.field.removeprefix("fields.").removeprefix("facts.").replace(".", "_")
         problem = FIELD_PROBLEMS.get(violation.problem, FIELD_PROBLEMS["INVALID"])[0]
         label = vocabulary.FIELDS.get(name)
         form.errors.setdefault(name if label else "", f"{label}：{problem}" if label else problem)

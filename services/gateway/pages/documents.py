@@ -112,6 +112,16 @@ async def versions(desk: AtDesk, document_id: str) -> Response:
     )
 
 
+@router.get("/documents/{document_id}/decider")
+async def decider(desk: AtDesk, document_id: str) -> Response:
+    """Why the latest case of it has its decider, and what would change it (AP-02, AP-03)."""
+    document = (await documents.read(desk.clients, desk.caller, document_id)).body
+    answer = await cases.decider(
+        desk.clients, desk.caller, document_id=document_id, read_receipt=document["read_receipt"] or ""
+    )
+    return desk.draw("decider", "search", access_record=answer.access_record, document=document, found=answer.body)
+
+
 @router.get("/documents/{document_id}/history")
 async def history(desk: AtDesk, document_id: str, cursor: str = "") -> Response:
     """Every event, and for those entitled every access (LC-11)."""

@@ -88,8 +88,14 @@ async def delete(desk: AtDesk, document_id: str) -> Response:
 
 @router.get("/documents/{document_id}/route")
 async def route(desk: AtDesk, document_id: str) -> Response:
-    """What is missing, or the route that the decision rules give (AP-02), or the one above it (AP-03)."""
-    return await _draw_route(desk, document_id, desk.query())
+    """What is missing, or the route that the decision rules give (AP-02)."""
+    return await _draw_route(desk, document_id, Form())
+
+
+@router.post("/documents/{document_id}/route")
+async def route_anew(desk: AtDesk, document_id: str) -> Response:
+    """The route of an exception, with its reason: the next higher decider (AP-03)."""
+    return await _draw_route(desk, document_id, await desk.form())
 
 
 @router.post("/documents/{document_id}/submit")
@@ -130,7 +136,8 @@ async def _draw_route(desk: Desk, document_id: str, form: Form, status: int = 20
                 desk.caller,
                 document_id,
                 clock.new_id(),
-                exceptional=form.text("exceptional") == "yes",
+                exception=form.text("exception"),
+                exception_reason=form.text("exception_reason"),
             )
             plan = planned.body | {"steps": sheet.route_rows(planned.body["steps"])}
         except DomainError as error:

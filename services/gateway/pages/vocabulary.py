@@ -115,6 +115,14 @@ BODIES: Final[dict[str, str]] = {
     "assessment": "固定資産評価審査委員会",
 }
 
+# 専決の例外 (AP-03).
+EXCEPTIONS: Final[dict[str, str]] = {
+    "important": "重要",
+    "unusual": "異例",
+    "precedent": "先例",
+    "dispute": "紛議",
+}
+
 RULE_VERSION_STATES: Final[dict[str, tuple[str, str]]] = {
     "draft": ("案", "attention"),
     "activated": ("有効", "decided"),
@@ -259,6 +267,7 @@ RECORDED_ACTIONS: Final[dict[str, str]] = {
     "route.planned": "回議ルートを作成",
     "case.opened": "案件を開始",
     "case.viewed": "回議の状況を閲覧",
+    "case.explained": "決裁者の理由を閲覧",
     "case.decided": "案件を決裁",
     "case.closed": "案件を終了",
     "case.recalled": "引戻し",
@@ -554,6 +563,8 @@ FIELDS: Final[dict[str, str]] = {
     "fiscal_year": "年度",
     "name": "簿冊の名称",
     "replacement": "差替えの程度",
+    "exception": "専決の例外",
+    "exception_reason": "例外とする理由",
     "valid_from": "適用を始める日",
     "rules_csv": "専決規程（CSV）",
     "month": "点検する月",

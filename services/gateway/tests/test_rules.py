@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import time
 
 import pytest
 
@@ -132,3 +133,50 @@ def test_a_clerk_neither_reads_nor_finds_them(people):
             clerk.get(path)
         assert caught.value.status == 403
     assert people["officer"].get("/decision-rules/findings", on="2025-04-01", body="fire")["items"] == []
+
+
+SUBSIDY = {
+    "title": "合併処理浄化槽設置整備事業補助金の交付決定について（伺い）",
+    "body": "交付を決定してよろしいか伺います。",
+    "folder_id": "F-2026-0403-02-01",
+    "class_code": "0403-02-01",
+    "decision_class": "head",
+    "disclosure": "partial",
+    "personal_information": "personal",
+    "amount": 332_000,
+    "enforcement": {"required": False},
+}
+
+
+def test_a_route_and_a_case_say_why_they_have_this_decider(people):
+    """AP-02, AP-03: on the page before 回議開始, on the case's own page, and for programs."""
+    clerk = people["clerk"]
+    document = clerk.post("/documents", SUBSIDY)["id"]
+    page = f"/documents/{document}/route"
+    shown = clerk.http.get(page).text
+    assert "よって、「環境政策室長」が決裁します。" in shown
+    assert "金額が1,000,000円を超えると、部長決裁（R-SH-004）" in shown
+    unreasoned = send(clerk, page, page, exception="precedent")
+    assert unreasoned.status_code == 422
+    assert "例外とする理由：必ず入力してください。" in unreasoned.text
+    raised = send(clerk, page, page, exception="precedent", exception_reason="今後の交付の先例になるため")
+    assert "室長決裁が次長決裁になります（理由：今後の交付の先例になるため）" in raised.text
+    plan = re.search(r'name="route_plan_id" value="([^"]+)"', raised.text)[1]
+    sent = send(clerk, page, f"/documents/{document}/submit", route_plan_id=plan, version="1")
+    assert "回議を開始しました" in sent.text
+    case_id = clerk.document(document)[0]["case_id"]
+    for _ in range(100):
+        shown = clerk.http.get(f"/documents/{document}")
+        if f'href="/documents/{document}/decider"' in shown.text:
+            break
+        time.sleep(0.05)
+    assert "理由：今後の交付の先例になるため" in clerk.http.get(f"/documents/{document}/decider").text
+    found = clerk.get(f"/cases/{case_id}/decider")
+    assert (found["exception"], found["rule_class"], found["decision_class"]) == (
+        "precedent",
+        "head",
+        "deputy_director",
+    )
+    with pytest.raises(Refused) as caught:
+        people["officer"].get(f"/cases/{case_id}/decider")
+    assert caught.value.status == 404
