@@ -752,6 +752,7 @@ _KINDS = {
     StepKind.CONCUR: pb.STEP_KIND_CONCUR,
     StepKind.REVIEW: pb.STEP_KIND_REVIEW,
     StepKind.INFORM: pb.STEP_KIND_INFORM,
+    StepKind.PROVISIONAL: pb.STEP_KIND_PROVISIONAL,
 }
 _STATES: dict[StepState, pb.StepState] = {state: getattr(pb, f"STEP_STATE_{state.upper()}") for state in StepState}
 _KIND_OF = {number: kind for kind, number in _KINDS.items()}
@@ -845,6 +846,7 @@ def _planned_step(step: PlannedStep, seat: Seat) -> pb.PlannedStep:
         unit_name=seat.unit_name,
         absent=seat.absent,
         basis=step.basis,
+        need=step.need,
     )
 
 
@@ -928,6 +930,7 @@ def _step(case: Case, step: Step, hall: Hall, staff_id: str, city: CityRules) ->
         acted_at=_maybe(step.acted_at),
         mandatory=step.mandatory,
         basis=step.basis,
+        need=step.need,
         post_view=step.post_view,
         allowed_actions=policy.allowed_actions(case, step, hall, staff_id, city),
         asked_post_id=step.asked_post_id,

@@ -354,6 +354,7 @@ def planned_step(message: approvals.PlannedStep) -> View:
         "unit_name": message.unit_name,
         "absent": message.absent,
         "basis": message.basis,
+        "need": message.need,
     }
 
 
@@ -417,6 +418,7 @@ def step(message: approvals.Step) -> View:
         "acted_at": moment(message, "acted_at"),
         "mandatory": message.mandatory,
         "basis": message.basis,
+        "need": message.need,
         "post_view": message.post_view,
         "acted_for": {
             "staff_id": message.acted_for_staff_id,
@@ -791,6 +793,9 @@ def decision_rule(message: rules.DecisionRule) -> View:
         "concurrence_after": message.concurrence_after or None,
         "review_posts": list(message.review_posts),
         "basis": message.basis,
+        "concurrence_need": message.concurrence_need,
+        "concurrence_order": message.concurrence_order or None,
+        "provisional": message.provisional,
     }
 
 

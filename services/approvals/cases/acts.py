@@ -46,7 +46,7 @@ _RESULT = {
 _AGREEING = frozenset({Action.APPROVE, Action.CONCUR})
 _BLOCKING = frozenset(StepKind) - {StepKind.INFORM}
 _KINDS = {
-    Action.APPROVE: frozenset({StepKind.APPROVE, StepKind.REVIEW}),
+    Action.APPROVE: frozenset({StepKind.APPROVE, StepKind.REVIEW, StepKind.PROVISIONAL}),
     Action.DECIDE: frozenset({StepKind.DECIDE}),
     Action.DECIDE_CONDITIONALLY: frozenset({StepKind.DECIDE}),
     Action.CONCUR: frozenset({StepKind.CONCUR}),

@@ -239,7 +239,16 @@ def _new_case(submission: Submission, plan: Plan, now: dt.datetime) -> Case:
     """The case of a plan, every step WAITING; the posts above the decider struck through (AP-04)."""
     route = plan.route
     steps = [
-        Step(clock.new_id(), step.kind, StepState.WAITING, step.group, step.post_id, step.mandatory, step.basis)
+        Step(
+            clock.new_id(),
+            step.kind,
+            StepState.WAITING,
+            step.group,
+            step.post_id,
+            step.mandatory,
+            step.basis,
+            step.need,
+        )
         for step in route.steps
     ]
     last = max(step.group for step in route.steps)

@@ -99,18 +99,6 @@ COMMENT_REQUIRED = frozenset(
 )
 
 OPEN = frozenset({StepState.ACTIVE, StepState.HELD})
-# The group goes on when all its steps are in one of these (AP-08).
-PASSED = frozenset(
-    {
-        StepState.APPROVED,
-        StepState.CONCURRED,
-        StepState.DISSENTED,
-        StepState.PULLED_UP,
-        StepState.POSTVIEW_DUE,
-        StepState.DECIDED,
-        StepState.SUBSTITUTED,
-    }
-)
 # Acted on by a holder of its own post.
 ACTED = frozenset(
     {
@@ -173,6 +161,8 @@ class Step:
     post_id: str
     mandatory: bool
     basis: str
+    # How many of the group's steps that share this number have to act; 0: this one itself (AP-08).
+    need: int = 0
     activated_at: dt.datetime | None = None
     acted_at: dt.datetime | None = None
     # Raised by a recall, so that the step can be acted on once more.

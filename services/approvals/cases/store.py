@@ -42,7 +42,8 @@ SELECT
         SELECT json_agg(json_build_object(
             'step_id', s.step_id, 'kind', s.kind, 'state', s.state, 'group', s.step_group, 'post_id', s.post_id,
             'mandatory', s.mandatory, 'basis', s.basis, 'activated_at', s.activated_at, 'acted_at', s.acted_at,
-            'round', s.round, 'holder', s.holder, 'acted_for', s.acted_for, 'asked_post_id', s.asked_post_id
+            'round', s.round, 'holder', s.holder, 'acted_for', s.acted_for, 'asked_post_id', s.asked_post_id,
+            'need', s.need
         ) ORDER BY s.place)
         FROM steps AS s WHERE s.case_id = c.case_id
     ),
@@ -163,13 +164,13 @@ async def insert(conn: Connection, case: Case) -> None:
 async def _insert_steps(conn: Connection, case: Case, steps: Sequence[tuple[int, Step]]) -> None:
     """New steps at their places."""
     await conn.execute(
-        "INSERT INTO steps (step_id, case_id, kind, state, step_group, place, post_id, mandatory, basis, activated_at,"
-        " acted_at, round, holder, asked_post_id, inbox_kind, waiting_since, priority)"
+        "INSERT INTO steps (step_id, case_id, kind, state, step_group, place, post_id, mandatory, basis, need,"
+        " activated_at, acted_at, round, holder, asked_post_id, inbox_kind, waiting_since, priority)"
         " SELECT n.step_id, %s, n.kind, n.state, n.step_group, n.place, n.post_id, n.mandatory, n.basis,"
-        " n.activated_at, n.acted_at, n.round, n.holder, n.asked_post_id, n.inbox_kind, n.waiting_since, %s"
+        " n.need, n.activated_at, n.acted_at, n.round, n.holder, n.asked_post_id, n.inbox_kind, n.waiting_since, %s"
         " FROM jsonb_to_recordset(%s) AS n (step_id uuid, kind text, state text, step_group smallint,"
-        " place smallint, post_id text, mandatory boolean, basis text, activated_at timestamptz,"
-        " acted_at timestamptz, round smallint, holder jsonb, asked_post_id text, inbox_kind text,"
+        " place smallint, post_id text, mandatory boolean, basis text, need smallint,"
+        " activated_at timestamptz, acted_at timestamptz, round smallint, holder jsonb, asked_post_id text, inbox_kind text,"
         " waiting_since timestamptz)",
         (case.case_id, 0 if case.urgent else 1, Jsonb([_row(case, step, place) for place, step in steps])),
     )
@@ -415,6 +416,7 @@ def _row(case: Case, step: Step, place: int) -> dict[str, Any]:
         "post_id": step.post_id,
         "mandatory": step.mandatory,
         "basis": step.basis,
+        "need": step.need,
         "activated_at": _text(step.activated_at),
         "acted_at": _text(step.acted_at),
         "round": step.round,
@@ -481,6 +483,7 @@ def _step(row: dict[str, Any]) -> Step:
         post_id=row["post_id"],
         mandatory=row["mandatory"],
         basis=row["basis"],
+        need=row["need"],
         activated_at=_moment(row["activated_at"]),
         acted_at=_moment(row["acted_at"]),
         round=row["round"],

@@ -9,9 +9,9 @@ import datetime as dt
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
+from services.approvals.cases import groups
 from services.approvals.cases.domain import (
     OPEN,
-    PASSED,
     Case,
     CaseState,
     Event,
@@ -46,14 +46,15 @@ class Change:
 
 
 def advance(change: Change, absent: Collection[str], now: dt.datetime) -> None:
-    """While the current group has passed, begin the next (AP-08).
+    """While the current group is complete, begin the next; who is not needed for that any more is let go (AP-08).
 
     An absent seat is passed over at the moment its group begins, and only then (AP-11); the decider's never.
     """
     line = change.case.line
     for group in sorted({step.group for step in line}):
-        for step in line:
-            if step.group != group or step.state is not StepState.WAITING:
+        members = [step for step in line if step.group == group]
+        for step in members if not groups.complete(members) else ():
+            if step.state is not StepState.WAITING:
                 continue
             if step.post_id in absent and step.kind is not StepKind.DECIDE:
                 change.set(replace(step, state=StepState.POSTVIEW_DUE, activated_at=now))
@@ -61,8 +62,12 @@ def advance(change: Change, absent: Collection[str], now: dt.datetime) -> None:
             else:
                 change.set(replace(step, state=StepState.ACTIVE, activated_at=now))
                 change.say(EventKind.ACTIVATED, step.step_id)
-        if not all(step.state in PASSED for step in change.case.line if step.group == group):
+        members = [step for step in change.case.line if step.group == group]
+        if not groups.complete(members):
             return
+        for step in groups.let_go(members):
+            change.set(replace(step, state=StepState.CANCELLED))
+            change.say(EventKind.CLOSED_STEP, step.step_id, "enough")
 
 
 def end(change: Change, state: CaseState, reason: str, detail: str) -> None:

@@ -142,7 +142,7 @@ BEGIN
     IF new.basis <> old.basis AND new.kind = old.kind THEN
         RAISE EXCEPTION 'step %: why it is on the route cannot change', old.step_id;
     END IF;
-    IF old.state IN ('approved', 'concurred', 'dissented') AND new.round > old.round
+    IF old.state IN ('approved', 'concurred', 'dissented', 'cancelled') AND new.round > old.round
         AND new.state IN ('active', 'waiting') THEN
         RETURN new;
     END IF;

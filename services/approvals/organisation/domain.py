@@ -76,6 +76,8 @@ class Seat:
     unit_name: str
     covers: tuple[str, ...] = ()
     holders: tuple[Holder, ...] = ()
+    # Place of the unit in 事務分掌規則.
+    unit_order: int = 0
 
     @property
     def absent(self) -> bool:

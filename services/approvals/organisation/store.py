@@ -29,7 +29,7 @@ from services.approvals.organisation.domain import (
 SEATS = """
 SELECT
     w.post_id, coalesce(p.title, '') AS title, coalesce(p.rank, '') AS rank, coalesce(p.unit_id, '') AS unit_id,
-    coalesce(u.name, '') AS unit_name, coalesce(p.covers, '{}') AS covers,
+    coalesce(u.name, '') AS unit_name, coalesce(u.sort_order, 0) AS unit_order, coalesce(p.covers, '{}') AS covers,
     coalesce((
         SELECT json_agg(
             json_build_object('staff_id', a.staff_id, 'name', s.name, 'kind', a.kind, 'absent', EXISTS (
@@ -73,6 +73,7 @@ def seat_of(row: Mapping[str, Any]) -> Seat:
             Holder(holder["staff_id"], holder["name"], AppointmentKind(holder["kind"]), holder["absent"])
             for holder in row["holders"]
         ),
+        unit_order=row["unit_order"],
     )
 
 
@@ -325,5 +326,5 @@ async def next_directory_version(conn: Connection) -> int:
 
 
 def _seat(row: tuple[Any, ...]) -> Seat:
-    names = ("post_id", "title", "rank", "unit_id", "unit_name", "covers", "holders")
+    names = ("post_id", "title", "rank", "unit_id", "unit_name", "unit_order", "covers", "holders")
     return seat_of(dict(zip(names, row, strict=True)))

@@ -16,7 +16,6 @@ from pathlib import Path
 from services.approvals.organisation.domain import (
     BODIES,
     DECISION_CLASSES,
-    LINE,
     RANKS,
     ROLES,
     AbsenceReason,
@@ -27,7 +26,7 @@ from services.approvals.organisation.domain import (
 )
 from services.approvals.routes.domain import Rule
 from services.approvals.rules.checks import Organisation, check
-from services.approvals.rules.table import rule_of
+from services.approvals.rules.table import FORMS, ORDERS, PLACES, YES, is_need, rule_of
 
 COLUMNS = {
     "organisation/units.csv": "unit_id,parent_id,body,name,kana,symbol,sort_order,valid_from,valid_to",
@@ -39,7 +38,7 @@ COLUMNS = {
     "organisation/substitutes.csv": "post_id,order,substitute_post_id",
     "decision_rules.csv": (
         "rule_id,body,unit_id,matter,amount_min,amount_max,decision_class,concurrence_posts,concurrence_after,"
-        "review_posts,valid_from,valid_to,basis"
+        "review_posts,valid_from,valid_to,basis,concurrence_need,concurrence_order,provisional"
     ),
 }
 # What may be empty; everything else is required.
@@ -53,6 +52,7 @@ _OPTIONAL = frozenset(
         "concurrence_posts",
         "concurrence_after",
         "review_posts",
+        *FORMS,
     }
 )
 FOREVER = dt.date.max
@@ -123,16 +123,19 @@ def _rows(city: City, folder: Path, name: str, header: list[str]) -> Iterator[Ro
         city.problems.append(f"{name}: cannot be read: {error}")
         return
     reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    given: list[str] = []
     try:
         for number, cells in enumerate(reader):
             if number == 0:
-                if cells != header:
+                # A file of before has no forms of a route.
+                if cells not in (header, [column for column in header if column not in FORMS]):
                     city.problems.append(f"{name}:1: the header must be {','.join(header)}")
                     return
-            elif len(cells) != len(header):
-                city.problems.append(f"{name}:{reader.line_num}: {len(cells)} cells instead of {len(header)}")
+                given = cells
+            elif len(cells) != len(given):
+                city.problems.append(f"{name}:{reader.line_num}: {len(cells)} cells instead of {len(given)}")
             else:
-                yield Row(name, reader.line_num, dict(zip(header, cells, strict=True)))
+                yield Row(name, reader.line_num, dict.fromkeys(header, "") | dict(zip(given, cells, strict=True)))
     except csv.Error as error:
         city.problems.append(f"{name}:{reader.line_num}: {error}")
 
@@ -146,7 +149,9 @@ def _check_shapes(city: City) -> None:
         "role": ROLES,
         "reason_code": [reason.value for reason in AbsenceReason],
         "decision_class": DECISION_CLASSES,
-        "concurrence_after": ("", *LINE),
+        "concurrence_after": PLACES,
+        "concurrence_order": ORDERS,
+        "provisional": (YES,),
     }
     numbers = ("sort_order", "order", "amount_min", "amount_max")
     for name, rows in city.tables.items():
@@ -160,6 +165,8 @@ def _check_shapes(city: City) -> None:
                     city.wrong(row, f"{column}: {value} is none of {', '.join(filter(None, choices[column]))}")
                 elif column in numbers and not (value.isascii() and value.isdigit()):
                     city.wrong(row, f"{column}: {value} is not a number")
+                elif column == "concurrence_need" and not is_need(value):
+                    city.wrong(row, f"{column}: {value} is neither any nor a number")
                 elif column in ("valid_from", "valid_to") and not _parses(dt.date.fromisoformat, value):
                     city.wrong(row, f"{column}: {value} is not a date (YYYY-MM-DD)")
                 elif column in ("from_at", "to_at") and not _is_moment(value):

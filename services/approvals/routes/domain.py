@@ -18,6 +18,10 @@ from services.approvals.organisation.domain import DECISION_CLASSES, LINE, Seat,
 # A route longer than this is a mistake, not a route.
 MAX_STEPS = 40
 MAX_REASON = 500
+# Where a rule puts the 合議 besides after a rank: before the own line (AP-07).
+BEFORE_LINE = "drafter"
+# In which order it is asked; "" asks all of it at the same time.
+IN_UNIT_ORDER = "units"
 # Below 室長 the drafter may leave a seat of the own line out (AP-54: mandatory ones never).
 _OPTIONAL_RANKS = ("chief", "deputy_head")
 
@@ -35,6 +39,8 @@ class StepKind(enum.StrEnum):
     REVIEW = "review"
     # 供覧
     INFORM = "inform"
+    # 仮決裁: the decider approves before the 合議, and decides after it
+    PROVISIONAL = "provisional"
 
 
 class ExceptionKind(enum.StrEnum):
@@ -86,6 +92,12 @@ class Rule:
     concurrence_after: str
     review_posts: tuple[str, ...]
     basis: str
+    # How many of the 合議 have to answer; 0 for all (AP-08).
+    concurrence_need: int = 0
+    # TOGETHER, or one after the other in the order of 事務分掌規則 (AP-07).
+    concurrence_order: str = ""
+    # 仮決裁 before the 合議, 本決裁 after it.
+    provisional: bool = False
     # The version it stands in; the same rule of another version is the same rule.
     rule_version_id: str = field(default="", compare=False)
 
@@ -131,6 +143,8 @@ class PlannedStep:
     mandatory: bool
     # The rule or reason that put it here.
     basis: str
+    # How many of the group's steps that share this number have to act; 0: this one itself (AP-08).
+    need: int = 0
 
 
 @dataclass(frozen=True)
@@ -224,8 +238,8 @@ def decision_class_of(rule: Rule, line: Line, facts: Facts) -> str:
 def build(rules: Sequence[Rule], line: Line, drafter_rank: str, facts: Facts, named: Mapping[str, Seat]) -> Route:
     """The route of the rules. `named` holds the posts that rules name, as of the day.
 
-    Own line first, lower to higher (AP-06); 合議 as one parallel group after `concurrence_after` (AP-07, AP-08);
-    審査 one after the other before the first step above 部長 or before the decider. A post is asked once: where
+    Own line first, lower to higher (AP-06); 合議 after `concurrence_after` or before the own line, together or in the
+    order of the units (AP-07, AP-08); with 仮決裁 the decider is asked before the 合議 and decides after it; 審査 one after the other before the first step above 部長 or before the decider. A post is asked once: where
     it stands on the own line already, that seat becomes mandatory instead.
     """
     rule = choose_rule(rules, line, facts)
@@ -244,33 +258,46 @@ def build(rules: Sequence[Rule], line: Line, drafter_rank: str, facts: Facts, na
     reviewing = [post for post in rule.review_posts if post not in on_line]
     asked_anyway = (set(rule.concurrence_posts) | set(rule.review_posts)) & on_line
 
+    known = {seat.post_id: seat for seat in line.seats} | dict(named)
+    after = rule.decision_class if rule.provisional else rule.concurrence_after
     groups: list[list[PlannedStep]] = []
 
-    def add(kind: StepKind, posts: Sequence[str], mandatory: bool, basis: str) -> None:
-        groups.append([PlannedStep(kind, post, len(groups) + 1, mandatory, basis) for post in posts])
+    def add(kind: StepKind, posts: Sequence[str], mandatory: bool, need: int = 0) -> None:
+        groups.append([PlannedStep(kind, post, len(groups) + 1, mandatory, rule.basis, need) for post in posts])
+
+    def concur() -> None:
+        if rule.concurrence_order == IN_UNIT_ORDER:
+            for post in sorted(concurring, key=lambda post: _place(known, post)):
+                add(StepKind.CONCUR, [post], True)
+        elif concurring:
+            need = rule.concurrence_need
+            add(StepKind.CONCUR, concurring, True, need if need < len(concurring) else 0)
+        concurring.clear()
+
+    if after == BEFORE_LINE:
+        concur()
 
     # A rank without a post above the unit is passed over (AP-06); 合議 stands where its seat would be.
     seats = {seat.rank: seat for seat in own}
     for rank in ranks:
         above_director = LINE.index(rank) > LINE.index("director")
-        if concurring and rank == decision_class:
-            add(StepKind.CONCUR, concurring, True, rule.basis)
-            concurring = []
+        if rank == decision_class:
+            if rule.provisional and concurring:
+                add(StepKind.PROVISIONAL, [decider.post_id], True)
+            concur()
         if reviewing and (above_director or rank == decision_class):
             for post in reviewing:
-                add(StepKind.REVIEW, [post], True, rule.basis)
+                add(StepKind.REVIEW, [post], True)
             reviewing = []
         seat = seats.get(rank)
         if seat is not None and rank != decision_class:
             mandatory = rank not in _OPTIONAL_RANKS or seat.post_id in asked_anyway
-            add(StepKind.APPROVE, [seat.post_id], mandatory, rule.basis)
-        if concurring and rank == rule.concurrence_after:
-            add(StepKind.CONCUR, concurring, True, rule.basis)
-            concurring = []
-    add(StepKind.DECIDE, [decider.post_id], True, rule.basis)
+            add(StepKind.APPROVE, [seat.post_id], mandatory)
+        if rank == after:
+            concur()
+    add(StepKind.DECIDE, [decider.post_id], True)
 
     steps = tuple(step for group in groups for step in group)
-    known = {seat.post_id: seat for seat in line.seats} | dict(named)
     require_holders(steps, known)
     _require_other_decider(steps, known, facts.drafter)
     struck = tuple(
@@ -279,6 +306,12 @@ def build(rules: Sequence[Rule], line: Line, drafter_rank: str, facts: Facts, na
         if (seat := line.seat(rank)) is not None and seat.post_id not in {step.post_id for step in steps}
     )
     return Route(steps, decision_class, rule.rule_id, rule.basis, struck, rule.rule_version_id)
+
+
+def _place(known: Mapping[str, Seat], post_id: str) -> tuple[int, str]:
+    """The place of a post's unit in 事務分掌規則."""
+    seat = known.get(post_id)
+    return (seat.unit_order if seat is not None else 0, post_id)
 
 
 def adjust(route: Route, wished: Sequence[PlannedStep], known: Mapping[str, Seat], facts: Facts) -> Route:
@@ -300,8 +333,10 @@ def adjust(route: Route, wished: Sequence[PlannedStep], known: Mapping[str, Seat
         elif step.post_id == facts.drafter_post:
             raise _bad_adjustment("OWN_POST", step.post_id)
         else:
-            chosen.append(replace(step, mandatory=False, basis="起案者の追加"))
-    if len({step.post_id for step in chosen}) != len(chosen):
+            chosen.append(replace(step, mandatory=False, basis="起案者の追加", need=0))
+    # The decider of a 仮決裁 stands there and at the end.
+    posts = [step.post_id for step in chosen if step.kind is not StepKind.PROVISIONAL]
+    if len(set(posts)) != len(posts):
         raise _bad_adjustment("POST_TWICE")
     groups = {(step.kind, step.post_id): step.group for step in chosen}
     mandatory = [step for step in route.steps if step.mandatory]

@@ -16,7 +16,7 @@ from services.approvals.routes.domain import ExceptionKind, Facts, Plan, Planned
 # In the order of the fields of Rule.
 RULE_COLUMNS = (
     "rule_id, body, unit_id, matter, amount_min, amount_max, decision_class, concurrence_posts,"
-    " concurrence_after, review_posts, basis, rule_version_id::text"
+    " concurrence_after, review_posts, basis, concurrence_need, concurrence_order, provisional, rule_version_id::text"
 )
 
 
@@ -106,8 +106,11 @@ def _step_json(step: PlannedStep) -> dict[str, Any]:
         "group": step.group,
         "mandatory": step.mandatory,
         "basis": step.basis,
+        "need": step.need,
     }
 
 
 def _step(row: dict[str, Any]) -> PlannedStep:
-    return PlannedStep(StepKind(row["kind"]), row["post_id"], row["group"], row["mandatory"], row["basis"])
+    # Plans of before know no need.
+    need = row.get("need", 0)
+    return PlannedStep(StepKind(row["kind"]), row["post_id"], row["group"], row["mandatory"], row["basis"], need)

@@ -281,6 +281,9 @@ def _rule(rule: Rule) -> pb.DecisionRule:
         concurrence_after=rule.concurrence_after,
         review_posts=rule.review_posts,
         basis=rule.basis,
+        concurrence_need=rule.concurrence_need,
+        concurrence_order=rule.concurrence_order,
+        provisional=rule.provisional,
     )
 
 

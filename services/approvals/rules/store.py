@@ -103,12 +103,13 @@ async def insert(conn: Connection, version: Version, rules: Sequence[Rule]) -> N
     )
     await conn.execute(
         "INSERT INTO version_rules (rule_version_id, rule_id, unit_id, matter, amount_min, amount_max, decision_class,"
-        " concurrence_posts, concurrence_after, review_posts, basis)"
+        " concurrence_posts, concurrence_after, review_posts, basis, concurrence_need, concurrence_order, provisional)"
         " SELECT %s, n.rule_id, n.unit_id, n.matter, n.amount_min, n.amount_max, n.decision_class,"
-        " n.concurrence_posts, n.concurrence_after, n.review_posts, n.basis"
+        " n.concurrence_posts, n.concurrence_after, n.review_posts, n.basis, n.concurrence_need, n.concurrence_order,"
+        " n.provisional"
         " FROM jsonb_to_recordset(%s) AS n (rule_id text, unit_id text, matter text, amount_min bigint,"
         " amount_max bigint, decision_class text, concurrence_posts text[], concurrence_after text,"
-        " review_posts text[], basis text)",
+        " review_posts text[], basis text, concurrence_need smallint, concurrence_order text, provisional boolean)",
         (version.rule_version_id, Jsonb([_json(rule) for rule in rules])),
     )
 
@@ -156,4 +157,7 @@ def _json(rule: Rule) -> dict[str, Any]:
         "concurrence_after": rule.concurrence_after,
         "review_posts": list(rule.review_posts),
         "basis": rule.basis,
+        "concurrence_need": rule.concurrence_need,
+        "concurrence_order": rule.concurrence_order,
+        "provisional": rule.provisional,
     }

@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.approvals.organisation.domain import DECISION_CLASSES, LINE
-from services.approvals.routes.domain import Rule
+from services.approvals.routes.domain import BEFORE_LINE, IN_UNIT_ORDER, Rule
 from services.approvals.rules.domain import MAX_RULES
 
+# Forms of a route; a file of before does not have them.
+FORMS = ("concurrence_need", "concurrence_order", "provisional")
 COLUMNS = (
     "rule_id",
     "unit_id",
@@ -25,10 +27,16 @@ COLUMNS = (
     "concurrence_after",
     "review_posts",
     "basis",
+    *FORMS,
 )
 _REQUIRED = ("rule_id", "matter", "decision_class", "basis")
 _LISTS = ("concurrence_posts", "review_posts")
 _AMOUNTS = ("amount_min", "amount_max")
+# One answer of the 合議 is enough; another number says how many, and empty all of it (AP-08).
+ANY = "any"
+YES = "yes"
+ORDERS = ("", IN_UNIT_ORDER)
+PLACES = (BEFORE_LINE, *LINE)
 MAX_CELL = 1_000
 # Thirteen digits, as everywhere.
 MAX_AMOUNT = 9_999_999_999_999
@@ -50,16 +58,17 @@ def parse(text: str, body: str) -> tuple[list[Rule], list[Flaw]]:
     flaws: list[Flaw] = []
     seen: set[str] = set()
     try:
-        if tuple(next(reader, ())) != COLUMNS:
+        header = tuple(next(reader, ()))
+        if header not in (COLUMNS, COLUMNS[: -len(FORMS)]):
             return [], [Flaw(1, "", "WRONG_HEADER")]
         for cells in reader:
             line = reader.line_num
             if len(rules) >= MAX_RULES:
                 return [], [Flaw(line, "", "TOO_MANY")]
-            if len(cells) != len(COLUMNS):
+            if len(cells) != len(header):
                 flaws.append(Flaw(line, "", "WRONG_CELLS"))
                 continue
-            values = dict(zip(COLUMNS, cells, strict=True))
+            values = dict.fromkeys(COLUMNS, "") | dict(zip(header, cells, strict=True))
             wrong = [Flaw(line, column, problem) for column, problem in _flaws(values)]
             if values["rule_id"] in seen:
                 wrong.append(Flaw(line, "rule_id", "TWICE"))
@@ -90,6 +99,9 @@ def rule_of(values: Mapping[str, str], body: str) -> Rule:
         values["concurrence_after"],
         reviewing,
         values["basis"],
+        1 if values["concurrence_need"] == ANY else int(values["concurrence_need"] or 0),
+        values["concurrence_order"],
+        values["provisional"] == YES,
     )
 
 
@@ -101,8 +113,15 @@ def written(rules: Sequence[Rule]) -> str:
     for rule in rules:
         cells = {column: getattr(rule, column) for column in COLUMNS}
         cells |= {column: ";".join(cells[column]) for column in _LISTS}
+        cells["concurrence_need"] = {0: "", 1: ANY}.get(rule.concurrence_need, rule.concurrence_need)
+        cells["provisional"] = YES if rule.provisional else ""
         writer.writerow(["" if cells[column] is None else cells[column] for column in COLUMNS])
     return text.getvalue()
+
+
+def is_need(text: str) -> bool:
+    """Whether a cell says how many have to answer."""
+    return text in ("", ANY) or (text.isascii() and text.isdigit() and len(text) <= 2)
 
 
 def _flaws(values: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -110,9 +129,17 @@ def _flaws(values: Mapping[str, str]) -> list[tuple[str, str]]:
     found = [(column, "REQUIRED") for column in _REQUIRED if not values[column].strip()]
     found += [(column, "TOO_LONG") for column, value in values.items() if len(value) > MAX_CELL]
     found += [(column, "CONTROL_CHARACTER") for column, value in values.items() if not value.isprintable()]
-    for column, allowed in (("decision_class", DECISION_CLASSES), ("concurrence_after", LINE)):
+    choices = (
+        ("decision_class", DECISION_CLASSES),
+        ("concurrence_after", PLACES),
+        ("concurrence_order", ORDERS),
+        ("provisional", (YES,)),
+    )
+    for column, allowed in choices:
         if values[column] and values[column] not in allowed:
             found.append((column, "UNKNOWN"))
+    if not is_need(values["concurrence_need"]):
+        found.append(("concurrence_need", "OUT_OF_RANGE"))
     for column in _AMOUNTS:
         value = values[column]
         if value and not (value.isascii() and value.isdigit() and int(value[:20]) <= MAX_AMOUNT):

@@ -116,9 +116,9 @@ async def test_every_cell_that_cannot_be_read_is_named(city):
         ("", "WRONG_HEADER"),
         (",".join(table.COLUMNS) + "\n", "REQUIRED"),
         (",".join(table.COLUMNS) + '\nR-1,,通知,,,head,,,,"閉じない\n', "MALFORMED"),
-        (",".join(table.COLUMNS) + "\nR-1,,通知,9,8,head,,,,規程\n", "NOT_AFTER_FROM"),
-        (",".join(table.COLUMNS) + "\nR-1,,通知,,,head,P-1,,,規程\n", "REQUIRED"),
-        (",".join(table.COLUMNS) + "\nR-1,,通知,,,head,,,, \n", "REQUIRED"),
+        (",".join(table.COLUMNS) + "\nR-1,,通知,9,8,head,,,,規程,,,\n", "NOT_AFTER_FROM"),
+        (",".join(table.COLUMNS) + "\nR-1,,通知,,,head,P-1,,,規程,,,\n", "REQUIRED"),
+        (",".join(table.COLUMNS) + "\nR-1,,通知,,,head,,,, ,,,\n", "REQUIRED"),
     ],
 )
 def test_what_is_wrong_with_a_file(text, problem):

@@ -145,7 +145,7 @@ class DraftIn(DraftChange):
 class RouteStepIn(Body):
     """A step of the drafter's own."""
 
-    kind: Literal["approve", "decide", "concur", "review", "inform"]
+    kind: Literal["approve", "decide", "concur", "review", "inform", "provisional"]
     post_id: Code
     group: Annotated[int, Field(ge=0, le=100)]
     mandatory: bool = False

@@ -279,6 +279,7 @@ class PlannedStep(Shape):
     unit_name: str
     absent: bool
     basis: str
+    need: int = Field(description="How many of the group's steps that share it have to act; 0: this one (AP-08).")
 
 
 class ExplanationChange(Shape):
@@ -435,6 +436,7 @@ class Step(Shape):
     acted_at: str | None
     mandatory: bool
     basis: str
+    need: int
     post_view: bool
     acted_for: ActedFor | None
     asked_post_id: str | None = Field(description="The substitute that was asked for 代決.")
@@ -876,6 +878,9 @@ class DecisionRule(Shape):
     concurrence_after: str | None
     review_posts: list[str]
     basis: str
+    concurrence_need: int = Field(description="How many of the 合議 have to answer; 0 for all (AP-08).")
+    concurrence_order: str | None
+    provisional: bool = Field(description="仮決裁 before the 合議")
 
 
 class RuleChange(Shape):

@@ -25,7 +25,14 @@ _NEXT = {
     "drafting": "回議を始める",
     "circulating": "処理を待つ",
 }
-_WANTED = {"approve": "承認", "decide": "決裁", "concur": "同意・不同意", "review": "審査", "inform": "供覧"}
+_WANTED = {
+    "approve": "承認",
+    "decide": "決裁",
+    "concur": "同意・不同意",
+    "review": "審査",
+    "inform": "供覧",
+    "provisional": "仮決裁",
+}
 
 
 @router.get("/")

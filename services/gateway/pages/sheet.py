@@ -75,7 +75,7 @@ def seats(document: View, case: View | None, drafter_name: str) -> list[View]:
 
 
 def _step_seat(step: View, conditional: bool, viewed: Mapping[str, str]) -> View:
-    kind = vocabulary.STEP_KINDS[step["kind"]] if step["kind"] in ("concur", "review") else ""
+    kind = vocabulary.STEP_KINDS[step["kind"]] if step["kind"] in ("concur", "review", "provisional") else ""
     title = f"{step['post_title']}（{kind}）" if kind else step["post_title"]
     foreign = kind and step["unit_name"] and step["unit_name"] not in step["post_title"]
     state: str = step["state"]

@@ -46,6 +46,7 @@ STEP_KINDS: Final[dict[str, str]] = {
     "concur": "合議",
     "review": "審査",
     "inform": "供覧",
+    "provisional": "仮決裁",
 }
 
 # Acts of people on a step or a case (section 4.2).
@@ -89,7 +90,9 @@ DECISION_CLASSES: Final[dict[str, str]] = {
     "body_head": "執行機関の長の決裁",
 }
 
+# Ranks after which a 合議 may stand, or before the own line.
 RANKS: Final[dict[str, str]] = {
+    "drafter": "起案",
     "chief": "担当主査",
     "deputy_head": "室長補佐",
     "head": "室長",
@@ -151,6 +154,9 @@ RULE_COLUMNS: Final[dict[str, str]] = {
     "concurrence_after": "合議の位置",
     "review_posts": "審査",
     "basis": "根拠",
+    "concurrence_need": "合議の必要数",
+    "concurrence_order": "合議の順",
+    "provisional": "仮決裁",
 }
 
 DISCLOSURES: Final[dict[str, str]] = {"open": "公開", "partial": "部分公開", "closed": "非公開"}
