@@ -14,12 +14,14 @@ from chassis.identity import IdentityVerifier, KeyVerifier
 from chassis.serving import Parts, Wiring
 from kanketsu.approvals.v1.approvals_service_pb2_grpc import add_ApprovalsServiceServicer_to_server
 from kanketsu.approvals.v1.decision_rules_service_pb2_grpc import add_DecisionRulesServiceServicer_to_server
+from kanketsu.approvals.v1.route_templates_service_pb2_grpc import add_RouteTemplatesServiceServicer_to_server
 from services.approvals import consumer, report, settings
 from services.approvals.api import POLICY, Api
 from services.approvals.organisation import load
 from services.approvals.organisation.domain import BODIES, DECISION_CLASSES
 from services.approvals.routes.domain import ExceptionKind, Facts
 from services.approvals.rules.api import RulesApi
+from services.approvals.templates.api import TemplatesApi
 
 SERVICE = "approvals"
 
@@ -35,6 +37,9 @@ async def serve() -> None:
             servicers=[
                 partial(add_ApprovalsServiceServicer_to_server, api),
                 partial(add_DecisionRulesServiceServicer_to_server, RulesApi(parts.pool, parts.relay, parts.recorder)),
+                partial(
+                    add_RouteTemplatesServiceServicer_to_server, TemplatesApi(parts.pool, parts.relay, parts.recorder)
+                ),
             ],
             consumers=[consumer.submissions(parts.broker, parts.pool, parts.relay)],
         )

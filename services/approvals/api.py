@@ -65,6 +65,7 @@ POLICY = Policy(
     callers={
         "kanketsu.approvals.v1.ApprovalsService": frozenset({"gateway"}),
         "kanketsu.approvals.v1.DecisionRulesService": frozenset({"gateway"}),
+        "kanketsu.approvals.v1.RouteTemplatesService": frozenset({"gateway"}),
     },
     refusals={
         "ResolveActor": Refusal("actor.resolved", "staff"),
@@ -92,6 +93,9 @@ POLICY = Policy(
         "ImportRuleVersion": Refusal("rules.imported", "rule_version"),
         "ActivateRuleVersion": Refusal("rules.activated", "rule_version", "rule_version_id"),
         "DiscardRuleVersion": Refusal("rules.discarded", "rule_version", "rule_version_id"),
+        "ListRouteTemplates": Refusal("template.listed", "route_template"),
+        "SaveRouteTemplate": Refusal("template.saved", "route_template", "route_template_id"),
+        "RetireRouteTemplate": Refusal("template.retired", "route_template", "route_template_id"),
     },
 )
 
@@ -329,6 +333,8 @@ class Api(service_grpc.ApprovalsServiceServicer):
         facts = _facts(request.facts, caller)
         if len(request.adjusted) > MAX_STEPS:
             raise invalid(FieldViolation("adjusted", "TOO_MANY"))
+        if request.adjusted and request.route_template_id:
+            raise invalid(FieldViolation("route_template_id", "NOT_ALLOWED"))
         answer = await self._write(
             request,
             pb.PlanRouteResponse,
@@ -337,6 +343,8 @@ class Api(service_grpc.ApprovalsServiceServicer):
                 call,
                 facts,
                 [_planned(step) for step in request.adjusted],
+                _uuid(request.route_template_id) if request.route_template_id else "",
+                _reader(caller),
                 lambda *made: _plan(*made).SerializeToString(),
                 clock.now(),
             ),

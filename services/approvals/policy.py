@@ -16,6 +16,7 @@ from services.approvals.cases import domain as cases
 from services.approvals.cases.domain import Action, Case, CaseState, CityRules, Hall, Signature, Step
 from services.approvals.organisation.domain import LINE, Absence, AbsenceReason, HeldPost, Holder, Seat
 from services.approvals.routes.domain import StepKind
+from services.approvals.templates.domain import Scope, Template
 
 # The gateway's own identity: it asks who somebody is before there is an identity of theirs.
 GATEWAY = "service:gateway"
@@ -348,3 +349,22 @@ def require_records_office(roles: Collection[str]) -> None:
     """The 専決規程 and what the check finds in it are the records office's. NOT_PERMITTED."""
     if "records_officer" not in roles:
         raise DomainError(Kind.DENIED, "NOT_PERMITTED", "only records officers")
+
+
+# --- templates of routes ------------------------------------------------------------------------
+
+
+def may_use(template: Template, reader: Reader) -> bool:
+    """One's own, a unit's for those who hold a post in it, the city's for everybody."""
+    return (
+        template.scope is Scope.CITY
+        or (template.scope is Scope.PERSONAL and template.owner == reader.staff_id)
+        or (template.scope is Scope.UNIT and template.owner in reader.units)
+    )
+
+
+def require_may_keep(template: Template, reader: Reader, roles: Collection[str]) -> None:
+    """Oneself, the unit's records manager, or the records office. NOT_PERMITTED."""
+    keeper = {Scope.PERSONAL: "clerk", Scope.UNIT: "records_manager", Scope.CITY: "records_officer"}[template.scope]
+    if keeper not in roles or not may_use(template, reader):
+        raise DomainError(Kind.DENIED, "NOT_PERMITTED", f"only a {keeper} whose template it is")

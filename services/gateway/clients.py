@@ -21,6 +21,7 @@ from chassis.identity import Identity, Signer
 from chassis.tally import Tally
 from kanketsu.approvals.v1.approvals_service_pb2_grpc import ApprovalsServiceStub
 from kanketsu.approvals.v1.decision_rules_service_pb2_grpc import DecisionRulesServiceStub
+from kanketsu.approvals.v1.route_templates_service_pb2_grpc import RouteTemplatesServiceStub
 from kanketsu.audit.v1.audit_service_pb2 import ReadEntriesRequest, ReadEntriesResponse
 from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceStub
 from kanketsu.audit.v1.review_service_pb2_grpc import ReviewServiceStub
@@ -40,6 +41,7 @@ from services.gateway.settings import Settings
 if TYPE_CHECKING:
     from kanketsu.approvals.v1.approvals_service_pb2_grpc import ApprovalsServiceAsyncStub
     from kanketsu.approvals.v1.decision_rules_service_pb2_grpc import DecisionRulesServiceAsyncStub
+    from kanketsu.approvals.v1.route_templates_service_pb2_grpc import RouteTemplatesServiceAsyncStub
     from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceAsyncStub
     from kanketsu.audit.v1.review_service_pb2_grpc import ReviewServiceAsyncStub
     from kanketsu.audit.v1.timestamp_service_pb2_grpc import TimestampServiceAsyncStub
@@ -130,8 +132,9 @@ class Clients:
     documents: Peer[DocumentsServiceAsyncStub]
     approvals: Peer[ApprovalsServiceAsyncStub]
     audit: Peer[AuditServiceAsyncStub]
-    # A further service of approvals, over its channel.
+    # Further services of approvals, over its channel.
     rules: Peer[DecisionRulesServiceAsyncStub]
+    templates: Peer[RouteTemplatesServiceAsyncStub]
     # Further services of audit, over its channel.
     reviews: Peer[ReviewServiceAsyncStub]
     witness: Peer[WitnessServiceAsyncStub]
@@ -232,6 +235,7 @@ def open_clients(settings: Settings) -> Clients:
         approvals=Peer("approvals", approvals, ApprovalsServiceStub(approvals), signer, answered),
         audit=Peer("audit", audit, AuditServiceStub(audit), signer, answered),
         rules=Peer("approvals", approvals, DecisionRulesServiceStub(approvals), signer, answered),
+        templates=Peer("approvals", approvals, RouteTemplatesServiceStub(approvals), signer, answered),
         reviews=Peer("audit", audit, ReviewServiceStub(audit), signer, answered),
         witness=Peer("audit", audit, WitnessServiceStub(audit), signer, answered),
         timestamps=Peer("audit", audit, TimestampServiceStub(audit), signer, answered),

@@ -16,6 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from chassis.clock import JST
 from kanketsu.approvals.v1 import approvals_service_pb2 as approvals
 from kanketsu.approvals.v1 import decision_rules_service_pb2 as rules
+from kanketsu.approvals.v1 import route_templates_service_pb2 as templates
 from kanketsu.audit.v1 import audit_service_pb2 as audit
 from kanketsu.audit.v1 import review_service_pb2 as reviews
 from kanketsu.audit.v1 import witness_service_pb2 as witnesses
@@ -825,3 +826,21 @@ def rule_finding(message: rules.RuleFinding) -> View:
 def rule_flaw(message: rules.RuleFlaw) -> View:
     """A cell of an import that cannot be read; `column` null for the whole line."""
     return {"line": message.line, "column": message.column or None, "problem": message.problem}
+
+
+# --- templates of routes -----------------------------------------------------------------------------
+
+
+def route_template(message: templates.RouteTemplate) -> View:
+    """A template of a route in the version that counts."""
+    return {
+        "id": message.route_template_id,
+        "route_template_id": message.route_template_id,
+        "scope": message.scope,
+        "unit_id": message.unit_id or None,
+        "name": message.name,
+        "steps": [{"kind": one.kind, "post_id": one.post_id, "after": one.after} for one in message.steps],
+        "saved_by": message.saved_by,
+        "saved_at": moment(message, "saved_at"),
+        "version": message.version,
+    }

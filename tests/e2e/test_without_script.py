@@ -68,7 +68,7 @@ def test_an_exceptional_matter_goes_to_a_higher_decider(city: City, visit) -> No
     page = visit("clerk", f"/documents/{document}/route", script=False)
     last = page.get_by_role("region", name="回議の順序").get_by_role("row").last
     expect(last).to_contain_text("室長")
-    page.get_by_text("上位の決裁を求める").click()
+    page.get_by_text("上位の決裁を求める・ひな形を使う").click()
     page.get_by_label("専決の例外").select_option("先例")
     journey.press(page, "ルートを作り直す")
     expect(page.get_by_role("alert")).to_contain_text("例外とする理由：必ず入力してください。")

@@ -169,6 +169,8 @@ class Plan:
     facts: Facts
     route: Route
     planned_at: dt.datetime
+    # Id and version of the template that was used.
+    template: tuple[str, int] | None = None
 
     def belongs_to(self, facts: Facts) -> bool:
         """Whether these facts of a submitted document are the ones the route was made from.
@@ -333,7 +335,7 @@ def adjust(route: Route, wished: Sequence[PlannedStep], known: Mapping[str, Seat
         elif step.post_id == facts.drafter_post:
             raise _bad_adjustment("OWN_POST", step.post_id)
         else:
-            chosen.append(replace(step, mandatory=False, basis="起案者の追加", need=0))
+            chosen.append(replace(step, mandatory=False, basis=step.basis or "起案者の追加", need=0))
     # The decider of a 仮決裁 stands there and at the end.
     posts = [step.post_id for step in chosen if step.kind is not StepKind.PROVISIONAL]
     if len(set(posts)) != len(posts):

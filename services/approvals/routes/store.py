@@ -52,8 +52,8 @@ async def insert_plan(conn: Connection, plan: Plan) -> None:
     await conn.execute(
         "INSERT INTO route_plans (route_plan_id, made_by, document_id, unit_id, drafter_post, matter, amount,"
         " wished_class, decision_class, exceptional, exception, exception_reason, rule_id, basis, steps, struck,"
-        " rule_version_id, planned_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " rule_version_id, planned_at, route_template_id, route_template_version)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             plan.route_plan_id,
             facts.drafter,
@@ -73,6 +73,7 @@ async def insert_plan(conn: Connection, plan: Plan) -> None:
             list(route.struck),
             route.rule_version_id or None,
             plan.planned_at,
+            *(plan.template or (None, None)),
         ),
     )
 

@@ -38,6 +38,8 @@ from kanketsu.approvals.v1 import approvals_service_pb2_grpc as service_grpc
 from kanketsu.approvals.v1 import decision_rules_service_pb2 as rules_pb
 from kanketsu.approvals.v1 import decision_rules_service_pb2_grpc as rules_grpc
 from kanketsu.approvals.v1 import events_pb2
+from kanketsu.approvals.v1 import route_templates_service_pb2 as templates_pb
+from kanketsu.approvals.v1 import route_templates_service_pb2_grpc as templates_grpc
 from kanketsu.documents.v1 import events_pb2 as documents_pb2
 from kanketsu.event.v1 import envelope_pb2
 from services.approvals import consumer
@@ -46,6 +48,7 @@ from services.approvals.cases.domain import CityRules
 from services.approvals.organisation import load
 from services.approvals.organisation import store as organisation_store
 from services.approvals.rules.api import RulesApi
+from services.approvals.templates.api import TemplatesApi
 
 SAMPLES = Path(__file__).parents[3] / "samples" / "minoh"
 TENANT = "minoh"
@@ -74,6 +77,7 @@ class City:
 
     stub: service_grpc.ApprovalsServiceStub
     rules: rules_grpc.DecisionRulesServiceStub
+    templates: templates_grpc.RouteTemplatesServiceStub
     pool: db.Pool
     relay: Relay
     recorder: Recorder
@@ -85,7 +89,7 @@ class City:
     async def call(self, method: str, request: Any, identity: Identity, timeout: float = 10.0) -> Any:
         """One call with a fresh identity token."""
         token = self.identities.identity(identity, "approvals")
-        stub = self.stub if hasattr(self.stub, method) else self.rules
+        stub = next(stub for stub in (self.stub, self.rules, self.templates) if hasattr(stub, method))
         return await client.call(method, getattr(stub, method), request, token, timeout)
 
     async def person(self, staff_id: str) -> Person:
@@ -202,7 +206,7 @@ class Person:
 
     async def call(self, method: str, **fields: Any) -> Any:
         """One RPC."""
-        messages = pb if hasattr(pb, f"{method}Request") else rules_pb
+        messages = next(one for one in (pb, rules_pb, templates_pb) if hasattr(one, f"{method}Request"))
         request = getattr(messages, f"{method}Request")(**fields)
         return await self.city.call(method, request, self.identity)
 
@@ -322,6 +326,7 @@ async def city(
     add = [
         partial(service_grpc.add_ApprovalsServiceServicer_to_server, api),
         partial(rules_grpc.add_DecisionRulesServiceServicer_to_server, rules),
+        partial(templates_grpc.add_RouteTemplatesServiceServicer_to_server, TemplatesApi(pool, relay, recorder)),
     ]
     server = Server(settings, guard, add)
     await server.start()
@@ -337,6 +342,7 @@ async def city(
     yield City(
         service_grpc.ApprovalsServiceStub(channel),
         rules_grpc.DecisionRulesServiceStub(channel),
+        templates_grpc.RouteTemplatesServiceStub(channel),
         pool,
         relay,
         recorder,

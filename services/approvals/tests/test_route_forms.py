@@ -30,7 +30,8 @@ def seat(post_id, rank, unit_id, order=0):
 
 OWN = (seat("P-主査", "chief", "U-室"), seat("P-室長", "head", "U-室"), seat("P-部長", "director", "U-部"))
 ASKED = {
-    post: seat(post, "head", f"U-{post}", order) for post, order in (("P-財政", 30), ("P-契約", 20), ("P-法制", 10))
+    post: seat(post, "head", f"U-{post}", order)
+    for post, order in (("P-財政", 30), ("P-契約", 20), ("P-法制", 10), ("P-審査", 40))
 }
 LINE = Line(("U-室", "U-部", "U-市"), "mayor", OWN)
 RULE = Rule("R-1", "mayor", "", "計画策定", None, None, "director", ("P-財政", "P-契約", "P-法制"), "head", (), "規程")

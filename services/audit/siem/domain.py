@@ -29,7 +29,7 @@ FAMILIES: Final = {
     **dict.fromkeys(
         (
             *("absence", "case", "class", "config", "directory", "file_plan", "finding", "folder", "inbox", "number"),
-            *("permission", "presence", "receipt", "review", "route", "rules", "step"),
+            *("permission", "presence", "receipt", "review", "route", "rules", "step", "template"),
         ),
         ENTITY,
     ),
@@ -89,11 +89,13 @@ VERBS: Final = {
             *("acted", "activated", "annotated", "assigned", "changed", "circulated", "close", "closed", "commented"),
             *("completed", "substitute_asked", "taken_back"),
             *("decided", "enforced", "held", "post_viewed", "recalled", "recovered", "rejected", "restored"),
-            *("reviewed", "sent_back", "signed", "submitted", "updated", "withdrawn", "granted", "remarked"),
+            *("reviewed", "sent_back", "signed", "submitted", "saved", "updated", "withdrawn", "granted", "remarked"),
         ),
         Kind.UPDATE,
     ),
-    **dict.fromkeys(("attachment_removed", "deleted", "discarded", "dropped", "ended", "revoked"), Kind.DELETE),
+    **dict.fromkeys(
+        ("attachment_removed", "deleted", "discarded", "dropped", "ended", "retired", "revoked"), Kind.DELETE
+    ),
     "locked": Kind.LOCK,
     **dict.fromkeys(
         (

@@ -225,6 +225,7 @@ async def plan_route(
     exceptional: bool = False,
     exception: str = "",
     exception_reason: str = "",
+    route_template_id: str = "",
 ) -> Answer:
     """Propose a route from the decision rules for the document as it stands (AP-02).
 
@@ -258,7 +259,9 @@ async def plan_route(
     ]
     plan = await clients.approvals.ask(
         clients.approvals.rpc.PlanRoute,
-        approvals_pb.PlanRouteRequest(request_id=request_id, facts=facts, adjusted=adjusted),
+        approvals_pb.PlanRouteRequest(
+            request_id=request_id, facts=facts, adjusted=adjusted, route_template_id=route_template_id
+        ),
         caller,
     )
     return Answer(views.route_plan(plan) | {"version": document.version}, found.access_record)

@@ -16,6 +16,7 @@ from services.gateway.api import (
     reviews,
     rules,
     session,
+    templates,
     witness,
 )
 
@@ -28,6 +29,7 @@ ROUTERS = (
     organisation.router,
     filing.router,
     rules.router,
+    templates.router,
     evidence.router,
     certificates.router,
     audit.router,

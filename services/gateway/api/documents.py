@@ -121,6 +121,7 @@ async def plan_route(
         exceptional=wanted.exceptional,
         exception=wanted.exception or "",
         exception_reason=wanted.exception_reason,
+        route_template_id=wanted.route_template_id or "",
     )
     return reply(answer)
 

@@ -159,6 +159,8 @@ class RouteIn(Body):
     # 重要・異例・先例・紛議 (AP-03): exceptional, with the reason.
     exception: Literal["important", "unusual", "precedent", "dispute"] | None = None
     exception_reason: ShortText = ""
+    # A template whose seats are added; not together with `steps`.
+    route_template_id: Code | None = None
 
 
 class SubmitIn(Body):
@@ -319,3 +321,27 @@ class RulesImportIn(Body):
     valid_from: IsoDate | None = None
     # The service says what is wrong with its cells.
     rules_csv: Annotated[str, Field(max_length=900_000)] = ""
+
+
+class TemplateStepIn(Body):
+    """A seat to add, after the own line's seat of a rank or before all of it."""
+
+    kind: Literal["approve", "concur", "review"]
+    post_id: Code
+    after: Literal["drafter", "chief", "deputy_head", "head", "deputy_director", "director", "vice_mayor", "body_head"]
+
+
+class TemplateChange(Body):
+    """The next version of a template."""
+
+    model_config = _required("name", "steps")
+
+    name: ShortText = ""
+    steps: Annotated[list[TemplateStepIn], Field(max_length=50)] = []
+
+
+class TemplateIn(TemplateChange):
+    """A template of one's own, of a unit or of the city."""
+
+    scope: Literal["personal", "unit", "city"]
+    unit_id: Code | None = None

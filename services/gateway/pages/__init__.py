@@ -21,6 +21,7 @@ from services.gateway.pages import (
     reviews,
     rules,
     search,
+    templates,
 )
 from services.gateway.pages.desk import error_page
 from services.gateway.pages.rendering import HERE
@@ -29,7 +30,15 @@ __all__ = ["error_page", "install"]
 
 # Fixed paths before those with an id in the same place ("/documents/new" before "/documents/{document_id}").
 _ROUTERS = (home.router, receipts.router, drafts.router, files.router, search.router)
-_ROUTERS_WITH_IDS = (documents.router, cases.router, reviews.router, audit.router, organisation.router, rules.router)
+_ROUTERS_WITH_IDS = (
+    documents.router,
+    cases.router,
+    reviews.router,
+    audit.router,
+    organisation.router,
+    rules.router,
+    templates.router,
+)
 
 
 class _KeptForAYear(StaticFiles):

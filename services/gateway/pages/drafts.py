@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from chassis import clock
 from chassis.errors import DomainError
-from services.gateway.actions import documents, filing, receipts
+from services.gateway.actions import documents, filing, receipts, templates
 from services.gateway.callers import Caller
 from services.gateway.pages import choices, sheet
 from services.gateway.pages.desk import AtDesk, Desk, absorb
@@ -94,7 +94,7 @@ async def route(desk: AtDesk, document_id: str) -> Response:
 
 @router.post("/documents/{document_id}/route")
 async def route_anew(desk: AtDesk, document_id: str) -> Response:
-    """The route of an exception, with its reason: the next higher decider (AP-03)."""
+    """The route of an exception, with its reason (AP-03), or with the seats of a template (AP-54)."""
     return await _draw_route(desk, document_id, await desk.form())
 
 
@@ -128,6 +128,7 @@ async def _draw_route(desk: Desk, document_id: str, form: Form, status: int = 20
     document = answer.body
     missing = sheet.missing_for_circulation(document)
     plan: View | None = None
+    offered = (await templates.listed(desk.clients, desk.caller)).body["items"] if not missing else []
     if not missing:
         try:
             # A key of its own: looking at the route twice plans it twice, which changes nothing.
@@ -138,6 +139,7 @@ async def _draw_route(desk: Desk, document_id: str, form: Form, status: int = 20
                 clock.new_id(),
                 exception=form.text("exception"),
                 exception_reason=form.text("exception_reason"),
+                route_template_id=form.text("route_template_id"),
             )
             plan = planned.body | {"steps": sheet.route_rows(planned.body["steps"])}
         except DomainError as error:
@@ -152,6 +154,7 @@ async def _draw_route(desk: Desk, document_id: str, form: Form, status: int = 20
         document=document,
         missing=missing,
         plan=plan,
+        template_choices=[(one["route_template_id"], one["name"]) for one in offered],
         resubmission=document["state"] == "sent_back",
         drafter={
             "unit_name": post.unit_name if post else "",

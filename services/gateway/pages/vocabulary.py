@@ -126,6 +126,9 @@ EXCEPTIONS: Final[dict[str, str]] = {
     "dispute": "紛議",
 }
 
+# Where a template puts a seat.
+PLACES: Final[dict[str, str]] = {rank: "最初" if rank == "drafter" else f"{word}の後" for rank, word in RANKS.items()}
+
 RULE_VERSION_STATES: Final[dict[str, tuple[str, str]]] = {
     "draft": ("案", "attention"),
     "activated": ("有効", "decided"),
@@ -294,6 +297,9 @@ RECORDED_ACTIONS: Final[dict[str, str]] = {
     "presence.listed": "在籍と不在の期間を表示",
     "directory.described": "氏名・名称を表示",
     "directory.loaded": "組織・職員を読込み",
+    "template.saved": "ルートのひな形を保存",
+    "template.retired": "ルートのひな形を廃止",
+    "template.listed": "ルートのひな形の一覧を表示",
     "rules.imported": "専決規程の版を取込み",
     "rules.activated": "専決規程の版を有効化",
     "rules.discarded": "専決規程の版を取りやめ",
@@ -357,6 +363,7 @@ OBJECTS: Final[dict[str, str]] = {
     "staff": "職員",
     "absence": "不在",
     "directory": "組織",
+    "route_template": "ルートのひな形",
     "rule_version": "専決規程の版",
     "rule_finding": "専決規程の点検",
     "file_plan": "分類表",
@@ -511,6 +518,8 @@ NOTICES: Final[dict[str, dict[str, str]]] = {
         "absence": "不在を登録しました。",
         "absence_ended": "不在を取りやめました。",
         "folder": "簿冊を作りました。",
+        "template_saved": "ひな形を保存しました。",
+        "template_retired": "ひな形をやめました。",
         "rules_imported": "案として取り込みました。ほかの担当者が確かめて有効にします。",
         "rules_activated": "有効にしました。適用を始める日から使われます。",
         "rules_discarded": "取りやめました。",
@@ -569,6 +578,8 @@ FIELDS: Final[dict[str, str]] = {
     "fiscal_year": "年度",
     "name": "簿冊の名称",
     "replacement": "差替えの程度",
+    "route_template_id": "ルートのひな形",
+    "steps": "加える職",
     "exception": "専決の例外",
     "exception_reason": "例外とする理由",
     "valid_from": "適用を始める日",

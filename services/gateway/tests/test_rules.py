@@ -91,7 +91,11 @@ def test_the_pages_lead_from_the_rules_in_force_to_a_new_version(people):
     text, current = csv_of(officer, "council")
     form = officer.http.get(f"/rules/new?based_on={current}").text
     assert text.splitlines()[1] in form
-    fields = {"body": "council", "title": "令和9年の改正", "rules_csv": text + "R-新,,傍聴,,,head,,,,議会事務局規程\n"}
+    fields = {
+        "body": "council",
+        "title": "令和9年の改正",
+        "rules_csv": text + "R-新,,傍聴,,,head,,,,議会事務局規程,,,\n",
+    }
     fields |= day_fields(LATER)
     dry = send(officer, "/rules/new", "/rules", next="dry_run", **fields)
     assert "加わる定め（1件）" in dry.text
@@ -180,3 +184,33 @@ def test_a_route_and_a_case_say_why_they_have_this_decider(people):
     with pytest.raises(Refused) as caught:
         people["officer"].get(f"/cases/{case_id}/decider")
     assert caught.value.status == 404
+
+
+def test_a_template_is_kept_and_used_on_the_page(people):
+    """AP-54: a clerk's own; a unit's and the city's belong to others."""
+    clerk = people["clerk"]
+    page = "/route-templates"
+    empty = send(clerk, page, page, name="")
+    assert empty.status_code == 422
+    assert "加える職を選んでください。" in empty.text
+    kept = send(clerk, page, page, name="総務課長へ合議", post_id_1="P-020-01-01", kind_1="concur", after_1="head")
+    assert "ひな形を保存しました" in kept.text
+    assert "室長の後：合議" in kept.text
+    template = next(one for one in clerk.items("/route-templates") if one["name"] == "総務課長へ合議")
+    document = clerk.post("/documents", SUBSIDY | {"title": "ひな形の試験について（伺い）"})["id"]
+    route = f"/documents/{document}/route"
+    assert template["id"] in clerk.http.get(route).text
+    used = send(clerk, route, route, route_template_id=template["id"])
+    assert "ひな形「総務課長へ合議」" in used.text
+    plan = clerk.post(f"/documents/{document}/route", {"route_template_id": template["id"]})
+    assert "P-020-01-01" in [step["post_id"] for step in plan["steps"]]
+    edited = clerk.http.get(f"{page}/{template['id']}").text
+    assert "ひな形を変更する" in edited
+    body = {"name": "総務課長へ合議", "steps": [{"kind": "review", "post_id": "P-020-02-01", "after": "drafter"}]}
+    assert clerk.post(f"/route-templates/{template['id']}", body, etag='"1"')["version"] == 2
+    with pytest.raises(Refused) as caught:
+        clerk.post("/route-templates", body | {"scope": "city"})
+    assert (caught.value.status, caught.value.reason) == (403, "NOT_PERMITTED")
+    gone = send(clerk, page, f"{page}/{template['id']}/retire", version="2")
+    assert "ひな形をやめました" in gone.text
+    assert template["id"] not in [one["id"] for one in clerk.items("/route-templates")]
