@@ -122,6 +122,8 @@ def _box(seat: Seat) -> dict[str, Any]:
     post = [seat.post_title]
     if seat.kind == "draft":
         post = ["起案者", seat.post_title] if seat.post_title else ["起案者"]
+    elif seat.kind == "provisional":
+        post = ["仮決裁", seat.post_title]
     elif _beside(seat) and seat.unit_name and seat.unit_name not in seat.post_title:
         post = [seat.unit_name, seat.post_title]
     box: dict[str, Any] = {"post": post, "stamps": [], "names": [], "word": "", "struck": seat.state == "struck"}
