@@ -72,7 +72,7 @@ class Records:
         self._events_twice |= said.events_twice
         self._objects.keep(said.objects)
         for identity, problem in self.sources.join(said, run.identities):
-            self._report(Finding(run.place(identity.index), problem))
+            self._report(Finding(run.place(identity.leaf_index), problem))
 
     def verify(self, each: Each) -> None:
         """After the last run; reports what shows only now."""
@@ -87,7 +87,7 @@ class Records:
             run = self._runs[number]
             for one in run.identities():
                 if one.event_id and bytes.fromhex(one.event_id.replace("-", "")) in twice:
-                    place = run.place(one.index)
+                    place = run.place(one.leaf_index)
                     if one.event_id in first:
                         yield Finding(place, f"event {one.event_id} is {first[one.event_id]} already")
                     first.setdefault(one.event_id, place)
@@ -106,7 +106,7 @@ class Records:
                         seen[key] = f"object {leaf.service}.{leaf.object_type}/{leaf.object_id}", Numbers()
                     name, versions = seen[key]
                     if not versions.add(one.version):
-                        yield Finding(run.place(one.index), f"{name}: version {one.version} appears a second time")
+                        yield Finding(run.place(one.leaf_index), f"{name}: version {one.version} appears a second time")
         for name, versions in seen.values():
             missing = versions.missing()
             if missing and missing[0][0] == 1 and not self._from_first:

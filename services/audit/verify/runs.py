@@ -71,7 +71,7 @@ def marks_within(marks: Sequence[int], first: int, last: int) -> tuple[int, ...]
 class Identity(NamedTuple):
     """What tells one leaf from others. Empty and 0 where it does not apply, and for what is no leaf."""
 
-    index: int
+    leaf_index: int
     event_id: str
     epoch: str
     number: int
