@@ -130,8 +130,9 @@ WHERE action IN (
 );
 CREATE UNIQUE INDEX decisions_post_view ON decisions (step_id) WHERE action = 'post_view';
 
--- What was acted on stays as it was (AP-40): only a recall or a rewinding, which raise the round, or the 後閲 of
--- another person's act may touch it again. A step above the decider comes in by 上位者裁定 alone.
+-- What was acted on stays as it was (AP-40): only a recall or a rewinding of a case that circulates, which
+-- raise the round, or the 後閲 of another person's act may touch it again. A step above the decider comes in by
+-- 上位者裁定 alone.
 CREATE FUNCTION keep_acted_steps() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF new.kind <> old.kind AND (old.kind, old.state, new.kind, new.state) NOT IN (
@@ -143,7 +144,8 @@ BEGIN
         RAISE EXCEPTION 'step %: why it is on the route cannot change', old.step_id;
     END IF;
     IF old.state IN ('approved', 'concurred', 'dissented', 'cancelled') AND new.round > old.round
-        AND new.state IN ('active', 'waiting') THEN
+        AND new.state IN ('active', 'waiting')
+        AND EXISTS (SELECT FROM cases AS c WHERE c.case_id = old.case_id AND c.state = 'circulating') THEN
         RETURN new;
     END IF;
     IF old.state = 'struck' AND new.kind = 'decide' THEN

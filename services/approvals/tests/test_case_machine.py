@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from chassis.errors import DomainError
 from services.approvals import policy
-from services.approvals.cases import acts, domain, groups
+from services.approvals.cases import acts, domain
 from services.approvals.cases.domain import (
     CASE_ACTIONS,
     Act,
@@ -30,6 +30,7 @@ from services.approvals.cases.domain import (
     Step,
     StepState,
 )
+from services.approvals.cases.groups import PASSED
 from services.approvals.cases.turns import Outcome
 from services.approvals.organisation.domain import AppointmentKind, Holder, Seat
 from services.approvals.routes.domain import StepKind
@@ -64,6 +65,8 @@ class Box:
     carried: bool = False
     # The substitute's post that was asked (AP-17).
     asked: str = ""
+    # So many of the group's boxes that share this number are enough; 0: this one is needed (AP-08).
+    need: int = 0
     # Everybody who has done something with this box; they have seen the file.
     saw: set[str] = field(default_factory=set)
 
@@ -104,15 +107,24 @@ class Paper:
 
     def put(self) -> None:
         """Put the file on the desks of the current group; who is away is passed over now, and only now."""
-        for box in self.line:
-            if box.group == self.at and box.kind != "decide" and box.mark == "" and self.away(box.post):
+        group = [box for box in self.line if box.group == self.at]
+        for box in group if not self.filled(group) else ():
+            if box.kind != "decide" and box.mark == "" and self.away(box.post):
                 box.mark = "skipped"
 
     def move(self) -> None:
-        """Go on while all boxes of the current group are filled."""
-        while all(box.mark not in ("", "held") for box in self.line if box.group == self.at):
+        """Go on while the current group is filled, or filled enough; who is not needed any more is let go."""
+        while self.filled(group := [box for box in self.line if box.group == self.at]):
+            for box in group:
+                box.mark = "let go" if box.mark in ("", "held") else box.mark
             self.at += 1
             self.put()
+
+    def filled(self, group: list[Box]) -> bool:
+        sharing = [box for box in group if box.need]
+        answered = [box for box in sharing if box.mark not in ("", "held", "skipped")]
+        enough = not sharing or len(answered) >= sharing[0].need or all(b.mark not in ("", "held") for b in sharing)
+        return enough and all(box.mark not in ("", "held") for box in group if not box.need)
 
     def lies_with(self, box: Box) -> bool:
         if box.kind == "inform":
@@ -133,7 +145,7 @@ class Paper:
         if action in ("decide", "decide_conditionally", "substitute") and self.dissented and not weighed:
             return False
         if action == "approve":
-            return box.kind in ("approve", "review") and holds
+            return box.kind in ("approve", "review", "provisional") and holds
         if action in ("concur", "dissent"):
             return box.kind == "concur" and holds
         if action in ("decide", "decide_conditionally"):
@@ -275,8 +287,14 @@ SHOWN = {
 def route(rng: random.Random) -> list[Box]:
     """Groups of kinds, the decider alone at the end, some posts struck above; every seat a post of its own."""
     groups = rng.randint(0, 4)
-    kinds = ["approve", "approve", "concur", "review"]
+    kinds = ["approve", "approve", "concur", "review", "provisional"]
     boxes = [Box(rng.choice(kinds), number, "") for number in range(groups) for _ in range(rng.randint(1, 3))]
+    for number in range(groups):
+        group = [box for box in boxes if box.group == number]
+        if len(group) > 1 and rng.random() < 0.3:
+            need = rng.randint(1, len(group) - 1)
+            for box in group:
+                box.need = need
     boxes.append(Box("decide", groups, ""))
     boxes.extend(Box("struck", groups + 1 + number, "") for number in range(rng.randint(0, 2)))
     for number, box in enumerate(boxes):
@@ -367,6 +385,7 @@ class Office:
                 box.post,
                 False,
                 "",
+                box.need,
             )
             for n, box in enumerate(self.route)
         )
@@ -440,7 +459,7 @@ class Office:
             self.somebody_views_afterwards(number)
             return
         box = turns[number % len(turns)]
-        usual = {"approve": "approve", "review": "approve", "concur": "concur", "decide": "decide"}[box.kind]
+        usual = {"concur": "concur", "decide": "decide"}.get(box.kind, "approve")
         unusual = {"concur": "dissent", "decide": "substitute"}.get(box.kind, "pull_up")
         ending = "reject" if box.kind == "decide" else "send_back"
         odd = {0: "hold", 1: unusual, 2: unusual, 3: ending, 4: "send_back", 5: "restart"}
@@ -641,7 +660,7 @@ class Office:
         for box, step in zip(self.paper.boxes, self.case.steps, strict=True):
             assert box.post == step.post_id
             if step.state is StepState.CANCELLED:
-                assert self.paper.ended in ("sent_back", "rejected", "withdrawn")
+                assert box.mark == "let go" or self.paper.ended in ("sent_back", "rejected", "withdrawn")
                 continue
             assert SHOWN[step.state] == box.mark, (step, box)
             assert (step.state in domain.OPEN) == self.paper.lies_with(box)
@@ -680,7 +699,7 @@ class Office:
             if step not in self.case.line:
                 continue
             if step.group < current:
-                assert step.state in groups.PASSED
+                assert step.state in PASSED or box.mark == "let go"
             elif step.group > current and not box.carried:
                 assert step.state is StepState.WAITING
 
