@@ -97,6 +97,7 @@ class Run:
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
 
 
+CLIENTS = 16
 Work = Callable[[int, Connection], Awaitable[bool]]
 
 
@@ -119,3 +120,14 @@ async def drive(connections: list[Connection], work: Work, seconds: float) -> Ru
     began = time.perf_counter()
     await asyncio.gather(*(client(number, connection) for number, connection in enumerate(connections)))
     return Run(time.perf_counter() - began, times, errors)
+
+
+async def close(connections: list[Connection]) -> None:
+    """All of them."""
+    for connection in connections:
+        await connection.close()
+
+
+def p95(times: list[float]) -> float:
+    """The 95th percentile; NaN of nothing."""
+    return sorted(times)[int(0.95 * len(times))] if times else float("nan")

@@ -13,7 +13,6 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 from urllib.parse import quote
 
 from minio import Minio
@@ -23,12 +22,11 @@ from chassis.epochs import DatabaseSink
 from chassis.identity import Identity
 from chassis.outbox import Relay
 from chassis.recorder import Access, Recorder
-from tests.load import log, seed
+from tests.load import cases, log, seed
 from tests.load.bench import PLAN, SERVICES, Bench
-from tests.load.http import Connection, Run, drive
+from tests.load.http import CLIENTS, Connection, Run, close, drive, p95
 from tests.load.report import Row, budget
 
-CLIENTS = 16
 SECONDS = 3.0
 MIB = 1024 * 1024
 
@@ -83,7 +81,7 @@ async def read(bench: Bench) -> list[Row]:
     pairs: list[tuple[Run, Run]] = []
     for _ in range(bench.rounds):
         pairs.append((await drive(ours, gateway, SECONDS), await drive(theirs, plain, SECONDS)))
-    await _close(ours + theirs)
+    await close(ours + theirs)
     ratio = statistics.median(a.rate / b.rate for a, b in pairs)
     rate = statistics.median(a.rate for a, _ in pairs)
     floor_rate = statistics.median(b.rate for _, b in pairs)
@@ -126,106 +124,6 @@ async def _cost_of_the_record(bench: Bench) -> Row:
     await recorder.close()
     await pool.close()
     return budget("record: added to a read, p95 at 16", statistics.median(medians), "ms", 5, least=False)
-
-
-async def approve(bench: Bench) -> list[Row]:
-    """The act of one person alone; of 16 at once without a pause; and how soon the next approver can open it."""
-    alone: list[float] = []
-    acts: list[float] = []
-    visible: list[float] = []
-    for _ in range(bench.rounds):
-        alone += await _acts(bench, await _cases_to_approve(bench, CLIENTS), clients=1)
-        acts += await _acts(bench, await _cases_to_approve(bench, CLIENTS * 8))
-        await _acts(bench, await _cases_to_approve(bench, CLIENTS * 2), visible=visible)
-    return [
-        Row("approve p95, one client", _p95(alone), "ms", note=f"median {statistics.median(alone):.0f}"),
-        budget(
-            "approve p95 at 16 clients", _p95(acts), "ms", 50, least=False, note=f"median {statistics.median(acts):.0f}"
-        ),
-        budget(
-            "next approver sees it, p95",
-            _p95(visible),
-            "ms",
-            300,
-            least=False,
-            note=f"median {statistics.median(visible):.0f}",
-        ),
-    ]
-
-
-async def _acts(
-    bench: Bench,
-    queue: list[tuple[str, tuple[str, bytes, str]]],
-    *,
-    clients: int = CLIENTS,
-    visible: list[float] | None = None,
-) -> list[float]:
-    """Milliseconds of each approval; `visible` gets how long the next approver then waited for the document."""
-    chief, deputy = bench.connections(clients, "chief"), bench.connections(clients, "deputy")
-    times: list[float] = []
-
-    async def client(number: int) -> None:
-        while queue:
-            document_id, (path, body, etag) = queue.pop()
-            key = f"Idempotency-Key: {uuid.uuid4()}\r\n"
-            headers = f"Content-Type: application/json\r\nIf-Match: {etag}\r\n{key}"
-            started = time.perf_counter()
-            answer = await chief[number].request("POST", path, body, headers)
-            acted = time.perf_counter()
-            if answer.status != 200:
-                raise RuntimeError(f"{answer.status} {answer.body[:300]!r}")
-            times.append((acted - started) * 1000)
-            if visible is not None:
-                await _until_seen(deputy[number], document_id, acted)
-                visible.append((time.perf_counter() - acted) * 1000)
-
-    await asyncio.gather(*(client(number) for number in range(clients)))
-    await _close(chief + deputy)
-    return times
-
-
-async def _cases_to_approve(bench: Bench, count: int) -> list[tuple[str, tuple[str, bytes, str]]]:
-    """Documents that wait for the chief, each with the request that approves it; made before the clock runs."""
-    cases = await asyncio.gather(*(_in_thread(lambda n=n: _waiting_case(bench, n)) for n in range(count)))
-    bodies = await asyncio.gather(*(_in_thread(lambda c=case: _act_of(bench, c)) for case in cases))
-    return [(document_id, body) for (document_id, _), body in zip(cases, bodies, strict=True)]
-
-
-async def _until_seen(connection: Connection, document_id: str, since: float) -> None:
-    """Ask as a page that waits would, 50 times a second."""
-    while (await connection.request("GET", f"/api/v1/documents/{document_id}")).status != 200:
-        if time.perf_counter() - since > 20:
-            raise RuntimeError("the next approver never saw the document")
-        await asyncio.sleep(0.02)
-
-
-def _waiting_case(bench: Bench, number: int) -> tuple[str, str]:
-    clerk = bench.person("clerk")
-    document_id = str(bench.draft(number)["id"])
-    case_id = str(clerk.submit(document_id)["case_id"])
-    return document_id, case_id
-
-
-def _act_of(bench: Bench, case: tuple[str, str]) -> tuple[str, bytes, str]:
-    chief = bench.person("chief")
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            found = chief.get(f"/cases/{case[1]}")
-            document, _ = chief.document(case[0])
-            break
-        except Exception:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
-    step = next(step for step in found["steps"] if "approve" in step["allowed_actions"])
-    body = {
-        "action": "approve",
-        "comment": "",
-        "version_digest": document["version_digest"],
-        "read_receipt": document["read_receipt"],
-    }
-    return f"/api/v1/cases/{case[1]}/steps/{step['step_id']}/act", json.dumps(body).encode(), f'"{found["version"]}"'
 
 
 async def transfer(bench: Bench) -> list[Row]:
@@ -364,13 +262,13 @@ async def mixed(bench: Bench) -> list[Row]:
         if number == 0:
             await drive(connections, work, 2)
         runs.append(await drive(connections, work, SECONDS * 2))
-    await _close(connections)
+    await close(connections)
     rate = statistics.median(run.rate for run in runs)
     errors = sum(run.errors for run in runs)
     return [
         budget("mixed work", rate, "/s", 500, least=True, note=f"{bench.documents} documents, {errors} errors"),
         budget("mixed: errors", errors, "", 0, least=False),
-        *(Row(f"mixed: {kind} p95", _p95(times), "ms") for kind, times in kinds.items()),
+        *(Row(f"mixed: {kind} p95", p95(times), "ms") for kind, times in kinds.items()),
     ]
 
 
@@ -385,23 +283,11 @@ async def _until_answers(connection: Connection, path: str) -> None:
     raise RuntimeError("the floor does not answer")
 
 
-async def _in_thread(work: Callable[[], Any]) -> Any:
-    return await asyncio.to_thread(work)
-
-
-async def _close(connections: list[Connection]) -> None:
-    for connection in connections:
-        await connection.close()
-
-
-def _p95(times: list[float]) -> float:
-    return sorted(times)[int(0.95 * len(times))] if times else float("nan")
-
-
 SCENES: dict[str, Scene] = {
     "idle": idle,
     "read": read,
-    "approve": approve,
+    "approve": cases.approve,
+    "desk": cases.desk,
     "transfer": transfer,
     "mixed": mixed,
     **log.SCENES,

@@ -1,0 +1,197 @@
+"""Approving under load: acts, inbox and routes, in an empty city and beside a hundred thousand open cases."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import time
+import uuid
+
+import psycopg
+
+from tests.load.bench import PLAN, Bench
+from tests.load.http import CLIENTS, Connection, close, drive, p95
+from tests.load.report import Row, budget
+
+OPEN_CASES = 100_000
+WAITING = 5_000
+
+
+async def approve(bench: Bench) -> list[Row]:
+    """The act of one person alone; of 16 at once without a pause; and how soon the next approver can open it."""
+    alone: list[float] = []
+    acts: list[float] = []
+    visible: list[float] = []
+    for _ in range(bench.rounds):
+        alone += await _acts(bench, await _cases_to_approve(bench, CLIENTS), clients=1)
+        acts += await _acts(bench, await _cases_to_approve(bench, CLIENTS * 8))
+        await _acts(bench, await _cases_to_approve(bench, CLIENTS * 2), visible=visible)
+    return [
+        Row("approve p95, one client", p95(alone), "ms", note=f"median {statistics.median(alone):.0f}"),
+        budget(
+            "approve p95 at 16 clients", p95(acts), "ms", 50, least=False, note=f"median {statistics.median(acts):.0f}"
+        ),
+        budget(
+            "next approver sees it, p95",
+            p95(visible),
+            "ms",
+            300,
+            least=False,
+            note=f"median {statistics.median(visible):.0f}",
+        ),
+    ]
+
+
+async def _acts(
+    bench: Bench,
+    queue: list[tuple[str, tuple[str, bytes, str]]],
+    *,
+    clients: int = CLIENTS,
+    visible: list[float] | None = None,
+) -> list[float]:
+    """Milliseconds of each approval; `visible` gets how long the next approver then waited for the document."""
+    chief, deputy = bench.connections(clients, "chief"), bench.connections(clients, "deputy")
+    times: list[float] = []
+
+    async def client(number: int) -> None:
+        while queue:
+            document_id, (path, body, etag) = queue.pop()
+            key = f"Idempotency-Key: {uuid.uuid4()}\r\n"
+            headers = f"Content-Type: application/json\r\nIf-Match: {etag}\r\n{key}"
+            started = time.perf_counter()
+            answer = await chief[number].request("POST", path, body, headers)
+            acted = time.perf_counter()
+            if answer.status != 200:
+                raise RuntimeError(f"{answer.status} {answer.body[:300]!r}")
+            times.append((acted - started) * 1000)
+            if visible is not None:
+                await _until_seen(deputy[number], document_id, acted)
+                visible.append((time.perf_counter() - acted) * 1000)
+
+    await asyncio.gather(*(client(number) for number in range(clients)))
+    await close(chief + deputy)
+    return times
+
+
+async def _cases_to_approve(bench: Bench, count: int) -> list[tuple[str, tuple[str, bytes, str]]]:
+    """Documents that wait for the chief, each with the request that approves it; made before the clock runs."""
+    cases = await asyncio.gather(*(asyncio.to_thread(_waiting_case, bench, n) for n in range(count)))
+    bodies = await asyncio.gather(*(asyncio.to_thread(_act_of, bench, case) for case in cases))
+    return [(document_id, body) for (document_id, _), body in zip(cases, bodies, strict=True)]
+
+
+async def _until_seen(connection: Connection, document_id: str, since: float) -> None:
+    """Ask as a page that waits would, 50 times a second."""
+    while (await connection.request("GET", f"/api/v1/documents/{document_id}")).status != 200:
+        if time.perf_counter() - since > 20:
+            raise RuntimeError("the next approver never saw the document")
+        await asyncio.sleep(0.02)
+
+
+def _waiting_case(bench: Bench, number: int) -> tuple[str, str]:
+    clerk = bench.person("clerk")
+    document_id = str(bench.draft(number)["id"])
+    case_id = str(clerk.submit(document_id)["case_id"])
+    return document_id, case_id
+
+
+def _act_of(bench: Bench, case: tuple[str, str]) -> tuple[str, bytes, str]:
+    chief = bench.person("chief")
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            found = chief.get(f"/cases/{case[1]}")
+            document, _ = chief.document(case[0])
+            break
+        except Exception:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+    step = next(step for step in found["steps"] if "approve" in step["allowed_actions"])
+    body = {
+        "action": "approve",
+        "comment": "",
+        "version_digest": document["version_digest"],
+        "read_receipt": document["read_receipt"],
+    }
+    return f"/api/v1/cases/{case[1]}/steps/{step['step_id']}/act", json.dumps(body).encode(), f'"{found["version"]}"'
+
+
+async def desk(bench: Bench) -> list[Row]:
+    """Acts, the inbox of somebody for whom 5,000 cases wait, and routes, beside 100,000 open cases."""
+    alone = await _acts(bench, await _cases_to_approve(bench, CLIENTS * 8))
+    document_id, case_id = await asyncio.to_thread(_waiting_case, bench, 0)
+    await asyncio.to_thread(_act_of, bench, (document_id, case_id))
+    await _many_cases(bench.stack.database_url("postgres"), case_id)
+    acts: list[float] = []
+    rates: list[float] = []
+    for _ in range(bench.rounds):
+        queue = await _cases_to_approve(bench, CLIENTS * 8)
+        began, count = time.perf_counter(), len(queue)
+        acts += await _acts(bench, queue)
+        rates.append(count / (time.perf_counter() - began))
+    inbox = await _asked(bench, "chief", "GET", "/api/v1/inbox?limit=50")
+    facts = json.dumps({"matter": PLAN.get("matter", "補助金交付"), "amount": 332000}).encode()
+    route = await _asked(bench, "clerk", "POST", f"/api/v1/documents/{await _draft(bench)}/route", facts)
+    many = f"{OPEN_CASES} open cases"
+    return [
+        budget("act p95 at 16 clients beside many cases", p95(acts), "ms", 50, least=False, note=many),
+        Row("act median: many open cases ÷ few", statistics.median(acts) / statistics.median(alone), "", note=many),
+        budget("acts sustained at 16 clients", statistics.median(rates), "/s", 300, least=True, note=many),
+        budget("inbox p95, one client", p95(inbox), "ms", 50, least=False, note=f"{WAITING} waiting"),
+        budget("route generated, p95, one client", p95(route), "ms", 20, least=False),
+    ]
+
+
+async def _draft(bench: Bench) -> str:
+    return str((await asyncio.to_thread(bench.draft, 1))["id"])
+
+
+async def _asked(bench: Bench, role: str, method: str, path: str, body: bytes = b"") -> list[float]:
+    """Milliseconds of a request that one person repeats."""
+    [connection] = bench.connections(1, role)
+
+    async def work(_: int, connection: Connection) -> bool:
+        headers = "" if method == "GET" else f"Content-Type: application/json\r\nIdempotency-Key: {uuid.uuid4()}\r\n"
+        answer = await connection.request(method, path, body, headers)
+        if answer.status not in (200, 201):
+            raise RuntimeError(f"{answer.status} {answer.body[:300]!r}")
+        return True
+
+    await drive([connection], work, 1)
+    run = await drive([connection], work, 3)
+    await close([connection])
+    return run.times
+
+
+async def _many_cases(superuser_url: str, case_id: str) -> None:
+    """Copies of a case that waits for its first seat: WAITING of them there, the others on posts of their own."""
+    async with await psycopg.AsyncConnection.connect(superuser_url) as conn:
+        await conn.execute("SET session_replication_role = replica")
+        await conn.execute("SET search_path = approvals")
+        await conn.execute(
+            "CREATE TEMPORARY TABLE many ON COMMIT DROP AS"
+            f" SELECT uuidv7() AS case_id, n FROM generate_series(1, {OPEN_CASES}) AS n".encode()
+        )
+        for table in ("cases", "steps"):
+            cursor = await conn.execute(
+                "SELECT column_name FROM information_schema.columns"
+                " WHERE table_schema = 'approvals' AND table_name = %s",
+                (table,),
+            )
+            columns = [str(row[0]) for row in await cursor.fetchall()]
+            values = {
+                "case_id": "many.case_id",
+                "document_id": "uuidv7()",
+                "step_id": "uuidv7()",
+                "post_id": f"CASE WHEN many.n <= {WAITING} THEN o.post_id ELSE 'P-' || many.n % 2000 END",
+            }
+            chosen = ", ".join(values.get(column, f"o.{column}") for column in columns)
+            await conn.execute(
+                f"INSERT INTO {table} ({', '.join(columns)}) SELECT {chosen} FROM many, {table} AS o"
+                f" WHERE o.case_id = %s".encode(),
+                (case_id,),
+            )
+    async with await psycopg.AsyncConnection.connect(superuser_url, autocommit=True) as conn:
+        await conn.execute("VACUUM ANALYZE approvals.cases, approvals.steps")
