@@ -10,7 +10,7 @@ import uuid
 
 import psycopg
 
-from tests.load.bench import PLAN, Bench
+from tests.load.bench import Bench
 from tests.load.http import CLIENTS, Connection, close, drive, p95
 from tests.load.report import Row, budget
 
@@ -132,8 +132,7 @@ async def desk(bench: Bench) -> list[Row]:
         acts += await _acts(bench, queue)
         rates.append(count / (time.perf_counter() - began))
     inbox = await _asked(bench, "chief", "GET", "/api/v1/inbox?limit=50")
-    facts = json.dumps({"matter": PLAN.get("matter", "補助金交付"), "amount": 332000}).encode()
-    route = await _asked(bench, "clerk", "POST", f"/api/v1/documents/{await _draft(bench)}/route", facts)
+    route = await _asked(bench, "clerk", "POST", f"/api/v1/documents/{await _draft(bench)}/route", b"{}")
     many = f"{OPEN_CASES} open cases"
     return [
         budget("act p95 at 16 clients beside many cases", p95(acts), "ms", 50, least=False, note=many),
