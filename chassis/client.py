@@ -52,10 +52,14 @@ class Unary(Protocol[Request, Response]):
     ) -> Awaitable[Response]: ...
 
 
-def channel(settings: ServiceSettings, target: str) -> grpc.aio.Channel:
-    """A channel to `target`: a gRPC name ("dns:///documents:7000") or "host:port,host:port" addresses."""
+def channel(settings: ServiceSettings, target: str, *, retries: bool = True) -> grpc.aio.Channel:
+    """A channel to `target`: a gRPC name ("dns:///documents:7000") or "host:port,host:port" addresses.
+
+    Without `retries` each call is made once.
+    """
     options: list[tuple[str, str | int]] = [
         ("grpc.service_config", _SERVICE_CONFIG),
+        ("grpc.enable_retries", int(retries)),
         ("grpc.keepalive_time_ms", 20_000),
         ("grpc.keepalive_timeout_ms", 5_000),
         ("grpc.min_reconnect_backoff_ms", 100),

@@ -176,4 +176,4 @@ def collector() -> Iterator[Collector]:
 def city(new_city: Callable[..., City], collector: Collector) -> City:
     """The one city that tests share which break nothing. Every request is traced."""
     common = {"RESEND_AFTER": "3", "RECOVER_AFTER": "30", "OTLP_ENDPOINT": collector.url, "TRACE_RATIO": "1"}
-    return new_city("city", overrides={"*": common})
+    return new_city("city", overrides={"*": common, "gateway": {"CANARY_INTERVAL": "5"}})

@@ -6,7 +6,6 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
-import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
@@ -27,7 +26,7 @@ from services.audit.completeness import commands as completeness
 from services.audit.completeness import store as completeness_store
 from services.audit.completeness.watcher import SETTLE
 from services.audit.cosignatures import commands as cosignatures
-from services.audit.entry import UUID_PATTERN, EntryError, decode
+from services.audit.entry import RECORD_PATTERN, EntryError, decode
 from services.audit.intake import OUTCOMES, chain_after, leaves_of_batch
 from services.audit.quorum import Policy
 from services.audit.siem.lines import export_pages
@@ -41,10 +40,6 @@ MAX_SOURCES = 500
 MAX_MISSING = 20
 MAX_AGGREGATES = 100
 MAX_ALARMS = 50
-# "<source>/<epoch>/<seq>", as X-Access-Record gives it.
-_ACCESS_RECORD = re.compile(
-    rf"(?P<source>[^/]+)/(?P<epoch>{UUID_PATTERN.pattern})/(?P<seq>[1-9][0-9]{{0,15}})", re.ASCII
-)
 _OUTCOME_OF = {name: number for number, name in OUTCOMES.items()}
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -356,7 +351,7 @@ async def _proof_in(conn: db.Connection, log: store.Log, index: int, size: int, 
 
 async def _record_of(conn: db.Connection, reader: Identity, access_record: str) -> Found | None:
     """The access record "<source>/<epoch>/<seq>" if it is for this reader."""
-    match = _ACCESS_RECORD.fullmatch(access_record)
+    match = RECORD_PATTERN.fullmatch(access_record)
     if match is None:
         return None
     found = await store.find_entries(conn, {"epoch": match["epoch"], "seq": int(match["seq"])}, None, 1)
@@ -438,7 +433,7 @@ def _filters(request: pb.ListEntriesRequest) -> dict[str, object]:
         if request.HasField(name):
             filters[f"{name}_time"] = getattr(request, name).ToDatetime(tzinfo=dt.UTC)
     if request.access_record:
-        match = _ACCESS_RECORD.fullmatch(request.access_record)
+        match = RECORD_PATTERN.fullmatch(request.access_record)
         if match is None:
             wrong.append(FieldViolation("access_record", "MALFORMED"))
         else:

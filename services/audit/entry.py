@@ -20,6 +20,10 @@ MAX_INTEGER = 2**53 - 1
 
 ACTION_PATTERN = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)+", re.ASCII)
 UUID_PATTERN = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+# "<source>/<epoch>/<seq>", as X-Access-Record gives it.
+RECORD_PATTERN = re.compile(
+    rf"(?P<source>[^/]+)/(?P<epoch>{UUID_PATTERN.pattern})/(?P<seq>[1-9][0-9]{{0,15}})", re.ASCII
+)
 _DETAIL_KEY = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 
 # For this profile (text, non-negative integers, ASCII keys) keys in order, no spaces and Python's spelling of text are

@@ -27,6 +27,7 @@ from chassis.errors import DomainError
 from chassis.recorder import Recorder
 from services.gateway import api, pages
 from services.gateway.api import openapi
+from services.gateway.canary import Canary
 from services.gateway.clients import open_clients
 from services.gateway.edge import Edge
 from services.gateway.errors import Refusal, problem, refusal, refusal_of, refusal_of_http, refusal_of_validation
@@ -58,6 +59,7 @@ class Gateway:
         self.recorder = Recorder(
             "gateway", settings.instance, AuditSink(self.clients), recover_after=settings.recover_after
         )
+        self.canary = Canary(settings, self.clients, self.recorder)
         self.sign_in = SignIn(settings, self.sessions, self.provider, self.people, self.recorder)
         # How a refusal looks to a person.
         self.error_page: ErrorPage = pages.error_page
@@ -99,6 +101,7 @@ class Gateway:
             _start(self.broker.run()),
             _start(self._follow_directory()),
             _start(tally.report_for_ever(self.clients.answered, self.recorder, "gateway", "answered")),
+            _start(self.canary.run()),
         ]
         try:
             yield

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -90,6 +91,10 @@ class Peer(Generic[Stub]):
         self._signer = signer
         self._answered = answered
 
+    def over(self, channel: grpc.aio.Channel, stub: Stub) -> Peer[Stub]:
+        """The same service over another channel."""
+        return Peer(self.audience, channel, stub, self._signer, self._answered)
+
     async def ask(self, method: client.Unary[Request, Response], request: Request, caller: Caller) -> Response:
         """One call in the name of `caller`; DomainError as the service raised it."""
         name = type(request).__name__.removesuffix("Request")
@@ -139,6 +144,7 @@ class Clients:
     reviews: Peer[ReviewServiceAsyncStub]
     witness: Peer[WitnessServiceAsyncStub]
     timestamps: Peer[TimestampServiceAsyncStub]
+    settings: Settings
     # The gateway's own identity, for what no person asks: who is this, and log records.
     itself: Caller
     # Answers that show content, `<epoch>.<RPC>`; the other side of the daily reconciliation.
@@ -207,6 +213,24 @@ class Clients:
         finally:
             call.cancel()
 
+    @asynccontextmanager
+    async def apart(
+        self,
+    ) -> AsyncIterator[tuple[Peer[DocumentsServiceAsyncStub], Peer[ApprovalsServiceAsyncStub]]]:
+        """Documents and approvals over channels of their own that try nothing again: as many answers as records."""
+        documents, approvals = (
+            client.channel(self.settings, target, retries=False)
+            for target in (self.settings.documents_target, self.settings.approvals_target)
+        )
+        try:
+            yield (
+                self.documents.over(documents, DocumentsServiceStub(documents)),
+                self.approvals.over(approvals, ApprovalsServiceStub(approvals)),
+            )
+        finally:
+            await documents.close()
+            await approvals.close()
+
     async def close(self) -> None:
         """Close the channels after running calls."""
         for peer in (self.documents, self.approvals, self.audit):
@@ -240,5 +264,6 @@ def open_clients(settings: Settings) -> Clients:
         witness=Peer("audit", audit, WitnessServiceStub(audit), signer, answered),
         timestamps=Peer("audit", audit, TimestampServiceStub(audit), signer, answered),
         answered=answered,
+        settings=settings,
         itself=Caller(Identity(staff_id="service:gateway", tenant=settings.tenant)),
     )

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from chassis.settings import Secret, ServiceSettings, load
+from chassis.settings import PREFIX, Secret, ServiceSettings, SettingsError, load
+
+LONGEST_CANARY_INTERVAL = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,12 @@ class Settings(ServiceSettings):
     principals_memory: float = 3.0
     # Seconds requests in flight may take when the process is asked to stop.
     grace: int = 20
+    # Seconds between two rounds of the canary; more than five minutes would be no watch, and are refused.
+    canary_interval: int = 300
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.canary_interval <= LONGEST_CANARY_INTERVAL:
+            raise SettingsError([f"{PREFIX}CANARY_INTERVAL: from 1 to {LONGEST_CANARY_INTERVAL}"])
 
     @property
     def is_secure(self) -> bool:

@@ -29,6 +29,9 @@ def test_the_counts_agree_and_the_result_is_a_leaf(city):
     assert [one for one in alarms if one["kind"] == "reconciliation.failed" and not one["until"]] == []
 
 
+# --- attacks with the powers of the owner of a service's schema --------------------------------------------------
+
+
 DROP = """
     CREATE TABLE documents.dropped AS TABLE documents.outbox WITH NO DATA;
     CREATE FUNCTION documents.drop_it() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
@@ -93,3 +96,43 @@ def _alarm_of(auditor, clerk, document_id, reference):
     assert "警報が出ています" in page
     assert f"{source}/{epoch}" in page
     return found
+
+
+def standing(city, kind):
+    """Alarms of a kind that have not ended."""
+    alarms = city.person("auditor").get("/audit/sources")["alarms"]
+    return [one for one in alarms if one["kind"] == kind and not one["until"]]
+
+
+DROP_CANARY = DROP.replace(
+    "NOT starts_with(NEW.subject, 'kanketsu.access.')", "position('service:canary'::bytea IN NEW.payload) = 0"
+)
+
+
+def test_a_record_of_the_canary_that_is_dropped_on_the_way_is_an_alarm_until_it_is_back(city):
+    """Removed as it is written, with its outbox row; the answer to the canary had named it."""
+    with psycopg.connect(city.stack.database_url("documents_owner"), autocommit=True) as owner:
+        owner.execute(DROP_CANARY)
+        try:
+            until(lambda: owner.execute("SELECT count(*) FROM documents.dropped").fetchone()[0] >= 1, 60)
+        finally:
+            owner.execute("DROP TRIGGER drop_it ON documents.outbox; DROP FUNCTION documents.drop_it()")
+        try:
+            [*found] = until(lambda: standing(city, "canary.missing"), 180)
+        finally:
+            owner.execute(PUT_BACK)
+    assert {one["subject"].split()[1] for one in found} <= {"document.listed", "document.viewed"}
+    until(lambda: list(city.person("auditor").items("/audit/entries", action="canary.missing")))
+    until(lambda: standing(city, "canary.missing") == [], 90)
+
+
+def test_a_canary_that_cannot_return_is_an_alarm_until_it_sings_again(city):
+    """Approvals records nothing, so it shows nothing: no round comes to its end, on either gateway."""
+    with psycopg.connect(city.stack.database_url("approvals_owner"), autocommit=True) as owner:
+        owner.execute("REVOKE INSERT ON approvals.outbox FROM approvals_app")
+        try:
+            until(lambda: len(standing(city, "canary.silent")) == 2, 180)
+        finally:
+            owner.execute("GRANT INSERT ON approvals.outbox TO approvals_app")
+    until(lambda: standing(city, "canary.silent") == [], 90)
+    assert standing(city, "canary.misused") == []

@@ -163,6 +163,9 @@ def _check_shapes(city: City) -> None:
                         city.wrong(row, f"{column} is empty")
                 elif column in choices and value not in choices[column]:
                     city.wrong(row, f"{column}: {value} is none of {', '.join(filter(None, choices[column]))}")
+                elif column in ("staff_id", "post_id", "unit_id") and value.startswith("service:"):
+                    # Who had such an id would pass for a service, whom no review of the log looks at.
+                    city.wrong(row, f"{column}: {value} is the name of a service")
                 elif column in numbers and not (value.isascii() and value.isdigit()):
                     city.wrong(row, f"{column}: {value} is not a number")
                 elif column == "concurrence_need" and not is_need(value):

@@ -57,6 +57,7 @@ APPOINTMENTS, RULES = "organisation/appointments.csv", "decision_rules.csv"
         (UNITS, "U-010,U-000,mayor", "U-010,U-010-01,mayor", "unit U-010 is below itself"),
         (POSTS, "P-010-01-01,U-010-01,室長,head", "P-010-01-01,U-010-01,室長,boss", "rank: boss is none of"),
         (POSTS, "P-010-01-03,U-010-01", "P-010-01-01,U-010-01", "the post overlaps line"),
+        (STAFF, "S0002,柏木 俊夫", "service:canary,柏木 俊夫", "staff_id: service:canary is the name of a service"),
         (STAFF, "S0002,柏木 俊夫", "S0001,柏木 俊夫", "the staff member overlaps line"),
         (STAFF, "kashiwagi.toshio,", "makimura.takayuki,", "the login overlaps line"),
         (APPOINTMENTS, "S0003,P-000-00-03,main,2023-04-01,", "S0003,P-000-00-03,main,2023-02-30,", "is not a date"),

@@ -11,7 +11,7 @@ from chassis import clock, telemetry
 from chassis.db import Connection, Pool, transaction
 from services.audit import commands as log_commands
 from services.audit import store as log_store
-from services.audit.completeness import chains, domain, store
+from services.audit.completeness import canary, chains, domain, store
 from services.audit.completeness.domain import Alarm
 from services.audit.completeness.store import Place
 from services.audit.entry import UUID_PATTERN, Leaf, decode
@@ -26,17 +26,26 @@ BEGIN_ACTIONS = {
     "outbox.overdue": "outbox.overdue",
     "source.altered": "source.alteration_found",
     "log.altered": "log.alteration_found",
+    "canary.missing": "canary.missing",
+    "canary.misused": "canary.misused",
+    "canary.silent": "canary.silent",
 }
-# And when it ends. What was altered on its way is in the log for good, and so is its alarm.
+# And when it ends. What was altered on its way, or stands under the canary's name, is in the log for good, and so is its
+# alarm.
 END_ACTIONS = {
     "source.gap": "source.gap_filled",
     "object.gap": "object.gap_filled",
     "source.overdue": "source.heard",
     "outbox.overdue": "outbox.emptied",
     "log.altered": "log.alteration_gone",
+    "canary.missing": "canary.found",
+    "canary.silent": "canary.heard",
 }
 # Kinds of which a look finds all that there are.
-WATCHED = ("source.gap", "object.gap", "source.overdue", "outbox.overdue")
+WATCHED = (
+    *("source.gap", "object.gap", "source.overdue", "outbox.overdue"),
+    *("canary.missing", "canary.misused", "canary.silent"),
+)
 RECONCILIATION = "reconciliation.failed"
 # A service reports every five minutes what its outbox holds; an older report says nothing any more.
 REPORT_LIFETIME = dt.timedelta(minutes=15)
@@ -76,17 +85,18 @@ async def watch(
     async with transaction(pool) as conn:
         if not await store.try_lead(conn, WATCH_LOCK):
             return [], []
+        standing = await store.standing(conn, WATCHED)
         found = [
             *await store.source_gaps(conn),
             *await store.object_gaps(conn),
             *await store.overdue_sources(conn, now - silence),
             *await _overdue_outboxes(conn, now),
+            *await _about_the_canary(conn, standing, now),
         ]
         lasting = noticed.lasting(found, now)
-        standing = await store.standing(conn, WATCHED)
         begun, _ = domain.changes(standing, lasting)
         # What is found still stands, whether this process has seen it for long or not.
-        _, ended = domain.changes(standing, found)
+        _, ended = domain.changes([one for one in standing if one.kind in END_ACTIONS], found)
         if begun or ended:
             await _announce(conn, begun, ended, now)
     _count(begun, ended)
@@ -138,6 +148,20 @@ async def _overdue_outboxes(conn: Connection, now: dt.datetime) -> list[Alarm]:
         if leaf.object_id == "committed":
             newest[leaf.service] = leaf.detail.get("outbox_overdue", "0")
     return [Alarm("outbox.overdue", service) for service, rows in sorted(newest.items()) if rows != "0"]
+
+
+async def _about_the_canary(conn: Connection, standing: Iterable[Alarm], now: dt.datetime) -> list[Alarm]:
+    """Records of its readings that are not in the log, records under its name that it did not make, and its silence."""
+    since = now - canary.JUDGED
+    leaves = [decode(leaf) for leaf in await store.leaves_of(conn, canary.READER, since - canary.ROUND)]
+    answered = [*canary.answered(leaves), *(one for one in standing if one.kind == "canary.missing" and one.first)]
+    absent = await store.absent(conn, [canary.reading(one) for one in answered if one.first])
+    missing = [one for one in answered if not one.first or canary.reading(one) in absent]
+    return [
+        *dict.fromkeys(missing),
+        *canary.misused(leaves, since),
+        *canary.silent(await store.serving_gateways(conn), leaves, now),
+    ]
 
 
 async def _announce(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from psycopg.rows import class_row
 
 from chassis.db import Connection
+from services.audit.completeness.canary import READER, Reading
 from services.audit.completeness.chains import Chain
 from services.audit.completeness.domain import Alarm, Commitment, Count
 
@@ -105,6 +106,46 @@ async def overdue_sources(conn: Connection, before: dt.datetime) -> list[Alarm]:
         (before, MOST),
     )
     return [Alarm("source.overdue", subject) for (subject,) in await cursor.fetchall()]
+
+
+# --- the canary --------------------------------------------------------------------------------------------------
+
+
+async def leaves_of(conn: Connection, staff_id: str, since: dt.datetime) -> list[bytes]:
+    """What somebody did since then, oldest first."""
+    cursor = await conn.execute(
+        "SELECT leaf FROM entries WHERE staff_id = %s AND occurred_at >= %s ORDER BY occurred_at, log_year, leaf_index",
+        (staff_id, since),
+    )
+    return [leaf for (leaf,) in await cursor.fetchall()]
+
+
+async def absent(conn: Connection, readings: Sequence[Reading]) -> set[Reading]:
+    """Those of which the log has no such record of the canary. The leaf counts, not the columns that repeat it."""
+    cursor = await conn.execute(
+        "SELECT r.epoch::text, r.seq, r.action, r.session FROM"
+        " unnest(%s::uuid[], %s::int8[], %s::text[], %s::text[]) AS r (epoch, seq, action, session)"
+        " WHERE NOT EXISTS (SELECT FROM entries AS e WHERE e.epoch = r.epoch AND e.seq = r.seq"
+        " AND convert_from(e.leaf, 'UTF8')::jsonb @> jsonb_build_object("
+        "'action', r.action, 'actor', jsonb_build_object('staff', %s::text, 'session', r.session)))",
+        (
+            [one.epoch for one in readings],
+            [one.seq for one in readings],
+            [one.action for one in readings],
+            [one.session for one in readings],
+            READER,
+        ),
+    )
+    return {Reading(*row) for row in await cursor.fetchall()}
+
+
+async def serving_gateways(conn: Connection) -> dict[str, tuple[str, dt.datetime]]:
+    """Epoch → name, and since when, of the gateways that have not ended."""
+    cursor = await conn.execute(
+        "SELECT epoch::text, service || '.' || instance || '/' || epoch, opened_at FROM sources"
+        " WHERE service = 'gateway' AND state = 'open'"
+    )
+    return {epoch: (name, opened_at) for epoch, name, opened_at in await cursor.fetchall()}
 
 
 # --- chains of sources -------------------------------------------------------------------------------------------

@@ -99,8 +99,9 @@ VERBS: Final = {
     "locked": Kind.LOCK,
     **dict.fromkeys(
         (
-            *("alteration_found", "alteration_gone", "asked", "checked", "denied", "done", "emptied", "failed"),
-            *("gap_filled", "gap_found", "heard", "heartbeat", "overdue", "repeated", "reported", "returned", "silent"),
+            *("alteration_found", "alteration_gone", "announced", "asked", "checked", "denied", "done", "emptied"),
+            *("failed", "found", "gap_filled", "gap_found", "heard", "heartbeat", "missing", "misused", "overdue"),
+            *("repeated", "reported", "returned", "silent"),
         ),
         Kind.OTHER,
     ),
@@ -130,7 +131,7 @@ _SESSIONS: Final = {
     "session.logout": (2, "Logoff"),
 }
 # What somebody has to look at, whoever did it.
-_ALARMS: Final = frozenset({"alteration_found", "overdue", "gap_found", "silent", "restored"})
+_ALARMS: Final = frozenset({"alteration_found", "gap_found", "missing", "misused", "overdue", "restored", "silent"})
 
 _INFORMATIONAL, _LOW, _HIGH = (1, "Informational"), (2, "Low"), (4, "High")
 _REGULAR_FILE, _FOLDER = 1, 2

@@ -341,6 +341,13 @@ RECORDED_ACTIONS: Final[dict[str, str]] = {
     "reconciliation.asked": "件数の照合を指示",
     "reconciliation.done": "件数の照合（一致）",
     "reconciliation.failed": "件数の照合（不一致）",
+    "canary.announced": "試験閲覧の予告",
+    "canary.returned": "試験閲覧の完了",
+    "canary.missing": "試験閲覧の記録の欠けを発見",
+    "canary.found": "試験閲覧の記録の欠けが解消",
+    "canary.misused": "予告のない試験閲覧を発見",
+    "canary.silent": "試験閲覧が途絶",
+    "canary.heard": "試験閲覧が再開",
     "log.opened": "年度のログの開始",
     "log.checked": "監査ログの検査",
     "log.alteration_found": "監査ログの改変を発見",
@@ -377,6 +384,7 @@ OBJECTS: Final[dict[str, str]] = {
     "review": "点検",
     "review_rules": "点検の基準",
     "alarm": "警報",
+    "canary": "試験閲覧",
     "count": "件数",
     "reconciliation": "件数の照合",
 }
@@ -393,6 +401,18 @@ ALARMS: Final[dict[str, tuple[str, str]]] = {
     "log.altered": (
         "署名した監査ログが、あとから変えられています",
         "下の場所が署名したときと違います。データベースと保存先の証拠を残し、運用担当と調べてください。",
+    ),
+    "canary.missing": (
+        "システムの試験閲覧の記録が、監査ログに届いていません",
+        "ほかの閲覧の記録も届いていないおそれがあります。運用担当に確かめてください。",
+    ),
+    "canary.misused": (
+        "試験閲覧の名で、システムの予告していない閲覧がありました",
+        "試験閲覧を装った者がいるおそれがあります。運用担当と調べ、原因が分かるまで証拠を消さないでください。",
+    ),
+    "canary.silent": (
+        "システムの試験閲覧が途絶えています",
+        "文書と案件を開けるか、運用担当に確かめてください。",
     ),
     "outbox.overdue": (
         "送れない記録が10分以上たまっています",
@@ -411,6 +431,8 @@ ALARM_ENDS: Final[dict[str, str]] = {
     "source.overdue": "連絡が再開した",
     "outbox.overdue": "滞留がなくなった",
     "log.altered": "検査で食い違いがなくなった",
+    "canary.missing": "欠けた記録が届いた",
+    "canary.silent": "試験閲覧が再開した",
     "reconciliation.failed": "次の照合で一致した",
 }
 
