@@ -51,5 +51,9 @@ def test_a_month_is_compared_with_the_staff_list_and_reported(city, past):
     answer = auditor.request("GET", f"/audit/reviews/{review_id}/report")
     pages = pypdfium2.PdfDocument(answer.content)
     said = "".join("".join(page.get_textpage().get_text_range().split()) for page in pages)
+    # The page says the same.
+    page = auditor.http.get(f"/reviews/{review_id}").text
+    assert "この月は0日照合し、0日で一致しました" in page
+    assert "この月の目録に連署した証人はありません" in page
     for words in ("4記録がそろっていること", "6市の外による証明", "職員に関する文書の閲覧"):
         assert words in said, words

@@ -172,6 +172,13 @@ async def _draw_review(desk: Desk, review_id: str, form: Form, status: int = 200
         chart=chart_of([(str(int(one["day"][8:])), one["accesses"], one["denied"], one["closed"]) for one in days]),
         days=days,
         outcomes=_outcomes(whole["actions"]),
+        assurance=[
+            review_report.completeness_text(
+                whole["completeness"], sum(one["found"] for one in whole["rule_counts"] if one["rule"] == "gap")
+            ),
+            review_report.outside_text(whole["outside"]),
+            review_report.check_text(whole["outside"]["last_check"]),
+        ],
         rule_counts=[one | sentences[one["rule"]] for one in whole["rule_counts"]],
         findings=await _findings(desk, listed.body["items"]),
         filtered=any(query.text(name) for name in ("rule", "state", "unit")),

@@ -79,7 +79,7 @@ def report_of(whole: View, tenant_name: str, now: dt.datetime) -> View:
             for rule, (word, _) in vocabulary.REVIEW_RULES.items()
         ],
         "rule_texts": texts,
-        "completeness_text": _completeness_text(complete, gaps),
+        "completeness_text": completeness_text(complete, gaps),
         "compared": _compared(complete, whole["days"]),
         "alarms": [_alarm(one) for one in complete["alarms"]],
         "integrity_text": (
@@ -95,9 +95,9 @@ def report_of(whole: View, tenant_name: str, now: dt.datetime) -> View:
             }
             for one in whole["coverage"]
         ],
-        "outside_text": _outside_text(outside),
+        "outside_text": outside_text(outside),
         "outside": _outside(outside),
-        "check_text": _check_text(outside["last_check"]),
+        "check_text": check_text(outside["last_check"]),
         "signed": signed,
         "sign_line": f"監査ログ管理者が{_moment(whole['signed_at'])}に確定しました。" if signed else "",
         "opinions": [one["text"] for one in whole["notes"] if one["action"] == "review.signed"],
@@ -113,7 +113,8 @@ def report_of(whole: View, tenant_name: str, now: dt.datetime) -> View:
     }
 
 
-def _completeness_text(complete: View, gaps: int) -> str:
+def completeness_text(complete: View, gaps: int) -> str:
+    """Whether the month's records are all there: comparisons, missing numbers, alarms. `gaps`: findings of that rule."""
     agreed, disagreed, missing = (len(complete[name]) for name in ("agreed", "disagreed", "not_compared"))
     said = (
         "記録した件数、画面に返した件数、保存先から読み出した件数を、互いに知らない三か所で数え、毎日照合しています。"
@@ -160,8 +161,9 @@ def _alarm(one: View) -> list[str | int]:
     ]
 
 
-def _outside_text(outside: View) -> str:
-    said = "ログの状態は、署名した目録（checkpoint）として残します。市の外の人がその控えを持てば、市も過去の記録を作り直せません。"
+def outside_text(outside: View) -> str:
+    """Who outside vouches for the month, or that nobody does."""
+    said = "ログの状態は、署名した目録（checkpoint）として残します。市の外の人がその控えを持てば、市も、気づかれずに過去の記録を作り直すことはできません。"
     if outside["witnesses"]:
         said += "証人（ほかの市など）は、本市のログが前に見たものの続きであることを確かめてから連署します。証人に記録の内容は伝わりません。"
     else:
@@ -180,7 +182,7 @@ def _outside(outside: View) -> list[list[str | int]]:
     return [[word, count, size or "―", _moment(at) if at else "―"] for word, count, size, at in rows]
 
 
-def _check_text(check: View | None) -> str:
+def check_text(check: View | None) -> str:
     """The last time the whole log was compared with its copies and its signature."""
     if check is None:
         return "ログの全件を写し及び署名と照合した検査の記録は、この月以後にありません。"
