@@ -240,10 +240,11 @@ def _parse_signature(row: bytes) -> Signature:
     parts = row.removeprefix(_DASH).decode().split(" ")
     if not row.startswith(_DASH) or len(parts) != 2:
         raise NoteError("malformed signature line")
-    content = _unb64(parts[1], "the signature")
+    name = _check_name(parts[0])
+    content = _unb64(parts[1], f"the signature under {name}")
     if len(content) < 5:
-        raise NoteError("the signature is too short")
-    return Signature(_check_name(parts[0]), content[:4], content[4:])
+        raise NoteError(f"the signature under {name} is too short")
+    return Signature(name, content[:4], content[4:])
 
 
 def open_note(note: bytes, keys: Iterable[VerifierKey]) -> tuple[bytes, list[Signature]]:

@@ -3,6 +3,7 @@
 import dataclasses
 import datetime as dt
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -21,8 +22,8 @@ OLD = str(UUID(f"{int((NEXT_START - dt.timedelta(days=1)).timestamp() * 1000):01
 NEW = str(UUID(f"{int((NEXT_START + dt.timedelta(days=1)).timestamp() * 1000):012x}70008000000000000002"))
 
 
-def event(number: int, version: int, **more: object) -> Leaf:
-    values = {
+def event(number: int, version: int, **more: Any) -> Leaf:
+    values: dict[str, Any] = {
         "event_id": uuid(number),
         "time": START,
         "action": "document.updated",
@@ -34,7 +35,7 @@ def event(number: int, version: int, **more: object) -> Leaf:
     return Leaf(**(values | more))
 
 
-def view(number: int, seq: int, epoch: str = OLD, **more: object) -> Leaf:
+def view(number: int, seq: int, epoch: str = OLD, **more: Any) -> Leaf:
     record = event(number, 0, action="document.viewed", instance="documents-0", epoch=epoch, seq=seq)
     return dataclasses.replace(record, **more)
 

@@ -7,7 +7,6 @@ reports does not depend on who did it, nor when.
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from services.audit import entry as leaf_format
 from services.audit import tlog
@@ -68,7 +67,8 @@ def marks_within(marks: Sequence[int], first: int, last: int) -> tuple[int, ...]
     return tuple(size for size in marks if first * TILE_WIDTH < size <= last * TILE_WIDTH)
 
 
-class Identity(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Identity:
     """What tells one leaf from others. Empty and 0 where it does not apply, and for what is no leaf."""
 
     leaf_index: int
@@ -220,7 +220,9 @@ class _Run:
             whole = Edge(size, [tlog.split_hashes(content), *self._above.levels])
             return whole.root() == self._checkpoint.root
         parent = Tile(1, tile.index // TILE_WIDTH, tlog.width_at(size, 1, tile.index // TILE_WIDTH))
-        upper = self._files.read(parent.path, tlog.TILE_BYTES) or b""
+        upper = (
+            self._files.read(parent.path, tlog.TILE_BYTES) or self._files.read(parent.full.path, tlog.TILE_BYTES) or b""
+        )
         start = tile.index % TILE_WIDTH * HASH_SIZE
         return upper[start : start + HASH_SIZE] == tlog.tile_root(content)
 
