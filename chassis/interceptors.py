@@ -72,17 +72,24 @@ class Guard(grpc.aio.ServerInterceptor):
         self._tenant = tenant
         self._verifier = verifier
         self._recorder = recorder
+        # Each method's wrapped handler; the methods are those of the servicers and never change.
+        self._handlers: dict[str, Any] = {}
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
-        """Wrap the handler of the method."""
-        handler = await continuation(handler_call_details)
-        if handler is None:
-            return handler
+        """Wrap the handler of the method, once."""
         method = handler_call_details.method
+        if method not in self._handlers:
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                return handler
+            self._handlers[method] = self._wrapped(method, handler)
+        return self._handlers[method]
+
+    def _wrapped(self, method: str, handler: Any) -> Any:
         codec = {
             "request_deserializer": handler.request_deserializer,
             "response_serializer": handler.response_serializer,
@@ -96,10 +103,10 @@ class Guard(grpc.aio.ServerInterceptor):
     def _single(self, method: str, handler: Callable[..., Awaitable[Message]]) -> Callable[..., Awaitable[Message]]:
         async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Message:
             started = time.perf_counter()
-            trailer = _Trailer(method)
-            with telemetry.span(method, kind=SpanKind.SERVER, parent=_metadata(context, "traceparent")):
+            trailer, metadata = _Trailer(method), _metadata(context)
+            with telemetry.span(method, kind=SpanKind.SERVER, parent=metadata.get("traceparent", "")):
                 try:
-                    remaining = self._enter(method, context)
+                    remaining = self._enter(method, context, metadata)
                     async with asyncio.timeout(remaining - SHAVE_SECONDS):
                         answer = await handler(request, context)
                     trailer.finish("OK", started)
@@ -117,11 +124,11 @@ class Guard(grpc.aio.ServerInterceptor):
     ) -> Callable[..., AsyncIterator[Message]]:
         async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Message]:
             started = time.perf_counter()
-            trailer = _Trailer(method)
+            trailer, metadata = _Trailer(method), _metadata(context)
             status: DomainError | None = None
-            with telemetry.span(method, kind=SpanKind.SERVER, parent=_metadata(context, "traceparent")):
+            with telemetry.span(method, kind=SpanKind.SERVER, parent=metadata.get("traceparent", "")):
                 try:
-                    self._enter(method, context)
+                    self._enter(method, context, metadata)
                     async for message in handler(request, context):
                         yield message
                     trailer.finish("OK", started)
@@ -133,7 +140,7 @@ class Guard(grpc.aio.ServerInterceptor):
 
         return call
 
-    def _enter(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> float:
+    def _enter(self, method: str, context: grpc.aio.ServicerContext[Any, Any], metadata: Mapping[str, str]) -> float:
         """Check caller, deadline and identity; returns the seconds left."""
         service = method.split("/")[1]
         if not (_peers(context, self._tenant) & self._policy.callers.get(service, frozenset())):
@@ -143,7 +150,7 @@ class Guard(grpc.aio.ServerInterceptor):
             raise DomainError(Kind.INVALID, "DEADLINE_REQUIRED", "calls must carry a deadline")
         if remaining < MINIMUM_SECONDS:
             raise DomainError(Kind.DEADLINE, "DEADLINE_EXCEEDED", "too little time left")
-        token = _metadata(context, METADATA_KEY)
+        token = metadata.get(METADATA_KEY, "")
         if not token:
             raise unauthenticated("no identity")
         _identity.set(self._verifier.verify(token))
@@ -209,11 +216,9 @@ def _packed(message: Message) -> AnyMessage:
     return packed
 
 
-def _metadata(context: grpc.aio.ServicerContext[Any, Any], key: str) -> str:
-    for name, value in context.invocation_metadata() or ():
-        if name == key:
-            return value if isinstance(value, str) else value.decode()
-    return ""
+def _metadata(context: grpc.aio.ServicerContext[Any, Any]) -> dict[str, str]:
+    """What is text of a call's metadata."""
+    return {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
 
 
 def _peers(context: grpc.aio.ServicerContext[Any, Any], tenant: str) -> set[str]:

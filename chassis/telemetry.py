@@ -10,18 +10,20 @@ import datetime as dt
 import json
 import logging
 import random
+import re
 import sys
 from collections.abc import Mapping
 from types import TracebackType
 
 from opentelemetry import metrics, trace
-from opentelemetry.context import Context, attach, detach
+from opentelemetry.context import attach, detach
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from chassis.settings import ServiceSettings
 
 _PROPAGATOR = TraceContextTextMapPropagator()
+_TRACE_PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 _is_exported = False
 tracer = trace.get_tracer("kanketsu")
@@ -98,21 +100,14 @@ def span(
     attributes: Mapping[str, str | int] | None = None,
 ) -> _Current:
     """A span, current inside the block; `parent` is a W3C traceparent, else the current span."""
-    context = context_of(parent) if parent else None
     if _is_exported:
+        context = _PROPAGATOR.extract({"traceparent": parent}) if parent else None
         return _Current(tracer.start_span(name, context=context, kind=kind, attributes=attributes))
     # Nothing is sampled without an exporter, but every request still has a trace id to quote.
-    above = trace.get_current_span(context).get_span_context()
+    trace_id = int(trace_id_of(parent) or "0", 16) if parent else trace.get_current_span().get_span_context().trace_id
     return _Current(
-        NonRecordingSpan(
-            SpanContext(above.trace_id or random.getrandbits(128), random.getrandbits(64), is_remote=False)
-        )
+        NonRecordingSpan(SpanContext(trace_id or random.getrandbits(128), random.getrandbits(64), is_remote=False))
     )
-
-
-def context_of(trace_parent: str) -> Context:
-    """The context a traceparent names."""
-    return _PROPAGATOR.extract({"traceparent": trace_parent})
 
 
 def current_trace_parent() -> str:
@@ -130,8 +125,8 @@ def current_trace_id() -> str:
 
 def trace_id_of(trace_parent: str) -> str:
     """The trace id inside a traceparent, "" when there is none."""
-    parts = trace_parent.split("-")
-    return parts[1] if len(parts) == 4 and len(parts[1]) == 32 else ""
+    found = _TRACE_PARENT.fullmatch(trace_parent)
+    return found[1] if found else ""
 
 
 def observe_request(name: str, outcome: str, milliseconds: float) -> None:

@@ -36,7 +36,15 @@ def test_without_an_exporter_a_trace_goes_on_and_every_span_has_an_id_of_its_own
     assert telemetry.current_trace_id() == ""
 
 
-@pytest.mark.parametrize("broken", ["", "nonsense", "00-00000000000000000000000000000000-0ddfe246cd5ba38a-01"])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "",
+        "nonsense",
+        "00-00000000000000000000000000000000-0ddfe246cd5ba38a-01",
+        "00-zz7acfde18deb01e84087d1fac558718-0ddfe246cd5ba38a-01",
+    ],
+)
 def test_without_a_parent_a_new_trace_begins(broken):
     ids = []
     for _ in range(2):

@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
+from chassis.recorder import timestamp
 from kanketsu.documents.v1 import documents_service_pb2 as pb
 from services.documents import domain, textrules
 from services.documents.domain import Class, Fields, Folder
@@ -24,12 +24,6 @@ from services.documents.store import AttachmentRow, HistoryRow, Version, View, V
 
 MAX_LIMIT, DEFAULT_LIMIT = 200, 50
 _CURSOR_VERSION = b"\x01"
-
-
-def moment(value: dt.datetime) -> Timestamp:
-    """A point in time, exact to the microsecond."""
-    whole = int(value.timestamp())
-    return Timestamp(seconds=whole, nanos=value.microsecond * 1000)
 
 
 def day(value: dt.date | None) -> str:
@@ -51,12 +45,12 @@ def attachment(row: AttachmentRow) -> pb.Attachment:
         size=row.size,
         sha256=row.sha256,
         added_after_decision=row.added_after_decision,
-        added_at=moment(row.added_at),
+        added_at=timestamp(row.added_at),
         added_by=row.added_by,
         sheet=row.sheet,
     )
     if row.locked_until is not None:
-        message.locked_until.CopyFrom(moment(row.locked_until))
+        message.locked_until.CopyFrom(timestamp(row.locked_until))
     return message
 
 
@@ -97,9 +91,9 @@ def document(view: View) -> pb.Document:
         draft_number=d.draft_number,
         dispatch_number=d.dispatch_number,
         case_id=d.case_id,
-        created_at=moment(d.created_at),
-        submitted_at=None if d.submitted_at is None else moment(d.submitted_at),
-        decided_at=None if d.decided_at is None else moment(d.decided_at),
+        created_at=timestamp(d.created_at),
+        submitted_at=None if d.submitted_at is None else timestamp(d.submitted_at),
+        decided_at=None if d.decided_at is None else timestamp(d.decided_at),
         enforced_on=day(d.enforced_on),
         completed_on=day(d.completed_on),
         fiscal_year=d.fiscal_year or 0,
@@ -113,7 +107,7 @@ def document(view: View) -> pb.Document:
                 annotation_id=n.annotation_id,
                 text=n.text,
                 staff_id=n.staff_id,
-                added_at=moment(dt.datetime.fromisoformat(n.added_at)),
+                added_at=timestamp(dt.datetime.fromisoformat(n.added_at)),
             )
             for n in view.annotations
         ],
@@ -139,8 +133,8 @@ def summary(row: Summary) -> pb.DocumentSummary:
         drafter=row.drafter,
         draft_number=row.draft_number,
         dispatch_number=row.dispatch_number,
-        created_at=moment(row.created_at),
-        updated_at=moment(row.updated_at),
+        created_at=timestamp(row.created_at),
+        updated_at=timestamp(row.updated_at),
         personal_information=enum_number(row.personal_information),
         case_id=row.case_id,
         urgent=row.urgent,
@@ -165,7 +159,7 @@ def receipt(row: Receipt, *, protected: bool) -> pb.Receipt:
         unit_id=row.unit_id,
         due_on=day(row.due_on),
         class_code=row.class_code,
-        registered_at=moment(row.registered_at),
+        registered_at=timestamp(row.registered_at),
         registered_by=row.registered_by,
         document_ids=row.document_ids,
         version=row.version,
@@ -176,7 +170,10 @@ def receipt(row: Receipt, *, protected: bool) -> pb.Receipt:
 def version(row: Version) -> pb.Version:
     """A version that circulated, as it was frozen."""
     return pb.Version(
-        revision=row.revision, version_digest=row.version_digest, frozen_at=moment(row.frozen_at), content=row.content
+        revision=row.revision,
+        version_digest=row.version_digest,
+        frozen_at=timestamp(row.frozen_at),
+        content=row.content,
     )
 
 
@@ -184,9 +181,9 @@ def viewer(row: ViewerRow) -> pb.Viewer:
     """Viewer."""
     message = pb.Viewer(principal=row.principal, reason=row.reason, step_id=row.step_id)
     # `from` is a keyword of Python.
-    getattr(message, "from").CopyFrom(moment(row.valid_from))
+    getattr(message, "from").CopyFrom(timestamp(row.valid_from))
     if row.valid_to is not None:
-        message.to.CopyFrom(moment(row.valid_to))
+        message.to.CopyFrom(timestamp(row.valid_to))
     return message
 
 
@@ -195,7 +192,7 @@ def history_event(row: HistoryRow) -> pb.HistoryEvent:
     return pb.HistoryEvent(
         version=row.version,
         action=row.action,
-        occurred_at=moment(row.occurred_at),
+        occurred_at=timestamp(row.occurred_at),
         staff_id=row.staff_id,
         post_id=row.post_id,
         unit_id=row.unit_id,
