@@ -1,0 +1,74 @@
+"""差替え and 供覧 as people do them: what is corrected, who approved already, who only looks (AP-30, AP-10, AC-12)."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.conftest import City
+from tests.e2e import journey
+from tests.e2e.conftest import findings
+
+
+def test_a_slip_is_corrected_and_nobody_has_to_approve_again(city: City, visit, title, picture) -> None:
+    """Minor: the approval stays, the reader sees letter by letter what changed, and who approved is told."""
+    document = city.draft(title=title)["id"]
+    clerk = visit("clerk", f"/documents/{document}/route")
+    journey.press(clerk, "回議を開始する")
+    chief = visit("chief")
+    journey.open_from_inbox(chief, title)
+    journey.act(chief, "承認する", "承認を登録しました。")
+
+    clerk.goto(f"{city.stack.url}/documents/{document}")
+    journey.reload_until(clerk, "差し替える")
+    journey.follow(clerk, "差し替える")
+    journey.press(clerk, "手元に戻す")
+    expect(clerk.get_by_role("alert")).to_contain_text("差し替える理由を入力してください。")
+    journey.box(clerk, "差し替える理由").fill("人槽の誤記を直すため")
+    journey.press(clerk, "手元に戻す")
+    journey.told(clerk, "差替えのため、手元に戻しました。")
+    journey.reload_until(clerk, "手元に戻しました。直してから")
+    journey.follow(clerk, "内容を編集する")
+    journey.box(clerk, "伺い文").fill(f"{journey.box(clerk, '伺い文').input_value()}\n（七人槽）")
+    journey.press(clerk, "保存して添付へ進む")
+    journey.follow(clerk, "回議ルートの確認へ進む")
+    journey.choose(clerk, "差替えの程度", "軽微")
+    journey.circulate(clerk)
+
+    deputy = visit("deputy")
+    journey.open_from_inbox(deputy, title)
+    expect(deputy.get_by_role("list", name="決裁欄")).to_contain_text("承認")
+    expect(deputy.get_by_role("main")).to_contain_text("今の版でも有効です。")
+    expect(deputy.get_by_role("button", name="最初から回議")).to_be_visible()
+    picture(deputy, "carried")
+    deputy.get_by_role("link", name="版", exact=True).click()
+    expect(deputy.get_by_role("insertion")).to_contain_text("（七人槽）")
+    assert findings(deputy) == []
+    picture(deputy, "versions")
+
+    journey.open_from_inbox(chief, title)
+    journey.act(chief, "確認した", "供覧の確認を登録しました。")
+
+
+def test_a_document_is_shown_to_a_colleague_of_the_department(city: City, visit, title, picture) -> None:
+    """供覧 asks for nothing; beyond the department only a 所属長 shows it."""
+    document = city.draft(title=title)["id"]
+    clerk = visit("clerk", f"/documents/{document}/route")
+    journey.press(clerk, "回議を開始する")
+    clerk.goto(f"{city.stack.url}/documents/{document}")
+    journey.reload_until(clerk, "供覧先を追加する")
+    journey.follow(clerk, "供覧先を追加する")
+    assert findings(clerk) == []
+    journey.press(clerk, "供覧先に加える")
+    expect(clerk.get_by_role("alert")).to_contain_text("供覧先の職を選んでください。")
+    picture(clerk, "circulate")
+    colleagues = clerk.get_by_role("group", name="供覧先").get_by_role("checkbox")
+    colleagues.first.check()
+    journey.press(clerk, "供覧先に加える")
+    journey.told(clerk, "供覧先を追加しました。")
+
+    journey.follow(clerk, "供覧先を追加する")
+    clerk.get_by_label("ほかの所属から選ぶ").select_option(label="財政経営室")
+    journey.press(clerk, "この所属の職を表示する")
+    clerk.get_by_role("group", name="供覧先").get_by_role("checkbox").first.check()
+    journey.press(clerk, "供覧先に加える")
+    expect(clerk.get_by_role("alert")).to_be_visible()
