@@ -203,7 +203,8 @@ async def compare_staff(write: Write, target: Target, members: Sequence[StaffFac
 
 async def _compare(pool: Pool, review_id: str, members: Sequence[StaffFact]) -> list[Finding]:
     """What the staff list tells of a review's month, as far as the review's checkpoints cover the log."""
-    async with db.connection(pool) as conn:
+    async with transaction(pool) as conn:
+        await store.be_patient(conn)
         review = await store.review(conn, review_id)
         if review is None:
             raise not_found()

@@ -41,6 +41,11 @@ async def release_examiner_lock(conn: Connection) -> None:
     await conn.execute("SELECT pg_advisory_unlock(%s)", (EXAMINER_LOCK,))
 
 
+async def be_patient(conn: Connection) -> None:
+    """A month of a large city takes longer than any other question; whoever asks waits a minute."""
+    await conn.execute("SET LOCAL statement_timeout = '50s'")
+
+
 # --- the log ----------------------------------------------------------------------------------------------------
 
 
