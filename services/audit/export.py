@@ -16,6 +16,8 @@ KEY_FILE = "log.vkey"
 # Folders of archived checkpoints, each under its size exactly as it was published, and of their time-stamps.
 ARCHIVE = "checkpoints"
 TIMESTAMPS = "timestamps"
+# Over HTTP, where nothing else lists them: their paths, one a line.
+ARCHIVE_LIST = "archive"
 
 
 class ExportError(Exception):

@@ -41,6 +41,7 @@ POLICY = Policy(
         "ListWitnesses": Refusal("audit.read", "witness"),
         "GetArchivedCheckpoint": Refusal("audit.exported", "checkpoint", "size"),
         "GetTimestamp": Refusal("audit.exported", "checkpoint", "size"),
+        "ListArchived": Refusal("audit.exported", "checkpoint"),
         "ListReviews": Refusal("review.listed", "review"),
         "GetReview": Refusal("review.viewed", "review", "review_id"),
         "ListFindings": Refusal("finding.listed", "review", "review_id"),

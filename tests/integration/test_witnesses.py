@@ -161,6 +161,9 @@ def test_archived_checkpoints_are_served_as_they_were_signed(cities):
     until(lambda: minoh.http.get("/log/checkpoint").status_code == 200, 20)
     found = [size for size in range(1, 60) if minoh.http.get(f"/log/checkpoints/{size}").status_code == 200]
     assert found
+    for listed in ("/log/archive", f"/log/{year}/archive"):
+        assert {f"checkpoints/{size}" for size in found} <= set(minoh.http.get(listed).text.splitlines())
+    assert minoh.http.get(f"/log/{year - 1}/archive").text == ""
     first = minoh.http.get(f"/log/checkpoints/{found[0]}").content
     assert note.open_checkpoint(first, minoh.log_key.verifier).size == found[0]
     assert minoh.http.get(f"/log/{year}/checkpoints/{found[0]}").content == first

@@ -408,6 +408,29 @@ def test_a_log_behind_a_url_verifies_and_its_damage_is_found(
     assert capsys.readouterr().out.startswith("tile/entries/003.p/232: ")
 
 
+def test_the_archive_behind_a_url_is_checked_where_it_is_listed(
+    site: str, log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A lie in the list is seen, too; what is no path of an archive is not asked for."""
+    (log / "checkpoints").mkdir()
+    for size in (100, 700):
+        root = tlog.root_of([tlog.leaf_hash(leaf) for leaf in leaves()[:size]])
+        (log / f"checkpoints/{size}").write_bytes(sign(size, root))
+    assert verify.main(site, log / KEY_FILE) == 0
+    assert "archived checkpoints not checked" in capsys.readouterr().out
+    (log / "archive").write_text("checkpoints/100\ncheckpoints/700\ncheckpoints/../../secret\nhttp://x/\n")
+    assert verify.main(site, log / KEY_FILE) == 0
+    assert ", 2 archived checkpoints, " in capsys.readouterr().out
+    (log / "checkpoints/700").write_bytes(sign(700, bytes(32)))
+    assert verify.main(site, log / KEY_FILE) == 1
+    assert capsys.readouterr().out.startswith("checkpoints/700: forked: ")
+    (log / "archive").write_text("checkpoints/100\ncheckpoints/300\ntimestamps/300.tsr\n")
+    assert verify.main(site, log / KEY_FILE) == 1
+    said = capsys.readouterr().out
+    assert "checkpoints/300: missing\n" in said
+    assert "timestamps/300.tsr: belongs to no checkpoint of the archive\n" in said
+
+
 def test_a_site_that_grew_may_serve_full_tiles_for_dropped_partials(site: str, log: Path) -> None:
     rewrite(log, list(leaves(1024)[:1000]), key=KEY)
     older = (log / CHECKPOINT_FILE).read_bytes()

@@ -42,6 +42,12 @@ class TimestampApi(TimestampServiceServicer):
             raise not_found()
         return pb.GetTimestampResponse(token=found)
 
+    async def ListArchived(self, request: pb.ListArchivedRequest, context: Context) -> pb.ListArchivedResponse:
+        """What there is of a year; nothing of one that has no log."""
+        async with db.connection(self._pool) as conn:
+            found = await store.sizes_of(conn, await _year(conn, request.log_year))
+        return pb.ListArchivedResponse(archived=[pb.Archived(size=size, stamped=stamped) for size, stamped in found])
+
 
 async def _year(conn: Connection, asked: int) -> int:
     if asked:

@@ -57,6 +57,16 @@ async def token_at(conn: Connection, log_year: int, size: int) -> bytes | None:
     return None if row is None else bytes(row[0])
 
 
+async def sizes_of(conn: Connection, log_year: int) -> list[tuple[int, bool]]:
+    """Size of each archived checkpoint of a year, ascending, and whether it has a token."""
+    cursor = await conn.execute(
+        "SELECT size, t.size IS NOT NULL FROM checkpoints LEFT JOIN timestamps t USING (log_year, size)"
+        " WHERE log_year = %s ORDER BY size",
+        (log_year,),
+    )
+    return await cursor.fetchall()
+
+
 async def first_stamped(conn: Connection, log_year: int, leaf_index: int) -> tuple[int, bytes, bytes] | None:
     """Size, checkpoint and token of the first archived checkpoint with a time-stamp that covers a leaf."""
     cursor = await conn.execute(

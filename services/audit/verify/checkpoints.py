@@ -71,7 +71,10 @@ class Checkpoints:
     def archived(self, path: str, size: int) -> Head | None:
         """One of the archive, if it is of the log's first leaves."""
         signed = self._files.read(path, note.MAX_NOTE_BYTES)
-        head = None if signed is None else self._open(path, signed)
+        if signed is None:
+            self._find(path, "missing")
+            return None
+        head = self._open(path, signed)
         if head is None:
             return None
         if path != f"{ARCHIVE}/{head.checkpoint.size}":

@@ -103,7 +103,7 @@ def _result(summary: Summary, checkpoint: Checkpoint, seconds: float) -> str:
     if summary.cosignatures:
         parts.append(f"{summary.cosignatures} cosignatures")
     if summary.archived is None:
-        parts.append("archived checkpoints not checked (a URL does not list them)")
+        parts.append("archived checkpoints not checked (this address does not list them)")
     elif summary.archived:
         parts.append(f"{summary.archived} archived checkpoints")
     if summary.timestamps:

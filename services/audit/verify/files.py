@@ -1,14 +1,19 @@
 """Where a log is read from: a folder or a URL prefix. Both can be opened anew in another process."""
 
+import http
 import http.client
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from services.audit.export import ARCHIVE, ARCHIVE_LIST, TIMESTAMPS
+
 TIMEOUT_SECONDS = 30.0
+_MAX_LIST_BYTES = 4 * 1024 * 1024
 
 
 class Unreachable(Exception):
@@ -69,6 +74,14 @@ class LogSite:
         return LogSite, (self._url,)
 
     def read(self, path: str, limit: int) -> bytes | None:
+        status, content = self._get(path, limit)
+        if status == http.HTTPStatus.NOT_FOUND:
+            return None
+        if status != http.HTTPStatus.OK:
+            raise Unreachable(f"{path}: status {status}")
+        return content
+
+    def _get(self, path: str, limit: int) -> tuple[int, bytes]:
         for last_try in (False, True):
             try:
                 self._connection.request("GET", f"{self._prefix}/{path}")
@@ -82,14 +95,23 @@ class LogSite:
                 self._connection.close()
                 if last_try:
                     raise Unreachable(f"{path}: {error!r}") from error
-        if response.status == 404:
-            return None
-        if response.status != 200:
-            raise Unreachable(f"{path}: status {response.status}")
-        return content
+        return response.status, content
 
-    def listed(self, folder: str) -> Iterator[str] | None:  # noqa: ARG002 - the format has no listing
-        return None
+    def listed(self, folder: str) -> Iterator[str] | None:
+        """Of the archive, if the site lists it; tiles are never listed, the format does not."""
+        if folder not in (ARCHIVE, TIMESTAMPS):
+            return None
+        status, content = self._get(ARCHIVE_LIST, _MAX_LIST_BYTES)
+        if status != http.HTTPStatus.OK or len(content) > _MAX_LIST_BYTES:
+            return None
+        # What else may stand there is not asked for: a path of the archive has a number and nothing more.
+        return iter([path for path in content.decode("ascii", "replace").split("\n") if _archived(folder, path)])
+
+
+def _archived(folder: str, path: str) -> bool:
+    return re.fullmatch(r"checkpoints/[0-9]{1,19}|timestamps/[0-9]{1,19}\.tsr", path, re.ASCII) is not None and (
+        path.startswith(f"{folder}/")
+    )
 
 
 def open_log(location: str) -> LogFiles:

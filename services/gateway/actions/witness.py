@@ -55,3 +55,11 @@ async def timestamp(clients: Clients, log_year: int, size: int) -> bytes:
     request = timestamp_service_pb2.GetTimestampRequest(log_year=log_year, size=size)
     answer = await clients.timestamps.ask(clients.timestamps.rpc.GetTimestamp, request, clients.itself)
     return bytes(answer.token)
+
+
+async def archived_paths(clients: Clients, log_year: int) -> list[str]:
+    """What is archived of a year's log (0: the current one), by the paths under which it is served."""
+    request = timestamp_service_pb2.ListArchivedRequest(log_year=log_year)
+    answer = await clients.timestamps.ask(clients.timestamps.rpc.ListArchived, request, clients.itself)
+    checkpoints = [f"checkpoints/{one.size}" for one in answer.archived]
+    return checkpoints + [f"timestamps/{one.size}.tsr" for one in answer.archived if one.stamped]

@@ -1,4 +1,4 @@
-"""/log/checkpoints and /log/timestamps: archived checkpoints and the time-stamps over them. Hashes: open, like tiles."""
+"""/log/archive, /log/checkpoints and /log/timestamps: archived checkpoints and the time-stamps over them. Hashes: open, like tiles."""
 
 from __future__ import annotations
 
@@ -21,6 +21,27 @@ _KEPT: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 Year = Annotated[int, Path(ge=2000, le=9999, description="Fiscal year of the log.")]
 Size = Annotated[int, Path(ge=0, lt=2**63, description="Leaves of the log at that time.")]
+
+
+@router.get(
+    "/archive", summary="What is archived", responses=answers(200, None, *_REFUSED, content=_TEXT, signed_in=False)
+)
+async def archive(request: Request) -> Response:
+    """The paths of all archived checkpoints and time-stamps of the current year's log, one a line, under `/log/`.
+
+    So that a verifier that has only the address can check them, too.
+    """
+    return await _archive(request, 0)
+
+
+@router.get(
+    "/{year}/archive",
+    summary="What is archived of a year",
+    responses=answers(200, None, *_REFUSED, content=_TEXT, signed_in=False),
+)
+async def archive_of_year(request: Request, year: Year) -> Response:
+    """The same of any fiscal year's log, under `/log/<year>/`."""
+    return await _archive(request, year)
 
 
 @router.get(
@@ -61,6 +82,12 @@ async def timestamp(request: Request, size: Size) -> Response:
 async def timestamp_of_year(request: Request, year: Year, size: Size) -> Response:
     """The same of any fiscal year's log."""
     return await _token(request, year, size)
+
+
+async def _archive(request: Request, year: int) -> Response:
+    paths = await witness.archived_paths(clients_of(request), year)
+    lines = "".join(f"{path}\n" for path in paths)
+    return Response(lines, headers={"Cache-Control": "no-cache"}, media_type="text/plain; charset=utf-8")
 
 
 async def _checkpoint(request: Request, year: int, size: int) -> Response:

@@ -159,6 +159,9 @@ async def test_archived_checkpoints_by_year_and_size(running, keys, vault):
         request = timestamp_service_pb2.GetArchivedCheckpointRequest(log_year=log_year, size=3)
         found = (await running.ask("GetArchivedCheckpoint", request)).checkpoint
         assert note.open_checkpoint(found, keys.of(year).verifier).size == 3
+        listed = await running.ask("ListArchived", timestamp_service_pb2.ListArchivedRequest(log_year=log_year))
+        assert [(one.size, one.stamped) for one in listed.archived] == [(3, False)]
+    assert not (await running.ask("ListArchived", timestamp_service_pb2.ListArchivedRequest(log_year=1999))).archived
     for log_year, size in ((year - 1, 3), (0, 2), (0, -1)):
         request = timestamp_service_pb2.GetTimestampRequest(log_year=log_year, size=size)
         assert (await refused(running.ask("GetTimestamp", request))).kind is Kind.NOT_FOUND
