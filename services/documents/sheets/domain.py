@@ -108,6 +108,10 @@ def drawn(document_id: str, attachment_id: str, sheet: Sheet, sha256: str) -> Fa
     return Fact("SheetDrawn", "sheet.drawn", values, values)
 
 
+# Nobody was asked, or not any more.
+_STRUCK = frozenset({"struck", "cancelled"})
+
+
 def _row(*cells: tuple[str, str]) -> dict[str, Any]:
     return {"cells": [[label, value or NOTHING] for label, value in cells]}
 
@@ -118,7 +122,7 @@ def _beside(seat: Seat) -> bool:
 
 
 def _box(seat: Seat) -> dict[str, Any]:
-    """One 判窓: AP-04 struck through, AP-16 「代」 and 「後閲」 with both names."""
+    """One 判窓: struck through above the decider (AP-04) and where others' answers were enough (AP-08), AP-16 「代」 and 「後閲」 with both names."""
     post = [seat.post_title]
     if seat.kind == "draft":
         post = ["起案者", seat.post_title] if seat.post_title else ["起案者"]
@@ -126,7 +130,7 @@ def _box(seat: Seat) -> dict[str, Any]:
         post = ["仮決裁", seat.post_title]
     elif _beside(seat) and seat.unit_name and seat.unit_name not in seat.post_title:
         post = [seat.unit_name, seat.post_title]
-    box: dict[str, Any] = {"post": post, "stamps": [], "names": [], "word": "", "struck": seat.state == "struck"}
+    box: dict[str, Any] = {"post": post, "stamps": [], "names": [], "word": "", "struck": seat.state in _STRUCK}
     if box["struck"]:
         return box
     instead = bool(seat.acted_for_name)

@@ -130,6 +130,18 @@ def test_substitution_and_post_view_show_both_names() -> None:
     assert [one["mark"] for one in box(content((DRAFTER, pulled)), "係長")["names"]] == ["引上げ", "後閲"]
 
 
+def test_a_provisional_decision_has_a_box_of_its_own_and_who_was_let_go_is_struck_through() -> None:
+    """AP-08: 仮決裁 and 決裁 of the same post; 合議 of which one answer was enough."""
+    provisional = seat("provisional", "approved", "室長", "𠮷田 恵美子")
+    decided = seat("decide", "decided", "室長", "𠮷田 恵美子")
+    let_go = seat("concur", "cancelled", "室長", "森 実", unit_name="契約検査室", acted_at="")
+    said = content((DRAFTER, provisional, FINANCE, let_go, decided))
+    assert [one["post"] for one in said["seats"]] == [["室長"], ["仮決裁", "室長"], ["起案者", "主事"]]
+    assert said["seats"][1]["stamps"] == [{"act": "承認", "day": "R8.11.20", "name": "𠮷田"}]
+    struck = said["concurrences"][1]
+    assert (struck["post"], struck["struck"], struck["names"]) == (["契約検査室", "室長"], True, [])
+
+
 def test_what_is_registered_stands_in_words() -> None:
     said = content()
     facts = dict(said["facts"])
