@@ -13,18 +13,21 @@ from tests.e2e.conftest import findings
 
 # The fiscal year, whose log the pages of records are of.
 YEAR = int(TODAY[:4]) - (TODAY[5:7] < "04")
+# A records officer of the sample city, for the pages of the 専決規程.
+RECORDS_OFFICER = "miyake.hideki"
 NARROW = {"width": 320, "height": 700}
 
 
 @dataclass(frozen=True)
 class Places:
-    """Documents in the states whose pages differ."""
+    """Documents in the states whose pages differ, and a version of the 専決規程."""
 
     draft: str
     circulating: str
     decided: str
     completed: str
     receipt: str
+    version: str
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +51,7 @@ def places(city: City) -> Places:
         decided=city.decided()[0],
         completed=city.completed()[0],
         receipt=receipt["id"],
+        version=next(city.person(RECORDS_OFFICER).items("/decision-rules/versions", body="mayor"))["id"],
     )
 
 
@@ -65,8 +69,10 @@ PAGES = (
     ("clerk", "/documents/{draft}/edit"),
     ("clerk", "/documents/{draft}/attachments"),
     ("clerk", "/documents/{draft}/route"),
+    ("clerk", "/route-templates"),
     ("chief", "/"),
     ("chief", "/documents/{circulating}"),
+    ("chief", "/documents/{circulating}/decider"),
     ("clerk", "/documents/{circulating}"),
     ("clerk", "/documents/{circulating}/replace"),
     ("clerk", "/documents/{circulating}/circulate"),
@@ -85,6 +91,9 @@ PAGES = (
     ("head", "/absences"),
     ("clerk", "/documents/nothing-here"),
     ("clerk", "/audit"),
+    (RECORDS_OFFICER, "/rules"),
+    (RECORDS_OFFICER, "/rules/new"),
+    (RECORDS_OFFICER, "/rules/{version}"),
     ("auditor", "/audit"),
     ("auditor", f"/audit/{YEAR}/0"),
 )
