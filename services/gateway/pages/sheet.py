@@ -67,11 +67,17 @@ def seats(document: View, case: View | None, drafter_name: str) -> list[View]:
     return [
         drafter,
         *(
-            _step_seat(step, step["step_id"] in conditional, viewed)
+            _step_seat(_let_go(step, case), step["step_id"] in conditional, viewed)
             for step in case["steps"]
             if step["kind"] != "inform"
         ),
     ]
+
+
+def _let_go(step: View, case: View) -> View:
+    """Struck through, as on the 鑑, where others' answers were enough (AP-08); 取消 is what ends with its case."""
+    goes_on = case["state"] in ("circulating", "decided")
+    return step | {"state": "struck"} if goes_on and step["state"] == "cancelled" else step
 
 
 def _step_seat(step: View, conditional: bool, viewed: Mapping[str, str]) -> View:

@@ -82,6 +82,15 @@ def test_every_seat_says_what_happened_there() -> None:
     assert sheet.seats(document("drafting"), None, "葛󠄀城 拓也") == []
 
 
+def test_who_was_not_needed_any_more_is_struck_through() -> None:
+    """AP-08: of a 合議 of which one answer is enough; what ends with its case is 取消."""
+    let_go = step("concur", "cancelled", unit_name="契約検査室")
+    assert [seat["struck"] for seat in sheet.seats(document("circulating"), case(let_go), "葛󠄀城 拓也")] == [False, True]
+    ended = case(let_go) | {"state": "withdrawn"}
+    seat = sheet.seats(document("withdrawn"), ended, "葛󠄀城 拓也")[1]
+    assert (seat["struck"], seat["word"]) == (False, "取消")
+
+
 def test_substitution_and_post_view_are_marked_beside_both_names() -> None:
     """AP-16: the seal of a 代決 is that of who decided, before and after the 後閲 of who was away."""
     instead = {"staff_id": "S0069", "name": "髙﨑 邦夫", "post_title": "室長補佐"}
