@@ -39,6 +39,9 @@ from services.approvals.cases.commands import CaseWish, Wish
 from services.approvals.cases.domain import MAX_COMMENT, STEP_ACTIONS, Action, Case, CityRules, Hall, Step, StepState
 from services.approvals.cases.envelopes import Cause, cause_of
 from services.approvals.cases.store import Position, Waiting
+from services.approvals.deadlines import store as deadline_store
+from services.approvals.deadlines.domain import Deadlines
+from services.approvals.deadlines.store import Overdue
 from services.approvals.organisation import commands as organisation_commands
 from services.approvals.organisation import store as organisation_store
 from services.approvals.organisation.domain import DECISION_CLASSES, Absence, HeldPost, Presence, Seat, Unit, post_label
@@ -80,6 +83,7 @@ POLICY = Policy(
         "PlanRoute": Refusal("route.planned", "document"),
         "DescribeDecider": Refusal("case.explained", "case", "case_id"),
         "ListInbox": Refusal("inbox.listed", "step"),
+        "ListOverdue": Refusal("step.listed", "step"),
         "GetCase": Refusal("case.viewed", "case", "case_id"),
         "ActOnStep": Refusal("step.acted", "case", "case_id"),
         "RecallCase": Refusal("case.recalled", "case", "case_id"),
@@ -115,6 +119,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
         receipts: KeyVerifier,
         tenant: str,
         city: CityRules,
+        deadlines: Deadlines,
     ) -> None:
         self._pool = pool
         self._relay = relay
@@ -122,6 +127,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
         self._receipts = receipts
         self._tenant = tenant
         self._city = city
+        self._deadlines = deadlines
 
     # --- organisation ---------------------------------------------------------------------------
 
@@ -357,7 +363,10 @@ class Api(service_grpc.ApprovalsServiceServicer):
     # --- cases ----------------------------------------------------------------------------------
 
     async def ListInbox(self, request: pb.ListInboxRequest, context: Context) -> pb.ListInboxResponse:
-        """What waits on the caller's posts, urgent first, then oldest (AP-18, AP-44). INVALID_CURSOR."""
+        """What waits on the caller's posts, urgent first, then oldest, each with its last day (AP-09, AP-18, AP-44).
+
+        INVALID_CURSOR.
+        """
         _readable(request)
         caller = interceptors.identity()
         if any(kind not in INBOX_KINDS for kind in request.kinds):
@@ -376,9 +385,30 @@ class Api(service_grpc.ApprovalsServiceServicer):
         page = found[:limit]
         record = await self._listed("inbox.listed", "step", request, [item.step_id for item in page])
         return pb.ListInboxResponse(
-            items=[_inbox_item(item) for item in page],
+            items=[_inbox_item(item, self._deadlines, clock.today()) for item in page],
             next_cursor=_after(page[-1]) if len(found) > limit else "",
             counts={kind: counts.get(kind, 0) for kind in INBOX_KINDS},
+            access_record=record,
+        )
+
+    async def ListOverdue(self, request: pb.ListOverdueRequest, context: Context) -> pb.ListOverdueResponse:
+        """滞留 of the caller's units, the longest first (LC-13). NOT_PERMITTED, INVALID_CURSOR."""
+        _readable(request)
+        caller = interceptors.identity()
+        units = policy.require_records_manager(_reader(caller), caller.roles)
+        now = clock.now()
+        before = {kind: self._deadlines.overdue_before(kind, now.date()) for kind in ("decision", "concurrence")}
+        limit = _limit(request.limit, 50, 200)
+        async with db.connection(self._pool) as conn:
+            found = await deadline_store.overdue(
+                conn, sorted(units), before, after=_position(request.cursor), limit=limit + 1
+            )
+            page = found[:limit]
+            seats = await organisation_store.find_seats(conn, sorted({one.post_id for one in page}), now.date(), now)
+        record = await self._listed("step.listed", "step", request, [one.step_id for one in page])
+        return pb.ListOverdueResponse(
+            items=[_overdue(one, seats.get(one.post_id), self._deadlines, now.date()) for one in page],
+            next_cursor=_after(page[-1]) if len(found) > limit else "",
             access_record=record,
         )
 
@@ -744,7 +774,7 @@ def _position(cursor: str) -> Position | None:
     return position
 
 
-def _after(item: Waiting) -> str:
+def _after(item: Waiting | Overdue) -> str:
     return _cursor(0 if item.urgent else 1, item.waiting_since.isoformat(), item.step_id)
 
 
@@ -858,7 +888,31 @@ def _planned_step(step: PlannedStep, seat: Seat) -> pb.PlannedStep:
     )
 
 
-def _inbox_item(item: Waiting) -> pb.InboxItem:
+def _overdue(item: Overdue, seat: Seat | None, deadlines: Deadlines, today: dt.date) -> pb.OverdueStep:
+    holder = seat.holder if seat else None
+    due_on = deadlines.due_on(item.kind, item.waiting_since)
+    return pb.OverdueStep(
+        case_id=item.case_id,
+        step_id=item.step_id,
+        document_id=item.document_id,
+        unit_id=item.unit_id,
+        drafter=item.drafter,
+        draft_number=item.draft_number,
+        urgent=item.urgent,
+        step_kind=_KINDS[item.step_kind],
+        step_state=_STATES[item.step_state],
+        post_id=item.post_id,
+        post_title=seat.title if seat else item.post_id,
+        post_unit_name=seat.unit_name if seat else "",
+        staff_name=holder.name if holder else "",
+        waiting_since=timestamp(item.waiting_since),
+        due_on=due_on.isoformat() if due_on else "",
+        opening_days=deadlines.waited(item.waiting_since, today),
+    )
+
+
+def _inbox_item(item: Waiting, deadlines: Deadlines, today: dt.date) -> pb.InboxItem:
+    due_on = deadlines.due_on(item.kind, item.waiting_since)
     return pb.InboxItem(
         case_id=item.case_id,
         step_id=item.step_id,
@@ -873,6 +927,8 @@ def _inbox_item(item: Waiting) -> pb.InboxItem:
         draft_number=item.draft_number,
         unit_id=item.unit_id,
         drafter=item.drafter,
+        due_on=due_on.isoformat() if due_on else "",
+        overdue=due_on is not None and due_on < today,
     )
 
 

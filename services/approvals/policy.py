@@ -330,6 +330,13 @@ def require_may_register(reader: Reader, roles: Collection[str], staff_id: str, 
     raise DomainError(Kind.DENIED, "NOT_PERMITTED", "for oneself, or by a records manager of the unit")
 
 
+def require_records_manager(reader: Reader, roles: Collection[str]) -> frozenset[str]:
+    """The units whose 滞留 a records manager looks after (LC-13). NOT_PERMITTED for everybody else."""
+    if "records_manager" not in roles:
+        raise DomainError(Kind.DENIED, "NOT_PERMITTED", "for records managers")
+    return reader.units
+
+
 def may_list_absences(reader: Reader, units: Collection[str]) -> bool:
     """Colleagues of a unit see each other's absences."""
     return bool(reader.units & set(units))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from chassis.settings import PREFIX, Secret, ServiceSettings, SettingsError, load
 from services.approvals.cases.domain import CityRules, DissentPolicy
+from services.approvals.deadlines.domain import Deadlines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,11 @@ class Settings(ServiceSettings):
     send_back_to_steps: bool = False
     # An urgent case may be 代決 although it is 重要・異例 (AP-12).
     substitute_when_urgent: bool = False
+    # The city's own closed days, 12-29 for every year, 2026-11-04 for once; weekends and holidays are known.
+    closed_days: tuple[str, ...] = Deadlines.closed_days
+    # Opening days after which 合議, and any other step, counts as overdue (AP-09, LC-13).
+    concurrence_days: int = Deadlines.concurrence_days
+    step_days: int = Deadlines.step_days
 
     @property
     def city_rules(self) -> CityRules:
@@ -42,6 +48,14 @@ class Settings(ServiceSettings):
             words = ", ".join(DissentPolicy)
             raise SettingsError([f"{PREFIX}DISSENT_POLICY: {self.dissent_policy!r} is none of {words}"]) from None
         return CityRules(dissent, self.send_back_to_steps, self.substitute_when_urgent)
+
+    @property
+    def deadlines(self) -> Deadlines:
+        """The city's calendar and terms. SettingsError for a day or a term that is none."""
+        try:
+            return Deadlines(self.closed_days, self.concurrence_days, self.step_days)
+        except ValueError as error:
+            raise SettingsError([f"{PREFIX}CLOSED_DAYS, {PREFIX}CONCURRENCE_DAYS, {PREFIX}STEP_DAYS: {error}"]) from None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -336,7 +336,8 @@ SELECT
         FROM page INNER JOIN cases AS c ON c.case_id = page.case_id
     )
 """
-_START = Position(-1, dt.datetime(1, 1, 2, tzinfo=dt.UTC), "00000000-0000-0000-0000-000000000000")
+# Before every page.
+START = Position(-1, dt.datetime(1, 1, 2, tzinfo=dt.UTC), "00000000-0000-0000-0000-000000000000")
 
 
 async def inbox(
@@ -350,7 +351,7 @@ async def inbox(
     limit: int = 50,
 ) -> tuple[list[Waiting], dict[str, int]]:
     """What waits on the posts the person holds on the day, urgent first, then oldest; and counts over all of it."""
-    start = after or _START
+    start = after or START
     cursor = await conn.execute(
         _INBOX,
         {

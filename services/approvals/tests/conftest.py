@@ -45,6 +45,7 @@ from kanketsu.event.v1 import envelope_pb2
 from services.approvals import consumer
 from services.approvals.api import POLICY, Api
 from services.approvals.cases.domain import CityRules
+from services.approvals.deadlines.domain import Deadlines
 from services.approvals.organisation import load
 from services.approvals.organisation import store as organisation_store
 from services.approvals.rules.api import RulesApi
@@ -320,7 +321,7 @@ async def city(
     relay = Relay(pool, Nowhere(), 30.0)
     rules = getattr(request.module, "CITY_RULES", CityRules())
     recorder = Recorder("approvals", "approvals-1", DatabaseSink(pool, "approvals", relay))
-    api = Api(pool, relay, recorder, KeyVerifier(receipt_jwks), TENANT, rules)
+    api = Api(pool, relay, recorder, KeyVerifier(receipt_jwks), TENANT, rules, Deadlines())
     guard = Guard(POLICY, TENANT, IdentityVerifier(identity_jwks, TENANT, "approvals"), recorder)
     rules = RulesApi(pool, relay, recorder)
     add = [
