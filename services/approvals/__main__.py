@@ -32,9 +32,7 @@ async def serve() -> None:
     receipts = KeyVerifier(chosen.receipt_jwks_file)
 
     async def build(parts: Parts) -> Wiring:
-        api = Api(
-            parts.pool, parts.relay, parts.recorder, receipts, chosen.tenant, chosen.city_rules, chosen.deadlines
-        )
+        api = Api(parts.pool, parts.relay, parts.recorder, receipts, chosen.tenant, chosen.city_rules, chosen.deadlines)
         return Wiring(
             servicers=[
                 partial(add_ApprovalsServiceServicer_to_server, api),

@@ -55,7 +55,9 @@ class Settings(ServiceSettings):
         try:
             return Deadlines(self.closed_days, self.concurrence_days, self.step_days)
         except ValueError as error:
-            raise SettingsError([f"{PREFIX}CLOSED_DAYS, {PREFIX}CONCURRENCE_DAYS, {PREFIX}STEP_DAYS: {error}"]) from None
+            raise SettingsError(
+                [f"{PREFIX}CLOSED_DAYS, {PREFIX}CONCURRENCE_DAYS, {PREFIX}STEP_DAYS: {error}"]
+            ) from None
 
 
 @dataclass(frozen=True, kw_only=True)

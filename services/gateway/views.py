@@ -499,9 +499,34 @@ def inbox_item(message: approvals.InboxItem, summary: documents.DocumentSummary 
         "draft_number": message.draft_number or None,
         "unit_id": message.unit_id,
         "drafter": message.drafter,
+        "due_on": message.due_on or None,
+        "overdue": message.overdue,
         "title": summary.title if summary is not None else None,
         "document_state": STATES[summary.state] if summary is not None else None,
         "personal_information": PERSONAL[summary.personal_information] if summary is not None else None,
+    }
+
+
+def overdue_step(message: approvals.OverdueStep, summary: documents.DocumentSummary | None) -> View:
+    """A step that waits beyond its term; the title as in the inbox."""
+    return {
+        "case_id": message.case_id,
+        "step_id": message.step_id,
+        "document_id": message.document_id,
+        "unit_id": message.unit_id,
+        "drafter": message.drafter,
+        "draft_number": message.draft_number or None,
+        "urgent": message.urgent,
+        "step_kind": STEP_KINDS[message.step_kind],
+        "step_state": STEP_STATES[message.step_state],
+        "post_id": message.post_id,
+        "post_title": message.post_title,
+        "post_unit_name": message.post_unit_name,
+        "staff_name": message.staff_name or None,
+        "waiting_since": moment(message, "waiting_since"),
+        "due_on": message.due_on,
+        "opening_days": message.opening_days,
+        "title": summary.title if summary is not None else None,
     }
 
 

@@ -259,6 +259,8 @@ def documented_default(field: dataclasses.Field[object]) -> str:
     value = field.default
     if value in ("", (), None):
         return "–"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -31,17 +31,7 @@ async def inbox(
     answer = await clients.approvals.ask(
         rpc.ListInbox, pb.ListInboxRequest(kinds=kinds, post_id=post_id, cursor=cursor, limit=limit), caller
     )
-    summaries: dict[str, documents_pb.DocumentSummary] = {}
-    access_record = answer.access_record
-    wanted = sorted({item.document_id for item in answer.items})
-    if wanted:
-        listed = await clients.documents.ask(
-            clients.documents.rpc.ListDocuments,
-            documents_pb.ListDocumentsRequest(document_ids=wanted, limit=len(wanted)),
-            caller,
-        )
-        summaries = {summary.document_id: summary for summary in listed.documents}
-        access_record = listed.access_record
+    summaries, access_record = await _titles(clients, caller, answer)
     counts = {kind: answer.counts.get(kind, 0) for kind in INBOX_KINDS}
     return page_of(
         (views.inbox_item(item, summaries.get(item.document_id)) for item in answer.items),
@@ -49,6 +39,30 @@ async def inbox(
         access_record,
         counts=counts,
     )
+
+
+async def overdue(clients: Clients, caller: Caller, *, cursor: str = "", limit: int = 50) -> Answer:
+    """滞留 of the caller's units, the longest first; titles are joined from documents (LC-13)."""
+    rpc = clients.approvals.rpc
+    answer = await clients.approvals.ask(rpc.ListOverdue, pb.ListOverdueRequest(cursor=cursor, limit=limit), caller)
+    summaries, access_record = await _titles(clients, caller, answer)
+    items = (views.overdue_step(item, summaries.get(item.document_id)) for item in answer.items)
+    return page_of(items, answer.next_cursor, access_record)
+
+
+async def _titles(
+    clients: Clients, caller: Caller, answer: pb.ListInboxResponse | pb.ListOverdueResponse
+) -> tuple[dict[str, documents_pb.DocumentSummary], str]:
+    """The documents of a list of steps as far as the caller may see them, and the record of what was shown last."""
+    wanted = sorted({item.document_id for item in answer.items})
+    if not wanted:
+        return {}, answer.access_record
+    listed = await clients.documents.ask(
+        clients.documents.rpc.ListDocuments,
+        documents_pb.ListDocumentsRequest(document_ids=wanted, limit=len(wanted)),
+        caller,
+    )
+    return {summary.document_id: summary for summary in listed.documents}, listed.access_record
 
 
 async def read(

@@ -37,6 +37,12 @@ async def inbox(
     return reply(await cases.inbox(clients_of(request), caller, kinds=kinds, post_id=post, cursor=cursor, limit=limit))
 
 
+@router.get("/overdue", summary="What waits too long", responses=answers(200, shapes.OverdueList, record=True))
+async def overdue(request: Request, caller: SignedIn, cursor: inputs.Cursor = "", limit: inputs.Limit = 50) -> Response:
+    """滞留: steps in cases of my units that wait beyond their term, the longest first; for records managers."""
+    return reply(await cases.overdue(clients_of(request), caller, cursor=cursor, limit=limit))
+
+
 ReadReceipt = Annotated[
     str,
     Header(

@@ -503,6 +503,8 @@ class InboxItem(Shape):
     draft_number: str | None
     unit_id: str
     drafter: str
+    due_on: str | None = Field(description="The last opening day of its term; null where nothing is urged.")
+    overdue: bool
     title: str | None
     document_state: str | None
     personal_information: str | None
@@ -519,6 +521,31 @@ class Inbox(Shape):
     items: list[InboxItem]
     next_cursor: str | None
     counts: InboxCounts
+
+
+class OverdueStep(Shape):
+    case_id: str
+    step_id: str
+    document_id: str
+    unit_id: str = Field(description="The drafting unit.")
+    drafter: str
+    draft_number: str | None
+    urgent: bool
+    step_kind: str
+    step_state: str
+    post_id: str
+    post_title: str
+    post_unit_name: str
+    staff_name: str | None = Field(description="Null while the post is vacant.")
+    waiting_since: str | None
+    due_on: str
+    opening_days: int = Field(description="Opening days it has waited.")
+    title: str | None
+
+
+class OverdueList(Shape):
+    items: list[OverdueStep]
+    next_cursor: str | None
 
 
 class DocumentClass(Shape):

@@ -74,6 +74,24 @@ async def home(desk: AtDesk, kind: str = "", cursor: str = "") -> Response:
     )
 
 
+@router.get("/overdue")
+async def overdue(desk: AtDesk, cursor: str = "") -> Response:
+    """滞留: where the unit's cases wait beyond their term (LC-13)."""
+    answer = await cases.overdue(desk.clients, desk.caller, cursor=cursor)
+    items = answer.body["items"]
+    names = await organisation.names(desk.clients, desk.caller, [f"staff:{one['drafter']}" for one in items])
+    return desk.draw(
+        "overdue",
+        "overdue",
+        access_record=answer.access_record,
+        overdue=[
+            one | {"title": one["title"] or one["draft_number"], "drafter_name": names[f"staff:{one['drafter']}"]}
+            for one in items
+        ],
+        pager=desk.pager(answer.body["next_cursor"]),
+    )
+
+
 @router.post("/acting-post")
 async def choose_post(desk: AtDesk) -> Response:
     """兼務者 choose the post they act from (AP-44)."""

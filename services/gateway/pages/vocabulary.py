@@ -286,6 +286,7 @@ RECORDED_ACTIONS: Final[dict[str, str]] = {
     "case.substitute_asked": "代決を依頼",
     "inbox.listed": "未処理の一覧を表示",
     "step.activated": "処理の番になる",
+    "step.listed": "滞留の一覧を表示",
     "step.acted": "処理を登録",
     "step.closed": "処理を終了",
     "step.held": "保留",
