@@ -50,7 +50,7 @@ def our_checkpoint() -> bytes:
 
 
 def test_the_example_of_the_specification_opens() -> None:
-    """audit-log.md 1.9: note."""
+    """Golden vectors 1.9: note."""
     assert EXAMPLE_KEY.key_id.hex() == "530d903a"
     text, signatures = note.open_note(EXAMPLE_NOTE, [EXAMPLE_KEY])
     assert text == b"This is an example message.\n"
@@ -58,7 +58,7 @@ def test_the_example_of_the_specification_opens() -> None:
 
 
 def test_a_go_signing_key_makes_the_published_bytes() -> None:
-    """audit-log.md 1.9: x/mod note."""
+    """Golden vectors 1.9: x/mod note."""
     vkey = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
     assert NEUMANN.verifier == VerifierKey.parse(vkey)
     assert NEUMANN.verifier.vkey == vkey
@@ -70,7 +70,7 @@ def test_a_go_signing_key_makes_the_published_bytes() -> None:
 
 
 def test_a_tessera_checkpoint_is_made_and_opened_byte_for_byte() -> None:
-    """audit-log.md 1.9: Tessera's checkpoint.15."""
+    """Golden vectors 1.9: Tessera's checkpoint.15."""
     vkey = "example.com/log/testdata+33d7b496+AeHTu4Q3hEIMHNqc6fASMsq3rKNx280NI+oO5xCFkkSx"
     root = tlog.root_of([tlog.leaf_hash(entry) for entry in TESSERA_ENTRIES])
     assert note.sign_checkpoint(TESSERA.name, 15, root, TESSERA) == TESSERA_15
@@ -78,7 +78,7 @@ def test_a_tessera_checkpoint_is_made_and_opened_byte_for_byte() -> None:
 
 
 def test_a_cosignature_is_made_and_opened_byte_for_byte() -> None:
-    """audit-log.md 1.9: cosignature over checkpoint.15."""
+    """Golden vectors 1.9: cosignature over checkpoint.15."""
     assert WITNESS.verifier.vkey == "witness.example/w1+e75f6532+BAOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4"
     line = (
         "— witness.example/w1 519lMgAAAABkGFDLo0vvaVMnQBetpNUCKKILroiWxoSAyyV9iB/cgczFo9ONQdSuKdatX9+k2ggtjAKa"
@@ -97,7 +97,7 @@ def test_a_cosignature_is_made_and_opened_byte_for_byte() -> None:
 
 
 def test_the_key_id_of_the_litewitness_session() -> None:
-    """audit-log.md 1.9: witness session."""
+    """Golden vectors 1.9: witness session."""
     public = bytes.fromhex("ffdc2d4d98e4124d3feaf788c0c2f9abfd796083d1f0495437f302ec79cf100f")
     name = "sigsum.org/v1/tree/4d6d8825a6bb689d459628312889dfbb0bcd41b5211d9e1ce768b0ff0309e562"
     assert VerifierKey(name, ED25519, public).key_id.hex() == "5202289b"

@@ -1,6 +1,6 @@
 """Trees, proofs, tile paths and bundles against published vectors and against a second, naive implementation.
 
-The golden vectors of the log's design (audit-log.md 1.9) are here and, for notes and keys, in test_note, byte for byte.
+The golden vectors of the log's design (section 1.9) are here and, for notes and keys, in test_note, byte for byte.
 """
 
 import base64
@@ -86,27 +86,27 @@ def test_empty_root_is_the_hash_of_nothing() -> None:
 
 @pytest.mark.parametrize("size", RFC6962_ROOTS)
 def test_roots_of_the_classic_eight_leaves(size: int) -> None:
-    """audit-log.md 1.9: RFC 6962."""
+    """Golden vectors 1.9: RFC 6962."""
     hashes = [tlog.leaf_hash(leaf) for leaf in RFC6962_LEAVES[:size]]
     assert tlog.root_of(hashes).hex() == RFC6962_ROOTS[size]
 
 
 @pytest.mark.parametrize("size", TESSERA_ROOTS)
 def test_roots_of_the_tessera_log(size: int) -> None:
-    """audit-log.md 1.9: Tessera."""
+    """Golden vectors 1.9: Tessera."""
     hashes = [tlog.leaf_hash(entry) for entry in TESSERA_ENTRIES[:size]]
     assert base64.b64encode(tlog.root_of(hashes)).decode() == TESSERA_ROOTS[size]
 
 
 def test_roots_of_the_litewitness_session() -> None:
-    """audit-log.md 1.9: witness session."""
+    """Golden vectors 1.9: witness session."""
     hashes = [bytes([0x2A, i]) + bytes(30) for i in range(5)]
     assert base64.b64encode(tlog.root_of(hashes[:3])) == b"RcCI1Nk56ZcSmIEfIn0SleqtV7uvrlXNccFx595Iwl0="
     assert base64.b64encode(tlog.root_of(hashes)) == b"QrtXrQZCCvpIgsSmOsah7HdICzMLLyDfxToMql9WTjY="
 
 
 def test_tessera_bundle_and_tile_bytes() -> None:
-    """audit-log.md 1.9: Tessera's files."""
+    """Golden vectors 1.9: Tessera's files."""
     assert Tile(ENTRIES, 0, 15).path == "tile/entries/000.p/15"
     bundle = tlog.encode_bundle(TESSERA_ENTRIES)
     assert bundle.startswith(bytes.fromhex("00036f6e65000374776f"))

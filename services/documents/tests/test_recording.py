@@ -21,6 +21,7 @@ READS = {
     "ReadAttachment": ("attachment.read", "attachment"),
     "ListViewers": ("document.viewers_read", "document"),
     "ListHistory": ("document.history_read", "document"),
+    "ListVersions": ("document.versions_viewed", "document"),
     "GetManifest": ("manifest.read", "document"),
     "GetReceipt": ("receipt.viewed", "receipt"),
     "ListReceipts": ("receipt.listed", "receipt"),
@@ -51,7 +52,7 @@ async def things(house: House) -> dict[str, dict[str, str]]:
     await house.locked()
     known = {"document_id": document.document_id}
     return {
-        **dict.fromkeys(("GetDocument", "ListViewers", "ListHistory", "GetManifest"), known),
+        **dict.fromkeys(("GetDocument", "ListViewers", "ListHistory", "ListVersions", "GetManifest"), known),
         "ReadAttachment": known | {"attachment_id": attachment.attachment_id},
         "GetReceipt": {"receipt_id": receipt.receipt_id},
         **{name: {} for name in ("ListDocuments", "ListReceipts", "ListClasses", "ListFolders")},
@@ -82,7 +83,7 @@ async def test_every_read_has_its_record(house: House, things: dict[str, dict[st
     assert (record.actor.post_id, record.actor.unit_id) == ("P-040-03-05", "U-040-03")
 
 
-@pytest.mark.parametrize("method", ["GetDocument", "ReadAttachment", "GetManifest"])
+@pytest.mark.parametrize("method", ["GetDocument", "ReadAttachment", "ListVersions", "GetManifest"])
 async def test_the_record_of_a_reading_says_why_and_whose(
     house: House, things: dict[str, dict[str, str]], method: str
 ) -> None:

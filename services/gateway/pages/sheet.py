@@ -94,7 +94,7 @@ def _step_seat(step: View, conditional: bool, viewed: Mapping[str, str]) -> View
     return _seat(
         f"{step['unit_name']}\n{title}" if foreign else title,
         "" if state == "struck" else step["staff_name"] or "",
-        stamp=("条件付決裁" if conditional else word) if state in _SEALED else "",
+        stamp=(vocabulary.STEP_STATES["decided_conditionally"] if conditional else word) if state in _SEALED else "",
         word="" if state in ("waiting", "struck") else word,
         acted_at=viewed.get(step["step_id"]) if state == "postviewed" else step["acted_at"],
         mark="後閲" if step["post_view"] else "",

@@ -26,6 +26,7 @@ STEP_STATES: Final[dict[str, str]] = {
     "active": "処理待ち",
     "approved": "承認",
     "decided": "決裁",
+    "decided_conditionally": "条件付決裁",
     "concurred": "同意",
     "dissented": "不同意",
     "held": "保留",
