@@ -77,7 +77,7 @@ class Reader:
         self._event_ids.append(leaves.packed_ids)
         self._count(entries, leaves)
         for position, version in compress(enumerate(leaves.versions), leaves.versions):
-            self._versions[objects.key_of(entries[position])].append(int(version))
+            self._versions[columns.object_of(entries[position])].append(int(version))
         if leaves.kinds & _LOOKED_AT:
             self._look(first, entries, leaves)
         for position, one in enumerate(entries):

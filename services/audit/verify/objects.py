@@ -18,13 +18,14 @@ ROW_SIZE = _ROW.size
 
 def key_of(entry: bytes) -> bytes:
     """The object that a leaf with a version is about, as the key of its rows."""
-    return sha256(columns.object_of(entry)).digest()[:KEY_SIZE]
+    return _key(columns.object_of(entry))
 
 
 def rows(versions: Mapping[bytes, Iterable[int]]) -> bytes:
-    """The spans of a run, ascending; a version that is there twice has a span of its own more."""
+    """The spans of a run by what `columns.object_of` gives, ascending; a version that is there twice has one more."""
     found = []
-    for key, numbers in versions.items():
+    for thing, numbers in versions.items():
+        key = _key(thing)
         spans: list[list[int]] = []
         for number in sorted(numbers):
             if spans and number == spans[-1][1] + 1:
@@ -46,3 +47,7 @@ def incomplete(part: Part, *, from_first: bool) -> list[bytes]:
                 break
             expected = last + 1
     return found
+
+
+def _key(thing: bytes) -> bytes:
+    return sha256(thing).digest()[:KEY_SIZE]
