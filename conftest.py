@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import io
 import itertools
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +27,8 @@ ROOT = Path(__file__).parent
 settings.register_profile("kanketsu", deadline=None)
 settings.load_profile("kanketsu")
 _numbers = itertools.count(1)
+# Pairs of buckets that are made before somebody asks.
+BUCKETS_AHEAD = 4
 
 
 @pytest.fixture(scope="session")
@@ -79,11 +84,36 @@ async def migrated_database(
         server = engines.database_url(database.SUPERUSER).rsplit("/", 1)[0]
         async with await psycopg.AsyncConnection.connect(f"{server}/postgres", autocommit=True) as conn:
             await conn.execute(f"CREATE DATABASE {name} TEMPLATE {templates[schema].name}".encode())
-        async with await psycopg.AsyncConnection.connect(f"{server}/{name}", autocommit=True) as conn:
             await conn.execute(f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {schema}_app, {schema}_owner".encode())
         return _database(engines, schema, name)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def fresh_buckets(engines: Stack) -> Iterator[Callable[[], str]]:
+    """`fresh_buckets()`: two new, empty buckets: with object lock, and without under the same name and `-live`.
+
+    The store lets the first object of a bucket wait for a fifth of a second, so the next ones are made ready meanwhile.
+    """
+    with ThreadPoolExecutor(2) as threads:
+        coming: deque[Future[str]] = deque()
+
+        def take() -> str:
+            while len(coming) <= BUCKETS_AHEAD:
+                coming.append(threads.submit(_make_buckets, engines, f"test-{next(_numbers)}"))
+            return coming.popleft().result()
+
+        yield take
+
+
+def _make_buckets(engines: Stack, name: str) -> str:
+    admin = engines.s3("admin")
+    for bucket, locked in ((name, True), (f"{name}-live", False)):
+        admin.make_bucket(bucket, object_lock=locked)
+        first = admin.put_object(bucket, "first", io.BytesIO(b"1"), 1)
+        admin.remove_object(bucket, "first", first.version_id)
+    return name
 
 
 @pytest_asyncio.fixture(loop_scope="session")

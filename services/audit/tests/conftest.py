@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import psycopg
@@ -18,8 +17,6 @@ from services.audit import store
 from services.audit.commands import LogKeys
 from services.audit.tests.test_verify import KEY
 from services.audit.vault import Vault
-
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -44,12 +41,9 @@ async def compared(place: Database) -> None:
 
 
 @pytest.fixture
-def buckets(engines: Stack) -> str:
+def buckets(fresh_buckets: Callable[[], str]) -> str:
     """Two fresh buckets: with object lock, and without under the same name and `-live`."""
-    admin, name = engines.s3("admin"), f"log-{next(_numbers)}"
-    admin.make_bucket(name, object_lock=True)
-    admin.make_bucket(f"{name}-live")
-    return name
+    return fresh_buckets()
 
 
 @pytest.fixture

@@ -320,7 +320,7 @@ class Killed(Vault):
 
 
 async def test_publishing_killed_at_every_request_and_run_again_gives_the_same_bytes(
-    pool, keys, vault, engines, buckets, migrated_database, open_pool
+    pool, keys, vault, engines, buckets, fresh_buckets, migrated_database, open_pool
 ):
     """Before and after each request to the object store, in turn; the tree grows over two tile boundaries."""
     made = [event_leaf(n + 1, event_id=f"019ac0de-0000-7000-8000-{n:012x}") for n in range(600)]
@@ -342,9 +342,7 @@ async def test_publishing_killed_at_every_request_and_run_again_gives_the_same_b
     assert kills > 30
 
     # The same in one go, with nothing killed.
-    name = f"{buckets}-calm"
-    engines.s3("admin").make_bucket(name, object_lock=True)
-    engines.s3("admin").make_bucket(f"{name}-live")
+    name = fresh_buckets()
     calm_vault, calm_place = open_vault(engines, name), await migrated_database("audit")
     await compared(calm_place)
     calm = await open_pool(calm_place)
