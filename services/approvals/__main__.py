@@ -1,22 +1,35 @@
-"""approvals: `serve`, `migrate`, `load <folder>` (organisation and decision rules of a city), `check-rules`, `why`."""
+"""approvals: `serve`, `migrate`, `load <folder>` (organisation and decision rules of a city), `check-rules`, `why`,
+`personnel` (a CSV of the staff)."""
 
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import sys
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import date
 from functools import partial
 from pathlib import Path
 
 from chassis import clock, db, process, serving
+from chassis.db import Pool
+from chassis.errors import DomainError
 from chassis.identity import IdentityVerifier, KeyVerifier
+from chassis.requests import Call
 from chassis.serving import Parts, Wiring
 from kanketsu.approvals.v1.approvals_service_pb2_grpc import add_ApprovalsServiceServicer_to_server
 from kanketsu.approvals.v1.decision_rules_service_pb2_grpc import add_DecisionRulesServiceServicer_to_server
+from kanketsu.approvals.v1.reorganisation_service_pb2_grpc import add_ReorganisationServiceServicer_to_server
 from kanketsu.approvals.v1.route_templates_service_pb2_grpc import add_RouteTemplatesServiceServicer_to_server
 from services.approvals import consumer, report, settings
 from services.approvals.api import POLICY, Api
+from services.approvals.cases.envelopes import cause_of
+from services.approvals.changes import commands as change_commands
+from services.approvals.changes import midnight, personnel
+from services.approvals.changes import report as personnel_report
+from services.approvals.changes.api import Api as ReorganisationApi
 from services.approvals.organisation import load
 from services.approvals.organisation.domain import BODIES, DECISION_CLASSES
 from services.approvals.routes.domain import ExceptionKind, Facts
@@ -33,6 +46,7 @@ async def serve() -> None:
 
     async def build(parts: Parts) -> Wiring:
         api = Api(parts.pool, parts.relay, parts.recorder, receipts, chosen.tenant, chosen.city_rules, chosen.deadlines)
+        reorganising = ReorganisationApi(parts.pool, parts.relay, parts.recorder)
         return Wiring(
             servicers=[
                 partial(add_ApprovalsServiceServicer_to_server, api),
@@ -40,8 +54,10 @@ async def serve() -> None:
                 partial(
                     add_RouteTemplatesServiceServicer_to_server, TemplatesApi(parts.pool, parts.relay, parts.recorder)
                 ),
+                partial(add_ReorganisationServiceServicer_to_server, reorganising),
             ],
             consumers=[consumer.submissions(parts.broker, parts.pool, parts.relay)],
+            tasks=[partial(midnight.run, parts.pool, parts.relay)],
         )
 
     await serving.serve(
@@ -63,16 +79,63 @@ async def migrate() -> None:
 
 async def load_city(folder: Path) -> None:
     """Load a city's files; refused whole, with every problem found, exit code 1."""
+    async with _loading() as pool:
+        try:
+            changed = await load.load(pool, folder)
+        except load.Refused as refused:
+            sys.stderr.write("refused, nothing was loaded:\n" + "".join(f"  {line}\n" for line in refused.problems))
+            raise SystemExit(1) from None
+    sys.stdout.write("".join(f"{name}: {count} changed\n" for name, count in changed.items()))
+
+
+async def compare_personnel(content: bytes, day: dt.date) -> None:
+    """What a personnel file would change on the day; exit code 1 when a line is bad. Changes nothing."""
+    async with _loading() as pool, db.connection(pool) as conn:
+        before = await change_commands.projected(conn, day)
+    found = personnel.compare(content, before)
+    sys.stdout.writelines(f"{line}\n" for line in personnel_report.lines(before, found))
+    if found.problems:
+        raise SystemExit(1)
+
+
+async def import_personnel(content: bytes, day: dt.date, title: str, author: str) -> None:
+    """Keep what a personnel file changes as a draft by `author`; exit code 1 with the reason when it is refused."""
+    async with _loading() as pool:
+        async with db.connection(pool) as conn:
+            before = await change_commands.projected(conn, day)
+            roles = [role for staff_id, role in before.roles if staff_id == author]
+        found = personnel.compare(content, before)
+        sys.stdout.writelines(f"{line}\n" for line in personnel_report.lines(before, found))
+        if found.problems:
+            raise SystemExit(1)
+        try:
+            made = await change_commands.draft(
+                pool,
+                Call(author, clock.new_id(), "personnel import", b""),
+                title,
+                day,
+                found.changes,
+                author,
+                roles,
+                cause_of(change_commands.ITSELF),
+                lambda planned: planned.change_set_id.encode(),
+                clock.now(),
+            )
+        except DomainError as error:
+            sys.stderr.write(f"refused, nothing was kept: {error.reason} {error.message}\n")
+            raise SystemExit(1) from None
+    sys.stdout.write(f"drafted {made.decode()}, to be reviewed by another person\n")
+
+
+@asynccontextmanager
+async def _loading() -> AsyncIterator[Pool]:
+    """A small pool for one command, with time for large files."""
     pool = db.open_pool(settings.read_load().database_url, SERVICE, size=2, statement_timeout_ms=60_000)
     await pool.open(wait=True)
     try:
-        changed = await load.load(pool, folder)
-    except load.Refused as refused:
-        sys.stderr.write("refused, nothing was loaded:\n" + "".join(f"  {line}\n" for line in refused.problems))
-        raise SystemExit(1) from None
+        yield pool
     finally:
         await pool.close()
-    sys.stdout.write("".join(f"{name}: {count} changed\n" for name, count in changed.items()))
 
 
 def main() -> None:
@@ -94,11 +157,21 @@ def main() -> None:
     why_parser.add_argument("--class", dest="wished", default="", choices=("", *DECISION_CLASSES), metavar="CLASS")
     why_parser.add_argument("--exception", type=ExceptionKind, metavar="KIND", help=", ".join(ExceptionKind))
     why_parser.add_argument("--on", type=date.fromisoformat, default=clock.today(), metavar="YYYY-MM-DD")
+    personnel_parser = commands.add_parser("personnel", help="compare or import a personnel CSV")
+    personnel_parser.add_argument("what", choices=["compare", "import"])
+    personnel_parser.add_argument("file", type=Path)
+    personnel_parser.add_argument("--on", type=dt.date.fromisoformat, required=True, help="first day, YYYY-MM-DD")
+    personnel_parser.add_argument("--title", default="", help="of the change set; import only")
+    personnel_parser.add_argument("--author", default="", help="staff id of who drafts it; import only")
     chosen = parser.parse_args()
     if chosen.command == "serve":
         process.run(serve())
     elif chosen.command == "migrate":
         process.run(migrate())
+    elif chosen.command == "personnel" and chosen.what == "compare":
+        process.run(compare_personnel(chosen.file.read_bytes(), chosen.on))
+    elif chosen.command == "personnel":
+        process.run(import_personnel(chosen.file.read_bytes(), chosen.on, chosen.title, chosen.author))
     elif chosen.command == "load":
         process.run(load_city(chosen.folder))
     elif chosen.command == "check-rules":

@@ -69,6 +69,7 @@ POLICY = Policy(
         "kanketsu.approvals.v1.ApprovalsService": frozenset({"gateway"}),
         "kanketsu.approvals.v1.DecisionRulesService": frozenset({"gateway"}),
         "kanketsu.approvals.v1.RouteTemplatesService": frozenset({"gateway"}),
+        "kanketsu.approvals.v1.ReorganisationService": frozenset({"gateway"}),
     },
     refusals={
         "ResolveActor": Refusal("actor.resolved", "staff"),
@@ -100,6 +101,16 @@ POLICY = Policy(
         "ListRouteTemplates": Refusal("template.listed", "route_template"),
         "SaveRouteTemplate": Refusal("template.saved", "route_template", "route_template_id"),
         "RetireRouteTemplate": Refusal("template.retired", "route_template", "route_template_id"),
+        "DraftChangeSet": Refusal("change_set.drafted", "change_set"),
+        "ReviewChangeSet": Refusal("change_set.reviewed", "change_set", "change_set_id"),
+        "UndoChangeSet": Refusal("change_set.undone", "change_set", "change_set_id"),
+        "GetChangeSet": Refusal("change_set.viewed", "change_set", "change_set_id"),
+        "ListChangeSets": Refusal("change_set.listed", "change_set"),
+        "ReadPersonnelFile": Refusal("directory.compared", "staff"),
+        "ImportPersonnelFile": Refusal("change_set.drafted", "change_set"),
+        "ListStrandedSteps": Refusal("case.listed", "step"),
+        "ReassignStep": Refusal("step.moved", "step", "step_id"),
+        "ListTenures": Refusal("directory.listed", "staff", "staff_id"),
     },
 )
 

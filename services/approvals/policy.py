@@ -310,6 +310,21 @@ def _own_draft() -> DomainError:
     return DomainError(Kind.DENIED, "OWN_DRAFT", "the drafter does not decide (AP-43)")
 
 
+# --- planning the organisation -------------------------------------------------------------------
+
+
+def require_planner(roles: Collection[str]) -> None:
+    """人事異動と組織改編 are planned and reviewed by the records office and the administrators. NOT_PERMITTED."""
+    if not {"records_officer", "system_admin"} & set(roles):
+        raise DomainError(Kind.DENIED, "NOT_PERMITTED", "the records office or an administrator plans")
+
+
+def require_version(version: int, expected: int) -> None:
+    """ABORTED STALE_VERSION: it changed since it was read."""
+    if version != expected:
+        raise DomainError(Kind.CONFLICT, "STALE_VERSION", f"it is at {version}", metadata={"version": str(version)})
+
+
 # --- drafting and absences ----------------------------------------------------------------------
 
 
@@ -353,7 +368,10 @@ def seen_reason(absence: Absence, reader: Reader, roles: Collection[str]) -> Abs
 
 
 def require_records_office(roles: Collection[str]) -> None:
-    """The 専決規程 and what the check finds in it are the records office's. NOT_PERMITTED."""
+    """The 専決規程, what the check finds in it, and steps without an addressee (AP-41) are the records office's.
+
+    NOT_PERMITTED.
+    """
     if "records_officer" not in roles:
         raise DomainError(Kind.DENIED, "NOT_PERMITTED", "only records officers")
 

@@ -296,6 +296,8 @@ class EventKind(enum.StrEnum):
     DECIDED = "decided"
     CLOSED = "closed"
     POST_VIEWED = "post_viewed"
+    # To another post, because its own has ended (AP-41).
+    MOVED = "moved"
 
 
 @dataclass(frozen=True)

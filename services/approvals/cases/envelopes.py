@@ -42,6 +42,7 @@ _ACTIONS = {
     EventKind.DECIDED: "case.decided",
     EventKind.CLOSED: "case.closed",
     EventKind.POST_VIEWED: "step.post_viewed",
+    EventKind.MOVED: "step.moved",
 }
 
 
@@ -191,3 +192,5 @@ def _message(event: Event, shown: events_pb2.CaseSnapshot) -> Message:
             return events_pb2.CaseClosed(snapshot=shown)
         case EventKind.POST_VIEWED:
             return events_pb2.PostViewed(snapshot=shown, step_id=event.step_id)
+        case EventKind.MOVED:
+            return events_pb2.StepMoved(snapshot=shown, step_id=event.step_id)

@@ -15,6 +15,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from chassis.db import Connection
+from chassis.errors import DomainError, Kind
 from services.approvals.cases.domain import (
     Action,
     Case,
@@ -84,7 +85,8 @@ SELECT
         LEFT JOIN staff AS s ON s.staff_id = c.drafter AND s.valid_from <= o.day AND o.day < s.valid_to
         LEFT JOIN posts AS p ON p.post_id = c.drafter_post AND p.valid_from <= o.day AND o.day < p.valid_to
         LEFT JOIN units AS u ON u.unit_id = p.unit_id AND u.valid_from <= o.day AND o.day < u.valid_to
-    )
+    ),
+    EXISTS (SELECT 1 FROM change_sets AS p WHERE p.state = 'reviewed' AND p.effective_on <= %(day)s)
 FROM cases AS c
 """
 )
@@ -96,10 +98,25 @@ async def lock(conn: Connection, case_id: str) -> None:
 
 
 async def load(conn: Connection, case_id: str, day: dt.date, now: dt.datetime) -> tuple[Case, Hall] | None:
-    """The case and its posts as held now; None when there is none."""
+    """The case and its posts as held now; None when there is none.
+
+    UNAVAILABLE REORGANISING between midnight and the moment a change set of the day is applied: until then it cannot be
+    said who holds what. The same statement looks at both, so what it says of the posts is true of the day.
+    """
     cursor = await conn.execute(_LOAD + "WHERE c.case_id = %(case_id)s", {"case_id": case_id, "day": day, "now": now})
     row = await cursor.fetchone()
-    return None if row is None else _case(row)
+    return None if row is None else _settled(row)
+
+
+async def load_many(
+    conn: Connection, case_ids: Sequence[str], day: dt.date, now: dt.datetime
+) -> list[tuple[Case, Hall]]:
+    """These cases, by id. UNAVAILABLE REORGANISING as for one."""
+    cursor = await conn.execute(
+        _LOAD + "WHERE c.case_id = ANY(%(case_ids)s::uuid []) ORDER BY c.case_id",
+        {"case_ids": list(case_ids), "day": day, "now": now},
+    )
+    return [_settled(row) for row in await cursor.fetchall()]
 
 
 async def load_latest(conn: Connection, document_id: str, day: dt.date, now: dt.datetime) -> tuple[Case, Hall] | None:
@@ -461,8 +478,15 @@ _PLAIN = (
 )
 
 
+def _settled(row: tuple[Any, ...]) -> tuple[Case, Hall]:
+    """The case, unless a change set of the day is still to be applied."""
+    if row[-1]:
+        raise DomainError(Kind.UNAVAILABLE, "REORGANISING", "a change set of today is being applied")
+    return _case(row)
+
+
 def _case(row: tuple[Any, ...]) -> tuple[Case, Hall]:
-    steps, decisions, seats, substitutes, drafter = row[len(_PLAIN) :]
+    steps, decisions, seats, substitutes, drafter, _ = row[len(_PLAIN) :]
     plain = dict(zip(_PLAIN, row[: len(_PLAIN)], strict=True))
     plain["state"] = CaseState(plain["state"])
     case = Case(

@@ -16,7 +16,7 @@ from services.approvals import policy
 from services.approvals.cases.envelopes import Cause
 from services.approvals.organisation import store
 from services.approvals.organisation.domain import Absence, AbsenceReason, ended
-from services.approvals.organisation.envelopes import directory_changed
+from services.approvals.organisation.envelopes import directory_changed, span
 from services.approvals.policy import Reader
 
 # Longer ones are a mistake in the year.
@@ -90,7 +90,8 @@ async def announce(
     conn: Connection, action: str, staff_ids: Sequence[str], version: int, cause: Cause, about: Absence | None = None
 ) -> None:
     """DirectoryChanged in the caller's transaction. `version` comes from the locked counter."""
-    await outbox.append(conn, [directory_changed(action, staff_ids, version, cause, about)], ["audit"])
+    detail = span(about) if about else {}
+    await outbox.append(conn, [directory_changed(action, staff_ids, version, cause, detail)], ["audit"])
 
 
 def _require_span(absence: Absence, now: dt.datetime) -> None:

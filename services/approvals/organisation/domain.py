@@ -149,6 +149,22 @@ class StaffMember:
 
 
 @dataclass(frozen=True)
+class Tenure:
+    """One person in one post, under one name of the post and its unit; `until` None while it lasts."""
+
+    staff_id: str
+    # As they were called when it began.
+    name: str
+    post_id: str
+    title: str
+    unit_id: str
+    unit_name: str
+    kind: AppointmentKind
+    since: dt.date
+    until: dt.date | None
+
+
+@dataclass(frozen=True)
 class Absence:
     """不在: `[from_at, to_at)`. Called off when both are equal."""
 

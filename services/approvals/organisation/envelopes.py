@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from chassis import clock
 from chassis.recorder import timestamp
@@ -13,9 +13,9 @@ from services.approvals.organisation.domain import Absence
 
 
 def directory_changed(
-    action: str, staff_ids: Sequence[str], version: int, cause: Cause, about: Absence | None
+    action: str, staff_ids: Sequence[str], version: int, cause: Cause, detail: Mapping[str, str]
 ) -> envelope_pb2.Envelope:
-    """DirectoryChanged as `action` ("absence.registered", "directory.loaded", …); `about` is the absence, if one."""
+    """DirectoryChanged as `action` ("absence.registered", "change_set.applied", …); `detail` for the log: ids, days."""
     message = events_pb2.DirectoryChanged(staff_ids=staff_ids)
     return envelope_pb2.Envelope(
         event_id=clock.new_id(),
@@ -28,12 +28,12 @@ def directory_changed(
         occurred_at=timestamp(clock.now()),
         actor=cause.actor,
         trace_parent=cause.trace_parent,
-        detail=_span(about) if about else {},
+        detail=detail,
         payload=message.SerializeToString(),
     )
 
 
-def _span(absence: Absence) -> dict[str, str]:
+def span(absence: Absence) -> dict[str, str]:
     """Who is away and when, so that the log alone shows use in an absent person's name (SC-07); never why."""
     return {
         "about": absence.absence_id,

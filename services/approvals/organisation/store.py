@@ -22,6 +22,7 @@ from services.approvals.organisation.domain import (
     Presence,
     Seat,
     StaffMember,
+    Tenure,
     Unit,
 )
 
@@ -258,6 +259,35 @@ async def unit_names(conn: Connection, unit_ids: Sequence[str], day: dt.date) ->
         {"units": list(unit_ids), "day": day},
     )
     return {unit_id: (name, members) for unit_id, name, members in await cursor.fetchall()}
+
+
+async def list_tenures(conn: Connection, post: str, staff: str, day: dt.date | None, limit: int) -> list[Tenure]:
+    """Who held the post, or which posts the person held: ever, or on one day; latest first.
+
+    A renamed post or unit makes a new line from that day on: each line says how it was called then.
+    """
+    cursor = await conn.execute(
+        "SELECT t.staff_id, t.name, t.post_id, t.title, t.unit_id, t.unit_name, t.kind, t.since, t.until"
+        " FROM (SELECT a.staff_id, coalesce(s.name, a.staff_id) AS name, a.post_id, p.title, p.unit_id,"
+        "  u.name AS unit_name, a.kind, greatest(a.valid_from, p.valid_from, u.valid_from) AS since,"
+        "  nullif(least(a.valid_to, p.valid_to, u.valid_to), 'infinity') AS until"
+        " FROM appointments AS a"
+        " INNER JOIN posts AS p ON p.post_id = a.post_id"
+        "  AND daterange(p.valid_from, p.valid_to) && daterange(a.valid_from, a.valid_to)"
+        " INNER JOIN units AS u ON u.unit_id = p.unit_id AND daterange(u.valid_from, u.valid_to)"
+        "  && (daterange(p.valid_from, p.valid_to) * daterange(a.valid_from, a.valid_to))"
+        " LEFT JOIN LATERAL (SELECT n.name FROM staff AS n WHERE n.staff_id = a.staff_id"
+        "  AND n.valid_from <= greatest(a.valid_from, p.valid_from, u.valid_from)"
+        "  ORDER BY n.valid_from DESC LIMIT 1) AS s ON true"
+        " WHERE (a.post_id = %(post)s OR %(post)s = '') AND (a.staff_id = %(staff)s OR %(staff)s = '')) AS t"
+        " WHERE %(day)s::date IS NULL OR (t.since <= %(day)s AND (t.until IS NULL OR %(day)s < t.until))"
+        " ORDER BY t.since DESC, t.post_id, t.staff_id LIMIT %(limit)s",
+        {"post": post, "staff": staff, "day": day, "limit": limit},
+    )
+    return [
+        Tenure(staff_id, name, post_id, title, unit_id, unit_name, AppointmentKind(kind), since, until)
+        for staff_id, name, post_id, title, unit_id, unit_name, kind, since, until in await cursor.fetchall()
+    ]
 
 
 _ABSENCE = "absence_id::text, staff_id, from_at, to_at, reason_code, registered_by"

@@ -38,6 +38,8 @@ from kanketsu.approvals.v1 import approvals_service_pb2_grpc as service_grpc
 from kanketsu.approvals.v1 import decision_rules_service_pb2 as rules_pb
 from kanketsu.approvals.v1 import decision_rules_service_pb2_grpc as rules_grpc
 from kanketsu.approvals.v1 import events_pb2
+from kanketsu.approvals.v1 import reorganisation_service_pb2 as reorganisation_pb
+from kanketsu.approvals.v1 import reorganisation_service_pb2_grpc as reorganisation_grpc
 from kanketsu.approvals.v1 import route_templates_service_pb2 as templates_pb
 from kanketsu.approvals.v1 import route_templates_service_pb2_grpc as templates_grpc
 from kanketsu.documents.v1 import events_pb2 as documents_pb2
@@ -45,6 +47,7 @@ from kanketsu.event.v1 import envelope_pb2
 from services.approvals import consumer
 from services.approvals.api import POLICY, Api
 from services.approvals.cases.domain import CityRules
+from services.approvals.changes.api import Api as ReorganisationApi
 from services.approvals.deadlines.domain import Deadlines
 from services.approvals.organisation import load
 from services.approvals.organisation import store as organisation_store
@@ -79,6 +82,7 @@ class City:
     stub: service_grpc.ApprovalsServiceStub
     rules: rules_grpc.DecisionRulesServiceStub
     templates: templates_grpc.RouteTemplatesServiceStub
+    reorganisation: reorganisation_grpc.ReorganisationServiceStub
     pool: db.Pool
     relay: Relay
     recorder: Recorder
@@ -90,7 +94,9 @@ class City:
     async def call(self, method: str, request: Any, identity: Identity, timeout: float = 10.0) -> Any:
         """One call with a fresh identity token."""
         token = self.identities.identity(identity, "approvals")
-        stub = next(stub for stub in (self.stub, self.rules, self.templates) if hasattr(stub, method))
+        stub = next(
+            stub for stub in (self.stub, self.rules, self.templates, self.reorganisation) if hasattr(stub, method)
+        )
         return await client.call(method, getattr(stub, method), request, token, timeout)
 
     async def person(self, staff_id: str) -> Person:
@@ -207,7 +213,9 @@ class Person:
 
     async def call(self, method: str, **fields: Any) -> Any:
         """One RPC."""
-        messages = next(one for one in (pb, rules_pb, templates_pb) if hasattr(one, f"{method}Request"))
+        messages = next(
+            one for one in (pb, rules_pb, templates_pb, reorganisation_pb) if hasattr(one, f"{method}Request")
+        )
         request = getattr(messages, f"{method}Request")(**fields)
         return await self.city.call(method, request, self.identity)
 
@@ -323,11 +331,13 @@ async def city(
     recorder = Recorder("approvals", "approvals-1", DatabaseSink(pool, "approvals", relay))
     api = Api(pool, relay, recorder, KeyVerifier(receipt_jwks), TENANT, rules, Deadlines())
     guard = Guard(POLICY, TENANT, IdentityVerifier(identity_jwks, TENANT, "approvals"), recorder)
+    reorganising = ReorganisationApi(pool, relay, recorder)
     rules = RulesApi(pool, relay, recorder)
     add = [
         partial(service_grpc.add_ApprovalsServiceServicer_to_server, api),
         partial(rules_grpc.add_DecisionRulesServiceServicer_to_server, rules),
         partial(templates_grpc.add_RouteTemplatesServiceServicer_to_server, TemplatesApi(pool, relay, recorder)),
+        partial(reorganisation_grpc.add_ReorganisationServiceServicer_to_server, reorganising),
     ]
     server = Server(settings, guard, add)
     await server.start()
@@ -344,6 +354,7 @@ async def city(
         service_grpc.ApprovalsServiceStub(channel),
         rules_grpc.DecisionRulesServiceStub(channel),
         templates_grpc.RouteTemplatesServiceStub(channel),
+        reorganisation_grpc.ReorganisationServiceStub(channel),
         pool,
         relay,
         recorder,

@@ -28,7 +28,19 @@ FAMILIES: Final = {
     **dict.fromkeys(("attachment", "audit", "content", "document", "manifest", "sheet"), FILE),
     **dict.fromkeys(
         (
-            *("absence", "case", "class", "config", "directory", "file_plan", "finding", "folder", "inbox", "number"),
+            *(
+                "absence",
+                "case",
+                "change_set",
+                "class",
+                "config",
+                "directory",
+                "file_plan",
+                "finding",
+                "folder",
+                "inbox",
+                "number",
+            ),
             *("permission", "presence", "receipt", "review", "route", "rules", "step", "template"),
         ),
         ENTITY,
@@ -75,7 +87,7 @@ VERBS: Final = {
     **dict.fromkeys(
         (
             *("appended", "attachment_added", "created", "drawn", "imported", "issued", "loaded", "opened", "open"),
-            *("planned", "registered"),
+            *("drafted", "planned", "registered"),
         ),
         Kind.CREATE,
     ),
@@ -87,21 +99,21 @@ VERBS: Final = {
     **dict.fromkeys(
         (
             *("acted", "activated", "annotated", "assigned", "changed", "circulated", "close", "closed", "commented"),
-            *("completed", "substitute_asked", "taken_back"),
+            *("applied", "completed", "moved", "substitute_asked", "taken_back"),
             *("decided", "enforced", "held", "post_viewed", "recalled", "recovered", "rejected", "restored"),
             *("reviewed", "sent_back", "signed", "submitted", "saved", "updated", "withdrawn", "granted", "remarked"),
         ),
         Kind.UPDATE,
     ),
     **dict.fromkeys(
-        ("attachment_removed", "deleted", "discarded", "dropped", "ended", "retired", "revoked"), Kind.DELETE
+        ("attachment_removed", "deleted", "discarded", "dropped", "ended", "retired", "revoked", "undone"), Kind.DELETE
     ),
     "locked": Kind.LOCK,
     **dict.fromkeys(
         (
             *("alteration_found", "alteration_gone", "announced", "asked", "checked", "denied", "done", "emptied"),
             *("failed", "found", "gap_filled", "gap_found", "heard", "heartbeat", "missing", "misused", "overdue"),
-            *("repeated", "reported", "returned", "silent"),
+            *("refused", "repeated", "reported", "returned", "silent"),
         ),
         Kind.OTHER,
     ),

@@ -309,6 +309,16 @@ RECORDED_ACTIONS: Final[dict[str, str]] = {
     "rules.viewed": "専決規程の版を閲覧",
     "rules.checked": "専決規程を点検",
     "rules.compared": "専決規程の取込みを試行",
+    "change_set.drafted": "異動・改編の案を作成",
+    "change_set.reviewed": "異動・改編の案を確認",
+    "change_set.undone": "異動・改編を取りやめ",
+    "change_set.applied": "異動・改編を反映",
+    "change_set.refused": "異動・改編を反映できず",
+    "change_set.viewed": "異動・改編の案を閲覧",
+    "change_set.listed": "異動・改編の一覧を表示",
+    "directory.compared": "人事データを照合",
+    "step.moved": "回議の宛先を変更",
+    "case.listed": "宛先のない回議を表示",
     "audit.read": "監査ログを閲覧",
     "audit.exported": "監査ログを取得",
     "audit.appended": "記録を追加",
@@ -375,6 +385,7 @@ OBJECTS: Final[dict[str, str]] = {
     "route_template": "ルートのひな形",
     "rule_version": "専決規程の版",
     "rule_finding": "専決規程の点検",
+    "change_set": "異動・改編の案",
     "file_plan": "分類表",
     "content_lock": "内容の固定",
     "entry": "記録",
@@ -554,7 +565,37 @@ NOTICES: Final[dict[str, dict[str, str]]] = {
         "review_remarked": "補足を追加しました。",
         "finding_treated": "指摘に記入しました。",
         "rules_changed": "点検の基準を変更しました。",
+        "change_set_drafted": "案を作成しました。別の人が確認すると、実施日の午前零時に反映されます。",
+        "change_set_reviewed": "確認を登録しました。実施日の午前零時に反映されます。",
+        "change_set_undone": "取りやめました。",
+        "step_reassigned": "宛先を変更しました。",
     }.items()
+}
+
+# Planned changes of the organisation: states, what becomes of people, and of the open steps of a post.
+CHANGE_SET_STATES: Final[dict[str, tuple[str, str]]] = {
+    "draft": ("確認待ち", "attention"),
+    "reviewed": ("確認済（実施日待ち）", "progress"),
+    "applied": ("反映済", "done"),
+    "undone": ("取りやめ", "neutral"),
+    "refused": ("反映できず", "attention"),
+}
+MOVES: Final[dict[str, str]] = {
+    "joins": "採用・転入",
+    "leaves": "退職・転出",
+    "moves": "異動",
+    "renamed": "氏名等の変更",
+}
+PROSPECTS: Final[dict[str, str]] = {
+    "new_holder": "新しく就く人が処理",
+    "successor": "引継先の職へ移る",
+    "vacant": "空席（就く人を待つ）",
+    "unresolved": "宛先なし（文書管理の担当が指定）",
+}
+APPOINTMENTS: Final[dict[str, str]] = {"main": "本務", "concurrent": "兼務", "acting": "事務取扱"}
+STRANDED_CAUSES: Final[dict[str, str]] = {
+    "post_ended": "職が廃止された",
+    "own_draft": "起案者が決裁する職に就いた",
 }
 
 # Labels of form fields (UI-02), to say beside which one something is wrong.
@@ -609,6 +650,10 @@ FIELDS: Final[dict[str, str]] = {
     "valid_from": "適用を始める日",
     "rules_csv": "専決規程（CSV）",
     "month": "点検する月",
+    "effective_on": "実施日",
+    "file": "ファイル",
+    "step": "回議",
+    "on": "基準日",
     "state": "判断",
     "assignee_id": "確認を依頼する職員",
     "reason": "変更の理由",

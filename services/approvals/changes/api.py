@@ -1,0 +1,439 @@
+# ruff: noqa: N802, ARG002 - names and arguments of handlers are gRPC's
+"""The RPCs of the organisation over time: who asks, one command or one reading, recorded, answered."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from chassis import clock, db, requests
+from chassis.db import Pool
+from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
+from chassis.identity import Identity
+from chassis.interceptors import identity
+from chassis.outbox import Relay
+from chassis.recorder import Access, Recorder, actor_of, digest_of, timestamp
+from chassis.requests import Call
+from kanketsu.approvals.v1 import reorganisation_service_pb2 as pb
+from kanketsu.approvals.v1.reorganisation_service_pb2_grpc import ReorganisationServiceServicer
+from services.approvals import policy
+from services.approvals.cases.domain import Case
+from services.approvals.cases.envelopes import cause_of
+from services.approvals.changes import commands, domain, personnel, preview, store
+from services.approvals.changes.domain import AppointmentRow, Change, ChangeKind, Organisation
+from services.approvals.changes.planned import ChangeSet, SetState
+from services.approvals.organisation import store as organisation_store
+from services.approvals.succession import commands as succession_commands
+from services.approvals.succession import store as succession_store
+from services.approvals.succession.commands import Reassignment
+
+MAX_SETS = 200
+MAX_TENURES = 1000
+
+Context = grpc.aio.ServicerContext[Any, Any]
+A = TypeVar("A", bound=Message)
+
+
+class Api(ReorganisationServiceServicer):
+    """kanketsu.approvals.v1.ReorganisationService."""
+
+    def __init__(self, pool: Pool, relay: Relay, recorder: Recorder) -> None:
+        self._pool = pool
+        self._relay = relay
+        self._recorder = recorder
+
+    # --- change sets ----------------------------------------------------------------------------
+
+    async def DraftChangeSet(self, request: pb.DraftChangeSetRequest, context: Context) -> pb.DraftChangeSetResponse:
+        """A plan for one day ahead."""
+        changes = [_change(place, change) for place, change in enumerate(request.changes, start=1)]
+        return await self._draft(request, pb.DraftChangeSetResponse, changes)
+
+    async def ReviewChangeSet(self, request: pb.ReviewChangeSetRequest, context: Context) -> pb.ReviewChangeSetResponse:
+        """Another person lets it take effect at midnight of its day."""
+        caller = identity()
+        return await self._write(
+            request,
+            pb.ReviewChangeSetResponse,
+            lambda call: commands.review(
+                self._pool,
+                call,
+                _id(request.change_set_id),
+                request.expected_version,
+                caller.staff_id,
+                caller.roles,
+                cause_of(actor_of(caller)),
+                lambda made: pb.ReviewChangeSetResponse(change_set=_change_set(made, caller)).SerializeToString(),
+                clock.now(),
+            ),
+        )
+
+    async def UndoChangeSet(self, request: pb.UndoChangeSetRequest, context: Context) -> pb.UndoChangeSetResponse:
+        """Called off, until midnight of its day."""
+        caller = identity()
+        return await self._write(
+            request,
+            pb.UndoChangeSetResponse,
+            lambda call: commands.undo(
+                self._pool,
+                call,
+                _id(request.change_set_id),
+                request.expected_version,
+                request.reason,
+                caller.staff_id,
+                caller.roles,
+                cause_of(actor_of(caller)),
+                lambda made: pb.UndoChangeSetResponse(change_set=_change_set(made, caller)).SerializeToString(),
+                clock.now(),
+            ),
+        )
+
+    async def GetChangeSet(self, request: pb.GetChangeSetRequest, context: Context) -> pb.GetChangeSetResponse:
+        """A plan with what it would do today."""
+        caller = identity()
+        policy.require_planner(caller.roles)
+        shown: pb.Preview | None = None
+        async with db.transaction(self._pool) as conn:
+            found = await store.find(conn, _id(request.change_set_id))
+            if found is None:
+                raise not_found()
+            findings: Sequence[domain.Finding] = found.findings
+            if found.closed_at is None:
+                findings = await commands.findings_of(conn, found)
+                before = await commands.before_of(conn, found)
+                made, _ = domain.after(before, found.changes)
+                prospects = preview.prospects(before, made, found.changes)
+                steps = await succession_store.open_steps_of(conn, [one.post_id for one in prospects])
+                shown = pb.Preview(
+                    moves=_moves(before, made),
+                    vacant=_vacant(before, made),
+                    prospects=[
+                        _prospect(one, steps[one.post_id], before, made) for one in prospects if one.post_id in steps
+                    ],
+                )
+        record = await self._recorder.record(
+            Access(actor=caller, action="change_set.viewed", object_type="change_set", object_id=found.change_set_id)
+        )
+        return pb.GetChangeSetResponse(
+            change_set=_change_set(found, caller, findings=findings, whole=True), preview=shown, access_record=record
+        )
+
+    async def ListChangeSets(self, request: pb.ListChangeSetsRequest, context: Context) -> pb.ListChangeSetsResponse:
+        """The latest day first."""
+        caller = identity()
+        policy.require_planner(caller.roles)
+        async with db.connection(self._pool) as conn:
+            found = await store.list_sets(conn, MAX_SETS)
+        record = await self._listed("change_set.listed", "change_set", request, [one.change_set_id for one in found])
+        return pb.ListChangeSetsResponse(change_sets=[_change_set(one, caller) for one in found], access_record=record)
+
+    # --- the personnel file ---------------------------------------------------------------------
+
+    async def ReadPersonnelFile(
+        self, request: pb.ReadPersonnelFileRequest, context: Context
+    ) -> pb.ReadPersonnelFileResponse:
+        """What the file would change, or every bad line; nothing is kept."""
+        policy.require_planner(identity().roles)
+        day = _day(request.effective_on, "effective_on")
+        async with db.connection(self._pool) as conn:
+            before = await commands.projected(conn, day)
+        found = personnel.compare(request.content, before)
+        record = await self._listed("directory.compared", "staff", request, [])
+        if found.problems:
+            return pb.ReadPersonnelFileResponse(bad_lines=_bad_lines(found.problems), access_record=record)
+        return pb.ReadPersonnelFileResponse(
+            moves=_moves(before, found.made), vacant=_vacant(before, found.made), access_record=record
+        )
+
+    async def ImportPersonnelFile(
+        self, request: pb.ImportPersonnelFileRequest, context: Context
+    ) -> pb.ImportPersonnelFileResponse:
+        """The difference becomes a draft; with a bad line nothing does."""
+        policy.require_planner(identity().roles)
+        async with db.connection(self._pool) as conn:
+            before = await commands.projected(conn, _day(request.effective_on, "effective_on"))
+        found = personnel.compare(request.content, before)
+        if found.problems:
+            raise invalid(*(FieldViolation(f"content.{bad.line}", bad.problem) for bad in found.problems))
+        return await self._draft(request, pb.ImportPersonnelFileResponse, found.changes)
+
+    # --- steps without an addressee -------------------------------------------------------------
+
+    async def ListStrandedSteps(
+        self, request: pb.ListStrandedStepsRequest, context: Context
+    ) -> pb.ListStrandedStepsResponse:
+        """宛先のない回議, as of today (AP-41). By number and id, never by title."""
+        policy.require_records_office(identity().roles)
+        if not 0 <= request.limit <= 200:
+            raise invalid(FieldViolation("limit", "OUT_OF_RANGE"))
+        limit = request.limit or 50
+        after = _cursor(request.cursor)
+        async with db.connection(self._pool) as conn:
+            found = await succession_store.list_stranded(conn, clock.today(), after, limit + 1)
+        page = found[:limit]
+        record = await self._listed("case.listed", "step", request, [one.step_id for one in page])
+        return pb.ListStrandedStepsResponse(
+            steps=[_stranded(one) for one in page],
+            next_cursor=page[-1].step_id if len(found) > limit else "",
+            access_record=record,
+        )
+
+    async def ReassignStep(self, request: pb.ReassignStepRequest, context: Context) -> pb.ReassignStepResponse:
+        """The records office names the post that acts, with a reason (AP-41)."""
+        caller = identity()
+        wish = Reassignment(
+            _id(request.case_id),
+            _id(request.step_id),
+            request.post_id,
+            request.reason,
+            request.expected_version,
+        )
+
+        def encode(case: Case) -> bytes:
+            return pb.ReassignStepResponse(
+                case_id=case.case_id,
+                step_id=wish.step_id,
+                post_id=case.step(wish.step_id).post_id,
+                version=case.version,
+            ).SerializeToString()
+
+        return await self._write(
+            request,
+            pb.ReassignStepResponse,
+            lambda call: succession_commands.reassign(
+                self._pool,
+                call,
+                wish,
+                caller.staff_id,
+                caller.roles,
+                cause_of(actor_of(caller)),
+                encode,
+                clock.now(),
+            ),
+        )
+
+    # --- who held what --------------------------------------------------------------------------
+
+    async def ListTenures(self, request: pb.ListTenuresRequest, context: Context) -> pb.ListTenuresResponse:
+        """Of one post or of one person, ever or on one day; latest first. INVALID_FIELDS without either."""
+        _readable(request)
+        if bool(request.post_id) == bool(request.staff_id):
+            raise invalid(FieldViolation("post_id", "REQUIRED"))
+        day = _day(request.on, "on") if request.on else None
+        async with db.connection(self._pool) as conn:
+            found = await organisation_store.list_tenures(conn, request.post_id, request.staff_id, day, MAX_TENURES)
+        if day is None or day > clock.today():
+            # What begins later is nobody's business yet, unless they plan.
+            found = [one for one in found if one.since <= clock.today() or _plans(identity())]
+        record = await self._listed("directory.listed", "tenure", request, [one.staff_id for one in found])
+        made = pb.ListTenuresResponse(access_record=record)
+        for one in found:
+            entry = made.tenures.add(
+                staff_id=one.staff_id,
+                name=one.name,
+                post_id=one.post_id,
+                title=one.title,
+                unit_id=one.unit_id,
+                unit_name=one.unit_name,
+                kind=one.kind,
+                to=one.until.isoformat() if one.until else "",
+            )
+            # The field is called "from", which is a keyword of Python.
+            setattr(entry, "from", one.since.isoformat())
+        return made
+
+    # --- shared by the methods ------------------------------------------------------------------
+
+    async def _draft(self, request: Any, answer: type[A], changes: Sequence[Change]) -> A:
+        caller = identity()
+        return await self._write(
+            request,
+            answer,
+            lambda call: commands.draft(
+                self._pool,
+                call,
+                request.title,
+                _day(request.effective_on, "effective_on"),
+                changes,
+                caller.staff_id,
+                caller.roles,
+                cause_of(actor_of(caller)),
+                lambda made: answer(change_set=_change_set(made, caller)).SerializeToString(),
+                clock.now(),
+            ),
+        )
+
+    async def _write(self, request: Any, answer: type[A], command: Callable[[Call], Awaitable[bytes]]) -> A:
+        """Run a command once for its request_id, and send on what it announces."""
+        _readable(request)
+        response = await requests.carry_out(self._recorder, request, answer, command)
+        self._relay.wake()
+        return response
+
+    async def _listed(self, action: str, object_type: str, request: Message, ids: Sequence[str]) -> str:
+        return await self._recorder.record(
+            Access(
+                actor=identity(),
+                action=action,
+                object_type=object_type,
+                query_digest=digest_of(request.SerializeToString(deterministic=True).hex()),
+                result_count=len(ids),
+                result_digest=digest_of(*ids),
+            )
+        )
+
+
+# --- proto → plain ------------------------------------------------------------------------------
+
+
+def _plans(caller: Identity) -> bool:
+    try:
+        policy.require_planner(caller.roles)
+    except DomainError:
+        return False
+    return True
+
+
+def _readable(request: Message) -> None:
+    """PostgreSQL knows no NUL. INVALID_FIELDS names the field."""
+    for descriptor, value in request.ListFields():
+        if isinstance(value, str) and "\0" in value:
+            raise invalid(FieldViolation(descriptor.name, "MALFORMED"))
+
+
+def _id(text: str) -> str:
+    """The canonical form; what is no id cannot be found."""
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise not_found() from None
+
+
+def _cursor(text: str) -> str:
+    try:
+        return str(uuid.UUID(text)) if text else ""
+    except ValueError:
+        raise DomainError(Kind.INVALID, "INVALID_CURSOR", "the cursor is not one of ours") from None
+
+
+def _day(text: str, name: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise invalid(FieldViolation(name, "NOT_A_DATE" if text else "REQUIRED")) from None
+
+
+def _change(place: int, change: pb.Change) -> Change:
+    """One change; INVALID_FIELDS for an unknown kind. What else is wrong with it is a finding."""
+    given = {descriptor.name: value for descriptor, value in change.ListFields()}
+    try:
+        kind = ChangeKind(given.pop("kind", ""))
+    except ValueError:
+        raise invalid(FieldViolation(f"changes.{place}.kind", "UNKNOWN")) from None
+    if "covers" in given:
+        given["covers"] = tuple(given["covers"])
+    if any("\0" in text for value in given.values() for text in ([value] if isinstance(value, str) else ())):
+        raise invalid(FieldViolation(f"changes.{place}", "MALFORMED"))
+    return Change(kind, **given)
+
+
+# --- plain → proto ------------------------------------------------------------------------------
+
+
+def _change_set(
+    made: ChangeSet, caller: Identity, *, findings: Sequence[domain.Finding] = (), whole: bool = False
+) -> pb.ChangeSet:
+    """`whole` with every change; lists and answers to writes count them."""
+    allowed = []
+    if made.state in (SetState.DRAFT, SetState.REVIEWED):
+        ahead = made.effective_on > clock.today()
+        if made.state is SetState.DRAFT and ahead and made.author != caller.staff_id and not findings:
+            allowed.append("review")
+        if made.state is SetState.DRAFT or ahead:
+            allowed.append("undo")
+    return pb.ChangeSet(
+        change_set_id=made.change_set_id,
+        title=made.title,
+        effective_on=made.effective_on.isoformat(),
+        state=made.state,
+        changes=[pb.Change(**vars(change)) for change in made.changes] if whole else [],
+        author=made.author,
+        drafted_at=timestamp(made.drafted_at),
+        reviewed_by=made.reviewed_by,
+        reviewed_at=timestamp(made.reviewed_at) if made.reviewed_at else None,
+        closed_by=made.closed_by,
+        closed_at=timestamp(made.closed_at) if made.closed_at else None,
+        reason=made.reason,
+        findings=[pb.Finding(place=one.place, problem=one.problem, about=one.about) for one in findings],
+        version=made.version,
+        change_count=len(made.changes),
+        allowed_actions=allowed,
+    )
+
+
+def _moves(before: Organisation, made: Organisation) -> list[pb.Move]:
+    return [
+        pb.Move(
+            staff_id=one.staff_id,
+            name=one.name,
+            kind=one.kind,
+            before=_placements(before, one.before),
+            after=_placements(made, one.after),
+        )
+        for one in preview.moves(before, made)
+    ]
+
+
+def _placements(organisation: Organisation, rows: Iterable[AppointmentRow]) -> list[pb.Placement]:
+    return [_placement(organisation, row.post_id, row.kind) for row in rows]
+
+
+def _placement(organisation: Organisation, post_id: str, kind: str = "") -> pb.Placement:
+    post = organisation.posts.get(post_id)
+    unit = organisation.units.get(post.unit_id) if post else None
+    return pb.Placement(
+        post_id=post_id, title=post.title if post else "", unit_name=unit.name if unit else "", kind=kind
+    )
+
+
+def _vacant(before: Organisation, made: Organisation) -> list[pb.Placement]:
+    return [_placement(made, post_id) for post_id in preview.vacated(before, made)]
+
+
+def _prospect(one: preview.Prospect, steps: int, before: Organisation, made: Organisation) -> pb.Prospect:
+    holders = made.holders_of(one.acts) if one.acts else []
+    return pb.Prospect(
+        post=_placement(before, one.post_id),
+        open_steps=steps,
+        outcome=one.outcome,
+        acts=_placement(made, one.acts) if one.acts else None,
+        holder_names=[made.staff[row.staff_id].name for row in holders if row.staff_id in made.staff],
+    )
+
+
+def _bad_lines(problems: Iterable[personnel.Problem]) -> list[pb.BadLine]:
+    return [pb.BadLine(line=one.line, problem=one.problem, about=one.about) for one in problems]
+
+
+def _stranded(one: succession_store.Stranded) -> pb.StrandedStep:
+    return pb.StrandedStep(
+        case_id=one.case_id,
+        step_id=one.step_id,
+        document_id=one.document_id,
+        draft_number=one.draft_number,
+        unit_id=one.unit_id,
+        step_kind=f"STEP_KIND_{one.kind.upper()}",
+        step_state=f"STEP_STATE_{one.state.upper()}",
+        cause=one.cause,
+        post_id=one.post_id,
+        post_title=one.post_title,
+        unit_name=one.unit_name,
+        ended_on=one.ended_on.isoformat() if one.ended_on else "",
+        decision_class=one.decision_class,
+        version=one.version,
+    )

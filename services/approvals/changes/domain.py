@@ -1,0 +1,380 @@
+"""A planned set of changes for one day: what it makes of the organisation, and what is wrong with it.
+
+Pure. `after` is the one meaning of a change: previews, findings and the rows that are written at midnight are all
+differences between the organisation before and after.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from services.approvals.organisation.domain import BODIES, RANKS, ROLES, AppointmentKind
+
+MAX_TEXT = 200
+
+_K = TypeVar("_K")
+_R = TypeVar("_R")
+
+
+class ChangeKind(enum.StrEnum):
+    """What happens on the day. Merge, split and abolition are combinations of these."""
+
+    UNIT_BEGINS = "unit_begins"
+    # 改称, 所管替え: the same unit under another name or parent.
+    UNIT_CHANGES = "unit_changes"
+    UNIT_ENDS = "unit_ends"
+    POST_BEGINS = "post_begins"
+    POST_CHANGES = "post_changes"
+    POST_ENDS = "post_ends"
+    STAFF_BEGINS = "staff_begins"
+    STAFF_CHANGES = "staff_changes"
+    # 退職: every post and role of the person ends with it (AC-16).
+    STAFF_ENDS = "staff_ends"
+    APPOINTMENT_BEGINS = "appointment_begins"
+    APPOINTMENT_ENDS = "appointment_ends"
+    ROLE_BEGINS = "role_begins"
+    ROLE_ENDS = "role_ends"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change; only the fields of its kind are given."""
+
+    kind: ChangeKind
+    unit_id: str = ""
+    parent_id: str = ""
+    body: str = ""
+    name: str = ""
+    kana: str = ""
+    symbol: str = ""
+    sort_order: int = 0
+    post_id: str = ""
+    title: str = ""
+    rank: str = ""
+    covers: tuple[str, ...] = ()
+    staff_id: str = ""
+    login: str = ""
+    email: str = ""
+    # "main", "concurrent", "acting"
+    appointment: str = ""
+    role: str = ""
+    # Of a unit or post that ends: what takes over (AP-41); "" when nothing does.
+    successor: str = ""
+
+
+_UNIT = ("unit_id", "body", "name", "kana", "symbol")
+_POST = ("post_id", "unit_id", "title", "rank")
+_STAFF = ("staff_id", "name", "kana", "login", "email")
+_REQUIRED: Mapping[ChangeKind, tuple[str, ...]] = {
+    ChangeKind.UNIT_BEGINS: _UNIT,
+    ChangeKind.UNIT_CHANGES: _UNIT,
+    ChangeKind.UNIT_ENDS: ("unit_id",),
+    ChangeKind.POST_BEGINS: _POST,
+    ChangeKind.POST_CHANGES: _POST,
+    ChangeKind.POST_ENDS: ("post_id",),
+    ChangeKind.STAFF_BEGINS: _STAFF,
+    ChangeKind.STAFF_CHANGES: _STAFF,
+    ChangeKind.STAFF_ENDS: ("staff_id",),
+    ChangeKind.APPOINTMENT_BEGINS: ("staff_id", "post_id", "appointment"),
+    ChangeKind.APPOINTMENT_ENDS: ("staff_id", "post_id"),
+    ChangeKind.ROLE_BEGINS: ("staff_id", "role"),
+    ChangeKind.ROLE_ENDS: ("staff_id", "role"),
+}
+_CHOICES: Mapping[str, Sequence[str]] = {
+    "body": BODIES,
+    "rank": RANKS,
+    "appointment": [kind.value for kind in AppointmentKind],
+    "role": ROLES,
+}
+
+
+@dataclass(frozen=True)
+class UnitRow:
+    """A unit on a day."""
+
+    unit_id: str
+    parent_id: str
+    body: str
+    name: str
+    kana: str
+    symbol: str
+    sort_order: int
+
+
+@dataclass(frozen=True)
+class PostRow:
+    """A post on a day."""
+
+    post_id: str
+    unit_id: str
+    title: str
+    rank: str
+    covers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StaffRow:
+    """A staff member on a day."""
+
+    staff_id: str
+    name: str
+    kana: str
+    login: str
+    email: str
+
+
+@dataclass(frozen=True)
+class AppointmentRow:
+    """Who holds which post how, on a day."""
+
+    staff_id: str
+    post_id: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class RoleRow:
+    """A role somebody has on a day."""
+
+    staff_id: str
+    role: str
+
+
+@dataclass(frozen=True)
+class Organisation:
+    """Everything that is valid on one day, by key."""
+
+    units: Mapping[str, UnitRow] = field(default_factory=dict)
+    posts: Mapping[str, PostRow] = field(default_factory=dict)
+    staff: Mapping[str, StaffRow] = field(default_factory=dict)
+    appointments: Mapping[tuple[str, str], AppointmentRow] = field(default_factory=dict)
+    roles: Mapping[tuple[str, str], RoleRow] = field(default_factory=dict)
+
+    def held_by(self, staff_id: str) -> list[AppointmentRow]:
+        """The person's posts, main first."""
+        own = [row for row in self.appointments.values() if row.staff_id == staff_id]
+        return sorted(own, key=lambda row: (row.kind != AppointmentKind.MAIN, row.post_id))
+
+    def holders_of(self, post_id: str) -> list[AppointmentRow]:
+        """Who holds the post, main first."""
+        held = [row for row in self.appointments.values() if row.post_id == post_id]
+        return sorted(held, key=lambda row: (row.kind != AppointmentKind.MAIN, row.staff_id))
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """Why a set cannot be applied. `place` is the number of the change, from 1; 0 is the whole."""
+
+    place: int
+    # Upper-case word; the gateway has the sentence.
+    problem: str
+    # The id it is about.
+    about: str = ""
+
+
+def after(before: Organisation, changes: Sequence[Change]) -> tuple[Organisation, list[Finding]]:
+    """The organisation when the changes have happened, all at once; and every finding, by place.
+
+    A change that makes no sense is left out of the result. Ends come before beginnings, so that a person can leave a
+    post and another take it in one set, whatever the order of the lines.
+    """
+    building = _Building(before)
+    order = sorted(enumerate(changes, start=1), key=lambda pair: not pair[1].kind.endswith("_ends"))
+    for place, change in order:
+        building.take(place, change)
+    made = building.organisation()
+    findings = [*building.findings, *_contradictions(made, changes)]
+    return made, sorted(set(findings))
+
+
+class _Building:
+    """An organisation on its way from before to after."""
+
+    def __init__(self, before: Organisation) -> None:
+        self.units, self.posts, self.staff = dict(before.units), dict(before.posts), dict(before.staff)
+        self.appointments, self.roles = dict(before.appointments), dict(before.roles)
+        self.findings: list[Finding] = []
+
+    def organisation(self) -> Organisation:
+        return Organisation(self.units, self.posts, self.staff, self.appointments, self.roles)
+
+    def take(self, place: int, change: Change) -> None:
+        wrong = _malformed(change)
+        if wrong:
+            self.findings += [Finding(place, problem, about) for problem, about in wrong]
+            return
+        match change.kind:
+            case ChangeKind.UNIT_BEGINS | ChangeKind.UNIT_CHANGES | ChangeKind.UNIT_ENDS:
+                unit = UnitRow(
+                    change.unit_id,
+                    change.parent_id,
+                    change.body,
+                    change.name,
+                    change.kana,
+                    change.symbol,
+                    change.sort_order,
+                )
+                self._put(place, change.kind, self.units, change.unit_id, unit, change.unit_id)
+            case ChangeKind.POST_BEGINS | ChangeKind.POST_CHANGES | ChangeKind.POST_ENDS:
+                post = PostRow(change.post_id, change.unit_id, change.title, change.rank, change.covers)
+                self._put(place, change.kind, self.posts, change.post_id, post, change.post_id)
+                if change.kind is ChangeKind.POST_ENDS:
+                    self._end_appointments(lambda row: row.post_id == change.post_id)
+            case ChangeKind.STAFF_BEGINS | ChangeKind.STAFF_CHANGES | ChangeKind.STAFF_ENDS:
+                member = StaffRow(change.staff_id, change.name, change.kana, change.login, change.email)
+                self._put(place, change.kind, self.staff, change.staff_id, member, change.staff_id)
+                if change.kind is ChangeKind.STAFF_ENDS:
+                    self._end_appointments(lambda row: row.staff_id == change.staff_id)
+                    self.roles = {key: row for key, row in self.roles.items() if row.staff_id != change.staff_id}
+            case ChangeKind.APPOINTMENT_BEGINS | ChangeKind.APPOINTMENT_ENDS:
+                row = AppointmentRow(change.staff_id, change.post_id, change.appointment)
+                key = (change.staff_id, change.post_id)
+                if change.kind is ChangeKind.APPOINTMENT_ENDS and key not in self.appointments:
+                    # It ended with the post or the person, in this set: said twice, meant once.
+                    gone = change.staff_id not in self.staff or change.post_id not in self.posts
+                    if gone:
+                        return
+                self._put(place, change.kind, self.appointments, key, row, f"{change.staff_id}/{change.post_id}")
+            case ChangeKind.ROLE_BEGINS | ChangeKind.ROLE_ENDS:
+                role = RoleRow(change.staff_id, change.role)
+                about = f"{change.staff_id}/{change.role}"
+                self._put(place, change.kind, self.roles, (change.staff_id, change.role), role, about)
+
+    def _put(self, place: int, kind: ChangeKind, rows: dict[_K, _R], key: _K, row: _R, about: str) -> None:
+        begins, ends = kind.endswith("_begins"), kind.endswith("_ends")
+        if begins == (key in rows):
+            self.findings.append(Finding(place, "EXISTS_ALREADY" if begins else "DOES_NOT_EXIST", about))
+        elif ends:
+            del rows[key]
+        else:
+            rows[key] = row
+
+    def _end_appointments(self, ends: Callable[[AppointmentRow], bool]) -> None:
+        self.appointments = {key: row for key, row in self.appointments.items() if not ends(row)}
+
+
+def _malformed(change: Change) -> list[tuple[str, str]]:
+    wrong = [("REQUIRED", name) for name in _REQUIRED[change.kind] if not getattr(change, name)]
+    for name, choices in _CHOICES.items():
+        value = getattr(change, name)
+        if value and value not in choices:
+            wrong.append(("UNKNOWN_VALUE", name))
+    texts = [value for value in vars(change).values() if isinstance(value, str)]
+    if any(len(text) > MAX_TEXT or "\0" in text for text in (*texts, *change.covers)):
+        wrong.append(("MALFORMED", ""))
+    return wrong
+
+
+def _contradictions(made: Organisation, changes: Sequence[Change]) -> Iterable[Finding]:
+    """What does not fit together afterwards. Named at the change that is to blame, else at the whole set."""
+    places: dict[str, int] = {}
+    for place, change in enumerate(changes, start=1):
+        for about in (change.unit_id, change.post_id, change.staff_id, f"{change.staff_id}/{change.post_id}"):
+            places[about] = place
+
+    def finding(problem: str, about: str) -> Finding:
+        return Finding(places.get(about, 0), problem, about)
+
+    for unit in made.units.values():
+        if unit.parent_id and unit.parent_id not in made.units:
+            yield finding("UNKNOWN_PARENT", unit.unit_id)
+        if _is_below_itself(made.units, unit.unit_id):
+            yield finding("LOOP", unit.unit_id)
+    for post in made.posts.values():
+        # Also a unit that ends although it still has posts.
+        if post.unit_id not in made.units:
+            yield finding("UNKNOWN_UNIT", post.post_id)
+    for (staff_id, post_id), row in made.appointments.items():
+        if staff_id not in made.staff:
+            yield finding("UNKNOWN_STAFF", f"{staff_id}/{post_id}")
+        if row.post_id not in made.posts:
+            yield finding("UNKNOWN_POST", f"{staff_id}/{post_id}")
+    for staff_id, _ in made.roles:
+        if staff_id not in made.staff:
+            yield finding("UNKNOWN_STAFF", staff_id)
+    mains = Counter(row.staff_id for row in made.appointments.values() if row.kind == AppointmentKind.MAIN)
+    yield from (finding("MAIN_TWICE", staff_id) for staff_id, count in mains.items() if count > 1)
+    # A post above member has one regular holder; 事務取扱 may stand beside (AP-19).
+    regular = Counter(
+        row.post_id
+        for row in made.appointments.values()
+        if row.kind != AppointmentKind.ACTING and row.post_id in made.posts and made.posts[row.post_id].rank != RANKS[0]
+    )
+    yield from (finding("HELD_TWICE", post_id) for post_id, count in regular.items() if count > 1)
+    logins = Counter(member.login for member in made.staff.values())
+    yield from (finding("LOGIN_TWICE", one.staff_id) for one in made.staff.values() if logins[one.login] > 1)
+    for place, change in enumerate(changes, start=1):
+        known: Mapping[str, object] = made.units if change.kind is ChangeKind.UNIT_ENDS else made.posts
+        if change.successor and change.successor not in known:
+            yield Finding(place, "UNKNOWN_SUCCESSOR", change.successor)
+
+
+def _is_below_itself(units: Mapping[str, UnitRow], unit_id: str) -> bool:
+    above = units[unit_id].parent_id
+    for _ in units:
+        if above == unit_id:
+            return True
+        if above not in units:
+            return False
+        above = units[above].parent_id
+    return True
+
+
+# --- what is written and shown -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Turnover:
+    """Rows of one table that end on the day, and rows that begin; one that changes is in both."""
+
+    ended: tuple[object, ...]
+    begun: tuple[object, ...]
+
+
+def turnovers(before: Organisation, made: Organisation) -> dict[str, Turnover]:
+    """By table, in the order of writing."""
+    return {
+        name: _turnover(getattr(before, name), getattr(made, name))
+        for name in ("units", "posts", "staff", "appointments", "roles")
+    }
+
+
+def _turnover(before: Mapping[_K, _R], made: Mapping[_K, _R]) -> Turnover:
+    return Turnover(
+        tuple(row for key, row in before.items() if made.get(key) != row),
+        tuple(row for key, row in made.items() if before.get(key) != row),
+    )
+
+
+def differences(before: Organisation, made: Organisation) -> list[Change]:
+    """The changes of staff and appointments that lead from one to the other; `after` of them is `made` again."""
+    found: list[Change] = []
+    for staff_id, member in sorted(made.staff.items()):
+        if before.staff.get(staff_id) != member:
+            kind = ChangeKind.STAFF_CHANGES if staff_id in before.staff else ChangeKind.STAFF_BEGINS
+            found.append(Change(kind, **vars(member)))
+    found += [Change(ChangeKind.STAFF_ENDS, staff_id=gone) for gone in sorted(before.staff.keys() - made.staff.keys())]
+    for (staff_id, post_id), row in sorted(before.appointments.items()):
+        if made.appointments.get((staff_id, post_id)) != row and staff_id in made.staff and post_id in made.posts:
+            found.append(Change(ChangeKind.APPOINTMENT_ENDS, staff_id=staff_id, post_id=post_id))
+    for (staff_id, post_id), row in sorted(made.appointments.items()):
+        if before.appointments.get((staff_id, post_id)) != row:
+            found.append(
+                Change(ChangeKind.APPOINTMENT_BEGINS, staff_id=staff_id, post_id=post_id, appointment=row.kind)
+            )
+    return found
+
+
+def successors(changes: Sequence[Change]) -> list[tuple[str, str, str]]:
+    """(kind, old id, new id) of what ends with a successor (AP-41)."""
+    found: list[tuple[str, str, str]] = []
+    for change in changes:
+        if change.successor and change.kind is ChangeKind.UNIT_ENDS:
+            found.append(("unit", change.unit_id, change.successor))
+        if change.successor and change.kind is ChangeKind.POST_ENDS:
+            found.append(("post", change.post_id, change.successor))
+    return found

@@ -1,0 +1,114 @@
+"""Open steps whose post has ended (AP-41): they follow the successor, or stay without an addressee until reassigned.
+
+Pure. A route never shrinks by it: a step changes its post and nothing else. What was acted on never moves (AP-40).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from chassis.errors import DomainError, FieldViolation, Kind, invalid
+from services.approvals.cases.domain import (
+    DUE,
+    MAX_COMMENT,
+    OPEN,
+    Case,
+    CaseState,
+    Event,
+    EventKind,
+    Hall,
+    Step,
+    StepState,
+)
+from services.approvals.cases.turns import Change, Outcome
+from services.approvals.organisation.domain import RANKS, Seat
+from services.approvals.routes.domain import StepKind
+
+MOVABLE = OPEN | DUE | {StepState.WAITING}
+# Why a step has no addressee.
+POST_ENDED = "post_ended"
+OWN_DRAFT = "own_draft"
+
+
+def heir(post_id: str, successors: Mapping[str, str], living: Collection[str]) -> str | None:
+    """Who acts for an ended post today: its successor, or that one's, as far as needed. None when there is none."""
+    seen = {post_id}
+    while (follower := successors.get(post_id)) is not None and follower not in seen:
+        if follower in living:
+            return follower
+        seen.add(follower)
+        post_id = follower
+    return None
+
+
+def is_open(case: Case, step: Step) -> bool:
+    """Whether somebody is still to act on it: on its way, or a 後閲 that is due."""
+    return step.state in MOVABLE and (case.state is CaseState.CIRCULATING or case.state is CaseState.DECIDED)
+
+
+def move(case: Case, step_id: str, post_id: str, detail: str) -> Outcome:
+    """The step belongs to another post from now on, in the same state and place. STEP_NOT_ACTIVE.
+
+    A substitute who was asked for the old post is not one of the new post's (AP-13).
+    """
+    step = case.step(step_id)
+    if not is_open(case, step):
+        raise DomainError(Kind.PRECONDITION, "STEP_NOT_ACTIVE", f"the step is {step.state}")
+    change = Change(case)
+    change.set(replace(step, post_id=post_id, asked_post_id=""))
+    change.say(EventKind.MOVED, step_id, detail)
+    return change.done()
+
+
+def follow(case: Case, heirs: Mapping[str, str]) -> Outcome:
+    """Every open step of an ended post goes to its heir."""
+    events: tuple[Event, ...] = ()
+    for step in case.steps:
+        if step.post_id in heirs and is_open(case, step):
+            case, moved = move(case, step.step_id, heirs[step.post_id], "succeed")
+            events += moved
+    return case, events
+
+
+def stranded(case: Case, step: Step, hall: Hall) -> str:
+    """Why nobody can act on the step, "" when somebody can: its post has ended, or only the drafter could decide."""
+    if not is_open(case, step):
+        return ""
+    seat = hall.seats.get(step.post_id)
+    if seat is None:
+        return POST_ENDED
+    only_drafter = bool(seat.holders) and all(holder.staff_id == case.drafter for holder in seat.holders)
+    return OWN_DRAFT if step.kind is StepKind.DECIDE and step.state not in DUE and only_drafter else ""
+
+
+def reassign(case: Case, step_id: str, seat: Seat | None, reason: str, hall: Hall) -> Outcome:
+    """The records office names the post that acts (AP-41).
+
+    STEP_ADDRESSED when the step has somebody; POST_VACANT; OWN_DRAFT; COMMENT_REQUIRED; INVALID_FIELDS for a post
+    that does not exist, that never approves, that stands in the same group already, or that may not decide this class.
+    """
+    step = case.step(step_id)
+    if not is_open(case, step):
+        raise DomainError(Kind.PRECONDITION, "STEP_NOT_ACTIVE", f"the step is {step.state}")
+    if not stranded(case, step, hall):
+        raise DomainError(Kind.PRECONDITION, "STEP_ADDRESSED", "the step has somebody who can act")
+    if not reason.strip():
+        raise DomainError(Kind.INVALID, "COMMENT_REQUIRED", "a reason is needed")
+    if len(reason) > MAX_COMMENT:
+        raise invalid(FieldViolation("reason", "TOO_LONG"))
+    if seat is None:
+        raise invalid(FieldViolation("post_id", "UNKNOWN"))
+    if seat.rank == RANKS[0]:
+        raise invalid(FieldViolation("post_id", "NOT_ALLOWED"))
+    if any(one.group == step.group and one.post_id == seat.post_id for one in case.steps):
+        raise invalid(FieldViolation("post_id", "POST_TWICE"))
+    if not seat.holders:
+        raise DomainError(Kind.PRECONDITION, "POST_VACANT", "nobody holds the post today")
+    if step.kind is StepKind.DECIDE:
+        # AP-02: the class of the case fixes the decider; a free choice only upward.
+        if RANKS.index(seat.rank) < RANKS.index(case.decision_class):
+            raise invalid(FieldViolation("post_id", "BELOW_RULE"))
+        if all(holder.staff_id == case.drafter for holder in seat.holders):
+            raise DomainError(Kind.DENIED, "OWN_DRAFT", "the drafter does not decide (AP-43)")
+    return move(case, step_id, seat.post_id, "reassign")
