@@ -18,6 +18,7 @@ from services.gateway.pages import (
     home,
     organisation,
     receipts,
+    reorganisation,
     reviews,
     rules,
     search,
@@ -38,6 +39,7 @@ _ROUTERS_WITH_IDS = (
     organisation.router,
     rules.router,
     templates.router,
+    reorganisation.router,
 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +35,7 @@ def environment() -> Environment:
     made.filters |= {
         "day": _day,
         "day_full": _day_full,
+        "last_day": _last_day,
         "day_short": _day_short,
         "moment": _moment,
         "moment_short": _moment_short,
@@ -97,6 +98,12 @@ def _day_full(value: str | date | None) -> str:
     if found is None:
         return NOTHING
     return Markup('{}<wbr><span class="nowrap">（{}）</span>').format(wareki.format_date(found), found.isoformat())
+
+
+def _last_day(value: str | date | None) -> str:
+    """The day before: the last one of a span that ends [from, to)."""
+    found = _to_date(value)
+    return NOTHING if found is None else wareki.format_date(found - timedelta(days=1))
 
 
 def _day_short(value: str | date | None) -> str:

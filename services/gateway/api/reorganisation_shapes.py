@@ -1,0 +1,215 @@
+"""What answers and bodies about the organisation over time look like, for the OpenAPI document and its tests."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from services.gateway.api.inputs import Body, Code, IsoDate, LongText, ShortText, Text
+from services.gateway.api.shapes import Shape
+
+ChangeWord = Literal[
+    "unit_begins",
+    "unit_changes",
+    "unit_ends",
+    "post_begins",
+    "post_changes",
+    "post_ends",
+    "staff_begins",
+    "staff_changes",
+    "staff_ends",
+    "appointment_begins",
+    "appointment_ends",
+    "role_begins",
+    "role_ends",
+]
+
+
+class ChangeIn(Body):
+    """One change; only the members of its kind. Merge, split and abolition are combinations."""
+
+    kind: ChangeWord
+    unit_id: Code | None = None
+    parent_id: Code | None = None
+    body: Code | None = None
+    name: ShortText | None = None
+    kana: ShortText | None = None
+    symbol: ShortText | None = None
+    sort_order: Annotated[int, Field(ge=0, le=999_999)] | None = None
+    post_id: Code | None = None
+    title: ShortText | None = None
+    rank: Code | None = None
+    covers: Annotated[list[Code], Field(max_length=100)] | None = None
+    staff_id: Code | None = None
+    login: ShortText | None = None
+    email: ShortText | None = None
+    appointment: Literal["main", "concurrent", "acting"] | None = None
+    role: Code | None = None
+    successor: Code | None = Field(default=None, description="What takes over from a unit or post that ends (AP-41).")
+
+
+class ChangeSetIn(Body):
+    """A plan for one day ahead."""
+
+    title: ShortText
+    effective_on: IsoDate
+    changes: Annotated[list[ChangeIn], Field(max_length=5000)]
+
+
+class UndoIn(Body):
+    """Why it is called off."""
+
+    reason: ShortText = ""
+
+
+class PersonnelIn(Body):
+    """The staff of the whole city on a day, as CSV: staff_id,name,kana,login,email,post_id,kind."""
+
+    effective_on: IsoDate
+    content: Annotated[Text, Field(max_length=1_000_000)]
+
+
+class PersonnelImportIn(PersonnelIn):
+    """The same, to be kept as a draft."""
+
+    title: ShortText
+
+
+class ReassignIn(Body):
+    """The post that acts, and why."""
+
+    post_id: Code
+    reason: LongText = ""
+
+
+class Change(Shape):
+    """Members that are not of its kind are missing."""
+
+    kind: str
+
+
+class Finding(Shape):
+    place: int = Field(description="Number of the change, from 1; 0 is the whole set.")
+    problem: str
+    about: str
+
+
+class Placement(Shape):
+    post_id: str
+    title: str
+    unit_name: str
+    kind: str | None
+
+
+class Move(Shape):
+    staff_id: str
+    name: str
+    kind: str = Field(description="joins, leaves, moves or renamed")
+    before: list[Placement]
+    after: list[Placement]
+
+
+class Prospect(Shape):
+    """What becomes of the open steps of one post."""
+
+    post: Placement
+    open_steps: int
+    outcome: str = Field(description="new_holder, successor, vacant or unresolved")
+    acts: Placement | None
+    holder_names: list[str]
+
+
+class Preview(Shape):
+    moves: list[Move]
+    vacant: list[Placement]
+    prospects: list[Prospect]
+
+
+class ChangeSet(Shape):
+    id: str
+    change_set_id: str
+    title: str
+    effective_on: str
+    state: str = Field(description="draft, reviewed, applied, undone or refused")
+    change_count: int
+    author: str
+    drafted_at: str | None
+    reviewed_by: str | None
+    reviewed_at: str | None
+    closed_by: str | None
+    closed_at: str | None
+    reason: str
+    allowed_actions: list[str]
+    version: int
+
+
+class ChangeSetList(Shape):
+    items: list[ChangeSet]
+    next_cursor: str | None
+
+
+class WholeChangeSet(ChangeSet):
+    changes: list[Change]
+    findings: list[Finding]
+    preview: Preview | None
+
+
+class BadLine(Shape):
+    line: int = Field(description="0 is the whole file.")
+    problem: str
+    about: str
+
+
+class Personnel(Shape):
+    """Either bad lines, or what the file would change."""
+
+    bad_lines: list[BadLine]
+    moves: list[Move]
+    vacant: list[Placement]
+
+
+class StrandedStep(Shape):
+    case_id: str
+    step_id: str
+    document_id: str
+    draft_number: str
+    unit_id: str
+    step_kind: str
+    step_state: str
+    cause: str = Field(description="post_ended or own_draft")
+    post_id: str
+    post_title: str
+    unit_name: str
+    ended_on: str | None
+    decision_class: str
+    version: int = Field(description="Of the case, for If-Match.")
+
+
+class StrandedStepList(Shape):
+    items: list[StrandedStep]
+    next_cursor: str | None
+
+
+class ReassignedStep(Shape):
+    case_id: str
+    step_id: str
+    post_id: str
+    version: int
+
+
+class Tenure(Shape):
+    staff_id: str
+    name: str
+    post_id: str
+    title: str
+    unit_id: str
+    unit_name: str
+    kind: str
+    since: str = Field(alias="from")
+    until: str | None = Field(alias="to")
+
+
+class TenureList(Shape):
+    items: list[Tenure]
+    next_cursor: str | None

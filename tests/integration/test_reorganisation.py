@@ -1,0 +1,240 @@
+"""人事異動・組織改編 through the pages and the API: a file compared, a draft, another person's review, undone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from chassis import clock
+from deploy.local import database
+from deploy.local.stack import ROOT
+from deploy.walkthrough.client import Person, Refused
+from tests.conftest import City
+
+pytestmark = pytest.mark.system
+
+AUTHOR, REVIEWER = "miyake.hideki", "miyazaki.sakura"
+HEADER = ["staff_id", "name", "kana", "login", "email", "post_id", "kind"]
+YEAR = clock.today().year + 1
+
+
+def personnel(city: City, on: str) -> list[list[str]]:
+    """The whole staff of the city on a day, as their system would export it. Login and e-mail are of the samples."""
+    text = (ROOT / "samples" / "minoh" / "organisation" / "staff.csv").read_text(encoding="utf-8")
+    contact = {row["staff_id"]: (row["login"], row["email"]) for row in csv.DictReader(text.splitlines())}
+    rows: list[list[str]] = []
+    cursor = ""
+    for _ in range(20):
+        page = city.person(AUTHOR).get("/staff", on=on, cursor=cursor)
+        for one in page["items"]:
+            who = [one["staff_id"], one["name"], one["kana"], *contact[one["staff_id"]]]
+            rows += [[*who, post["post_id"], post["kind"]] for post in one["posts"]]
+        cursor = page["next_cursor"]
+        if not cursor:
+            break
+    return rows
+
+
+def as_csv(rows: list[list[str]], header: list[str] = HEADER) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerows([header, *rows])
+    return out.getvalue()
+
+
+@pytest.fixture
+def browsers(city: City) -> Iterator[dict[str, Person]]:
+    """Two of the records office and a clerk, logged in as in a browser."""
+    people = {login: Person(city.stack.url, login) for login in (AUTHOR, REVIEWER, "katsuragi.takuya")}
+    for login, person in people.items():
+        person.log_in(login)
+    yield people
+    for person in people.values():
+        person.http.close()
+
+
+def page(person: Person, path: str, status: int = 200) -> str:
+    answer = person.http.get(path, headers={"Accept": "text/html"})
+    assert answer.status_code == status, path
+    return re.sub(r"\s+", " ", answer.text)
+
+
+def send(person: Person, at: str, path: str, fields: dict[str, str], file: str = "") -> tuple[int, str]:
+    """Fill in the form of a page and send it; the page that follows."""
+    shown = page(person, at)
+    hidden = dict(re.findall(r'name="(csrf_token|request_key)" value="([^"]*)"', shown))
+    version = re.search(r'name="version" value="(\d+)"', shown)
+    if version:
+        hidden["version"] = version[1]
+    files = {"file": ("人事データ.csv", file.encode(), "text/csv")} if file else None
+    answer = person.http.post(path, data=hidden | fields, files=files, headers={"Accept": "text/html"})
+    status = answer.status_code
+    if status == 303:
+        at = answer.headers["location"]
+        return status, f"{at}\n{page(person, at)}"
+    return status, re.sub(r"\s+", " ", answer.text)
+
+
+def filled(year: int, **more: str) -> dict[str, str]:
+    day = {"effective_on_year": str(year), "effective_on_month": "4", "effective_on_day": "1"}
+    return day | {"source": "personnel", "title": ""} | more
+
+
+def test_a_personnel_file_becomes_a_reviewed_set_and_is_undone(city: City, browsers: dict[str, Person]) -> None:
+    author, reviewer, clerk = browsers.values()
+    rows = personnel(city, f"{YEAR}-04-01")
+    assert len(rows) > 200
+    spoiled = as_csv([*rows[:3], [*rows[3][:5], "P-999", "main"], *rows[4:]])
+    for do in ("compare", "draft"):
+        status, shown = send(author, "/changes", "/changes", filled(YEAR, do=do, title="異動"), spoiled)
+        assert status == 422
+        assert all(words in shown for words in ("直す必要のある行", "P-999", "その日にない職です。", ">5<"))
+    # 室長 and 室長補佐 of 環境政策室 change places; one clerk leaves.
+    swapped = {"P-040-03-01": "P-040-03-02", "P-040-03-02": "P-040-03-01"}
+    moved = as_csv([[*row[:5], swapped.get(row[5], row[5]), row[6]] for row in rows if row[0] != "S0071"])
+    status, shown = send(author, "/changes", "/changes", filled(YEAR, do="compare"), moved)
+    assert (status, "採用・転入 0人、退職・転出 1人、異動 2人" in shown) == (200, True)
+    assert "環境政策室 室長補佐" in shown.replace("　", " ")
+    status, _ = send(author, "/changes", "/changes", filled(YEAR, do="draft"), moved)
+    assert status == 422, "a plan has a name"
+    status, shown = send(author, "/changes", "/changes", filled(YEAR, do="draft", title="４月１日付け人事異動"), moved)
+    assert (status, "案を作成しました。" in shown) == (303, True)
+    assert "確認した</button>" not in shown, "not by the author"
+    address = shown.split("?")[0]
+
+    status, shown = send(reviewer, address, f"{address}/review", {})
+    assert (status, "確認を登録しました。" in shown, "宮﨑 さくら" in shown) == (303, True, True)
+    page(clerk, address, 403)
+    page(clerk, "/changes", 403)
+    # The organisation of that day is as it was, for everybody.
+    held = city.person("clerk").get("/tenures", post="P-040-03-01", on=f"{YEAR}-04-01")["items"]
+    assert [one["staff_id"] for one in held] == ["S0068"]
+    shown = page(author, "/changes")
+    assert "確認済（実施日待ち）" in shown
+
+    status, shown = send(reviewer, address, f"{address}/undo", {"reason": " "})
+    assert (status, "取りやめる理由を入力してください。" in shown) == (422, True)
+    status, shown = send(reviewer, address, f"{address}/undo", {"reason": "内示の前に見直すため"})
+    assert (status, "内示の前に見直すため" in shown, "取りやめる</button>" in shown) == (303, True, False)
+
+
+def test_units_are_merged_by_a_list_of_changes(city: City, browsers: dict[str, Person]) -> None:
+    """AP-41: the successor is named, and a set that does not fit says where."""
+    author = browsers[AUTHOR]
+    header = ["kind", "unit_id", "post_id", "successor"]
+    rows = [["unit_ends", "U-050-02", "", "U-050-01"], ["post_ends", "", "P-050-02-01", "P-050-01-01"]]
+    fields = filled(YEAR + 1, do="draft", source="changes", title="商工観光室を箕面営業室に統合")
+    status, shown = send(author, "/changes", "/changes", fields, as_csv(rows, header))
+    assert (status, "その日にない所属に置かれた職です。" in shown) == (303, True)
+    for text, words in (
+        (as_csv(rows, ["種類", *header[1:]]), "1行目の項目名が決められたものと違います。"),
+        (as_csv([["unit_ends"]], header), "項目の数が1行目と違います。"),
+        (as_csv([["unit_explodes", "U", "", ""]], header), "登録されていないか、選べない値です。"),
+    ):
+        status, shown = send(author, "/changes", "/changes", fields, text)
+        assert (status, words in shown) == (422, True), words
+
+
+def test_change_sets_over_the_api(city: City) -> None:
+    """Draft, stale, own review, findings, review by another, undo."""
+    author, reviewer = city.person(AUTHOR), city.person(REVIEWER)
+    body = {
+        "title": "組織改編",
+        "effective_on": f"{YEAR + 2}-04-01",
+        "changes": [
+            {"kind": "post_ends", "post_id": "P-040-03-02", "successor": "P-040-03-01"},
+            {"kind": "appointment_begins", "staff_id": "S0069", "post_id": "P-040-03-05", "appointment": "main"},
+        ],
+    }
+    made = author.post("/change-sets", body)
+    assert (made["state"], made["change_count"]) == ("draft", 2)
+    path = f"/change-sets/{made['id']}"
+    whole = author.get(path)
+    assert [one["kind"] for one in whole["changes"]] == ["post_ends", "appointment_begins"]
+    assert whole["preview"]["moves"][0]["staff_id"] == "S0069"
+    assert whole["findings"] == []
+    for person, etag, reason in ((author, '"1"', "OWN_CHANGES"), (reviewer, '"9"', "STALE_VERSION")):
+        with pytest.raises(Refused) as caught:
+            person.post(f"{path}/review", {}, etag=etag)
+        assert caught.value.reason == reason
+    assert reviewer.post(f"{path}/review", {}, etag='"1"')["state"] == "reviewed"
+    assert author.post(f"{path}/undo", {"reason": "議決を待つため"}, etag='"2"')["state"] == "undone"
+    assert path.rsplit("/", 1)[1] in {one["id"] for one in author.get("/change-sets")["items"]}
+    bad = author.post("/change-sets", body | {"changes": [{"kind": "unit_ends", "unit_id": "U-999"}]})
+    with pytest.raises(Refused) as caught:
+        reviewer.post(f"/change-sets/{bad['id']}/review", {}, etag='"1"')
+    assert (caught.value.reason, caught.value.problem["errors"][0]["field"]) == ("CHANGES_REFUSED", "changes.1")
+    for method in ("/change-sets", "/stranded-steps"):
+        with pytest.raises(Refused) as caught:
+            city.person("clerk").get(method)
+        assert (caught.value.status, caught.value.reason) == (403, "NOT_PERMITTED")
+
+
+def test_personnel_over_the_api(city: City) -> None:
+    author = city.person(AUTHOR)
+    rows = personnel(city, f"{YEAR + 3}-04-01")
+    body = {"effective_on": f"{YEAR + 3}-04-01", "content": as_csv(rows[:-1])}
+    compared = author.post("/personnel/compare", body)
+    assert (compared["bad_lines"], [one["kind"] for one in compared["moves"]]) == ([], ["leaves"])
+    made = author.post("/personnel/import", body | {"title": "退職"})
+    assert (made["state"], made["change_count"]) == ("draft", 1)
+    compared = author.post("/personnel/compare", body | {"content": as_csv([*rows, ["S1"]])})
+    assert compared["bad_lines"] == [{"line": len(rows) + 2, "problem": "WRONG_CELLS", "about": "1"}]
+    with pytest.raises(Refused) as caught:
+        author.post("/personnel/import", body | {"title": "退職", "content": as_csv([*rows, ["S1"]])})
+    assert caught.value.problem["errors"][0]["detail"] == "項目の数が1行目と違います。"
+
+
+def test_the_history_of_a_post_and_the_list_of_the_records_office(city: City, browsers: dict[str, Person]) -> None:
+    clerk = browsers["katsuragi.takuya"]
+    shown = page(clerk, "/tenures?post=P-050-04-01")
+    assert "観光推進室 室長" in shown.replace("　", " ")
+    assert "令和8年3月31日" in shown, "the last day, not the day after"
+    assert "どちらか一方だけ" in page(clerk, "/tenures?post=P-050-04-01&staff=S0001", 422)
+    assert "該当する履歴はありません。" in page(clerk, "/tenures?staff=S9999")
+    assert "宛先のない回議はありません。" in page(browsers[AUTHOR], "/stranded")
+    page(clerk, "/stranded", 403)
+    assert city.person(AUTHOR).get("/stranded-steps") == {"items": [], "next_cursor": None}
+    _, case_id = city.circulating()
+    case = city.person("clerk").get(f"/cases/{case_id}")
+    with pytest.raises(Refused) as caught:
+        city.person(AUTHOR).post(
+            f"/cases/{case_id}/steps/{case['steps'][0]['step_id']}/reassign",
+            {"post_id": "P-040-03-01", "reason": "理由"},
+            etag=f'"{case["version"]}"',
+        )
+    assert caught.value.reason == "STEP_ADDRESSED"
+
+
+def test_the_records_office_gives_a_stranded_step_an_addressee(city: City, browsers: dict[str, Person]) -> None:
+    """AP-41: listed by number, reassigned with a reason, and the route goes on to its end."""
+    _, case_id = city.circulating()
+    with psycopg.connect(city.stack.database_url(database.SUPERUSER), autocommit=True) as conn:
+        # As if 室長補佐 had been a post of 観光推進室, which is gone without a successor.
+        conn.execute(
+            "UPDATE approvals.steps SET post_id = 'P-050-04-01' WHERE case_id = %s AND post_id = 'P-040-03-02'",
+            (case_id,),
+        )
+    number = city.person("clerk").get(f"/cases/{case_id}")["draft_number"]
+    office = browsers[AUTHOR]
+    shown = page(office, "/stranded")
+    row = re.search(rf'<tr><th scope="row" class="cell-tight">{number}</th>.*?</tr>', shown)
+    assert row
+    assert all(words in row[0] for words in ("環境政策室", "観光推進室", "未着", "令和8年4月1日"))
+    step = re.search(rf'<option value="({case_id}/[^"]*)"', shown)
+    assert step
+    assert "浄化槽" not in shown, "never the title"
+    fields = {"step": step[1], "post_id": "P-040-03-02", "reason": ""}
+    status, again = send(office, "/stranded", "/stranded", fields)
+    assert (status, "宛先を変える理由を入力してください。" in again) == (422, True)
+    status, again = send(office, "/stranded", "/stranded", fields | {"reason": "室の統合により"})
+    assert (status, "宛先を変更しました。" in again, number in again) == (303, True, False)
+    city.act("chief", case_id, "approve")
+    city.act("deputy", case_id, "approve")
+    city.act("head", case_id, "decide")
+    # documents has followed: the deputy saw it while it was their turn, by the lease of the new post.
+    assert city.person("deputy").get(f"/cases/{case_id}")["state"] == "decided"
