@@ -214,9 +214,10 @@ def test_the_records_office_gives_a_stranded_step_an_addressee(city: City, brows
     """AP-41: listed by number, reassigned with a reason, and the route goes on to its end."""
     _, case_id = city.circulating()
     with psycopg.connect(city.stack.database_url(database.SUPERUSER), autocommit=True) as conn:
+        conn.execute("SET search_path = approvals")
         # As if 室長補佐 had been a post of 観光推進室, which is gone without a successor.
         conn.execute(
-            "UPDATE approvals.steps SET post_id = 'P-050-04-01' WHERE case_id = %s AND post_id = 'P-040-03-02'",
+            "UPDATE steps SET post_id = 'P-050-04-01' WHERE case_id = %s AND post_id = 'P-040-03-02'",
             (case_id,),
         )
     number = city.person("clerk").get(f"/cases/{case_id}")["draft_number"]
