@@ -236,21 +236,17 @@ async def versions(
     conn: Connection, document_id: str, principals: Sequence[str], limit: int
 ) -> tuple[ReadContext, list[Version]] | None:
     """The latest versions that circulated, newest first, of a document that may be seen; None of any other (AP-30)."""
-    asked = {"document_id": document_id, "principals": list(principals), "limit": limit}
     cursor = await conn.execute(
-        f"SELECT {WHY_VISIBLE}, d.unit_id, d.class_code FROM documents AS d"
-        f" WHERE d.document_id = %(document_id)s AND {VISIBLE}",
-        asked,
+        f"SELECT {WHY_VISIBLE}, d.unit_id, d.class_code, r.revision, r.version_digest, r.frozen_at, r.content"
+        " FROM documents AS d LEFT JOIN revisions AS r ON r.document_id = d.document_id"
+        f" WHERE d.document_id = %(document_id)s AND {VISIBLE} ORDER BY r.revision DESC LIMIT %(limit)s",
+        {"document_id": document_id, "principals": list(principals), "limit": limit},
     )
-    row = await cursor.fetchone()
-    if row is None:
+    rows = await cursor.fetchall()
+    if not rows:
         return None
-    cursor = await conn.execute(
-        "SELECT r.revision, r.version_digest, r.frozen_at, r.content FROM revisions AS r"
-        " WHERE r.document_id = %(document_id)s ORDER BY r.revision DESC LIMIT %(limit)s",
-        asked,
-    )
-    return ReadContext(*row), [Version(*version) for version in await cursor.fetchall()]
+    # A draft that never circulated has one row without a version.
+    return ReadContext(*rows[0][:3]), [Version(*row[3:]) for row in rows if row[3] is not None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,8 +58,23 @@ GRANT SELECT, INSERT ON change_sets, successors, step_moves TO ${app};
 GRANT UPDATE (
     state, reviewed_by, reviewed_at, closed_by, closed_at, reason, findings, version
 ) ON change_sets TO ${app};
--- keep_acted_steps refuses it for a step that was acted on (AP-40).
+-- keep_acted_steps refuses it for a step that was acted on (AP-40), keep_moves without a move on record.
 GRANT UPDATE (post_id) ON steps TO ${app};
+
+-- No step goes to another post silently: the move that says who, whence and why is there at the commit.
+CREATE FUNCTION keep_moves() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM step_moves AS m
+        WHERE m.case_id = new.case_id AND m.step_id = new.step_id
+            AND m.from_post = old.post_id AND m.to_post = new.post_id
+    ) THEN
+        RAISE EXCEPTION 'step % goes from % to % without a move on record', new.step_id, old.post_id, new.post_id;
+    END IF;
+    RETURN new;
+END $$;
+CREATE CONSTRAINT TRIGGER keep_moves AFTER UPDATE ON steps DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW WHEN (old.post_id <> new.post_id) EXECUTE FUNCTION keep_moves();
 
 -- What was applied, undone or refused stays so.
 CREATE FUNCTION keep_closed_change_sets() RETURNS trigger LANGUAGE plpgsql AS $$
