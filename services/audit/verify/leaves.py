@@ -15,8 +15,9 @@ from services.audit.verify.finding import Finding
 ENDINGS = frozenset(action.encode() for action in EPOCH_ENDS)
 CLAIMS = ENDINGS | {b"epoch.heartbeat"}
 OPENED = b"log.opened"
+RESTORED = b"backup.restored"
 ID_SIZE = 16
-_LOOKED_AT = CLAIMS | {OPENED}
+_LOOKED_AT = CLAIMS | {OPENED, RESTORED}
 _TAKEN = f'"reason":"{NUMBER_TAKEN}"'.encode()
 
 
@@ -56,6 +57,8 @@ class Said:
     events_twice: set[bytes] = field(default_factory=set)
     # Objects and their versions, as `objects.rows` gives them.
     objects: bytes = b""
+    # Leaves that say that a backup was put back.
+    restored: list[int] = field(default_factory=list)
 
 
 class Reader:
@@ -112,6 +115,8 @@ class Reader:
         for position, action in enumerate(leaves.actions):
             if action == OPENED:
                 self._verify_opening(first + position, entries[position])
+            elif action == RESTORED:
+                self._said.restored.append(first + position)
             elif action in _LOOKED_AT and leaves.epochs[position]:
                 number = int(leaves.numbers[position])
                 if action in ENDINGS:

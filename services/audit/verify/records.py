@@ -57,6 +57,8 @@ class Records:
         self._events = Pile(folder / "events")
         self._objects = Pile(folder / "objects", objects.ROW_SIZE)
         self._events_twice: set[bytes] = set()
+        # Run and leaf of every restore, ascending.
+        self._restored: list[tuple[int, int]] = []
         # Versions from before the first log are in none of them.
         self._from_first = True
 
@@ -67,6 +69,7 @@ class Records:
             self._from_first = said.opened is None
         if not run.log and run.span.first == 0:
             self.opened = said.opened
+        self._restored += [(len(self._runs), index) for index in said.restored]
         self._runs.append(run)
         self._events.keep(said.events)
         self._events_twice |= said.events_twice
@@ -96,6 +99,7 @@ class Records:
         incomplete = partial(objects.incomplete, from_first=self._from_first)
         keys = {key for found in each(incomplete, self._objects.parts()) for key in found}
         seen: dict[bytes, tuple[str, Numbers]] = {}
+        latest: dict[tuple[bytes, int], tuple[int, int]] = {}
         for number in self._objects.runs_with(keys):
             run = self._runs[number]
             for one in run.identities():
@@ -105,8 +109,11 @@ class Records:
                         leaf = leaf_format.decode(one.entry)
                         seen[key] = f"object {leaf.service}.{leaf.object_type}/{leaf.object_id}", Numbers()
                     name, versions = seen[key]
+                    here = (number, one.leaf_index)
+                    before = latest.get((key, one.version), here)
+                    latest[key, one.version] = here
                     if not versions.add(one.version):
-                        yield Finding(run.place(one.leaf_index), f"{name}: version {one.version} appears a second time")
+                        yield self._repeated(run, f"{name}: version {one.version}", before, here)
         for name, versions in seen.values():
             missing = versions.missing()
             if missing and missing[0][0] == 1 and not self._from_first:
@@ -114,3 +121,11 @@ class Records:
             for first, last in missing:
                 numbers = f"version {first} is missing" if first == last else f"versions {first} to {last} are missing"
                 yield Finding(name, numbers)
+
+    def _repeated(self, run: Run, version: str, before: tuple[int, int], here: tuple[int, int]) -> Finding:
+        """Whoever puts back a backup gives numbers again that the log knows already: the log says that, too."""
+        restored = next((index for run_number, index in self._restored if before < (run_number, index) < here), None)
+        if restored is None:
+            return Finding(run.place(here[1]), f"{version} appears a second time")
+        told = f"{version} appears a second time, after the backup that leaf {restored} says was put back"
+        return Finding(run.place(here[1]), told, remark=True)
