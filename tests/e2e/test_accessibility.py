@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import pypdfium2
@@ -152,7 +153,7 @@ def test_the_sheet_of_a_decided_document_prints_on_one_page(visit, places: Place
     assert "ログアウト" not in text
     assert len(printed) == 1
     # AC-15: who printed it and when; the page to read says where to print, and shows nothing on paper.
-    assert "印刷　" in text
+    assert re.search(r"印刷\s+葛󠄀城 拓也（S0072）", text), text
     page = visit("clerk", f"/documents/{places.completed}")
     unprinted = pypdfium2.PdfDocument(page.pdf(prefer_css_page_size=True))
     text = "".join(sheet.get_textpage().get_text_bounded() for sheet in unprinted)

@@ -50,6 +50,11 @@ _DETAILS: Final[Mapping[str, str]] = {
 }
 _REGISTERS: Final[Mapping[str, str]] = {"receipt": "収受番号", "draft": "起案番号", "dispatch": "施行番号"}
 _DAYS: Final = frozenset({"enforced_on", "completed_on", "retention_until"})
+# By the reason of a case that its drafter took back.
+_TAKEN_BACK: Final[Mapping[str, str]] = {
+    "recalled": "引き戻しました。",
+    "replacing": "差替えのため、手元に戻しました。",
+}
 _CASE_ACTIONS: Final[Mapping[str, tuple[str, str]]] = {
     "recall": ("引き戻す", "次の人が処理するまでの間、自分の処理を取り消せます。"),
     "withdraw": ("取り下げる", "決裁までの間、起案者が案件を取り下げられます。起案番号は再び使われません。"),
@@ -230,8 +235,8 @@ def _sentence(document: View, case: View | None, titles: Sequence[str]) -> str:
         return f"{'・'.join(titles)}の処理を待っています。"
     if state == "circulating" and case is not None and case["state"] == "decided":
         return "決裁されました。内容を固定しています。"
-    if state == "sent_back" and case is not None and case["reason"] in ("recalled", "replacing"):
-        return "手元に戻しました。直してから、もう一度回議を始めます。"
+    if state == "sent_back" and case is not None and case["reason"] in _TAKEN_BACK:
+        return f"{_TAKEN_BACK[case['reason']]}直してから、もう一度回議を始めます。"
     sends = document["enforcement"]["required"]
     sentences = {
         "drafting": "下書きです。回議を始めるまで、起案者だけに見えます。",
