@@ -209,7 +209,7 @@ def now(document: View, case: View | None, *, is_drafter: bool, is_member: bool)
             "since": step["activated_at"],
         }
         for step in (case["steps"] if case is not None else ())
-        if step["state"] in _WAITING_FOR_SOMEBODY
+        if step["state"] in _WAITING_FOR_SOMEBODY and step["kind"] != "inform"
     ]
     state = document["state"]
     return {

@@ -206,3 +206,14 @@ def test_folders_are_offered_by_year_the_latest_first() -> None:
         ("令和8年度", [("F-2", "給水台帳（常用）")]),
         ("令和7年度", [("F-1", "令和7年度浄化槽綴（5年）")]),
     ]
+
+
+def test_a_case_waits_for_nobody_whom_it_is_only_shown_to() -> None:
+    """AP-10: 供覧 stops nothing, so it is not what a case waits for."""
+    shown = case(
+        step("approve", "active", post_title="室長補佐"),
+        step("inform", "active", step_id="st-2", post_title="担当主査"),
+    )
+    now = sheet.now(document("circulating"), shown, is_drafter=True, is_member=True)
+    assert now["sentence"] == "室長補佐の処理を待っています。"
+    assert [holder["post_title"] for holder in now["holders"]] == ["室長補佐"]
