@@ -95,14 +95,15 @@ def test_versions_of_an_object_are_complete_and_each_there_once(
 
 
 def test_a_version_given_again_after_a_backup_was_put_back_is_a_remark(tmp_path: Path) -> None:
-    """I2: the log knows more than the database that was put back, and says itself why; before that it is a finding."""
+    """I2: the log knows more than the database that was put back, and says itself why."""
     restored = event(8, 0, action="backup.restored", object_type="log", object_id="audit.minoh.example/2026")
-    log = written(tmp_path / "log", [event(1, 1), event(2, 2), restored, event(3, 2), event(4, 3), event(5, 3)])
+    log = written(tmp_path / "log", [event(0, 1), event(1, 1), event(2, 2), restored, event(3, 2), event(4, 2)])
     said: list[Finding] = []
     summary = Verification(LogFolder(log), KEY.verifier, said.append).run()
-    assert [(finding.place, finding.remark) for finding in said] == [("leaf 3", True), ("leaf 5", False)]
-    assert "leaf 2 says was put back" in said[0].problem
-    assert (summary.findings, summary.remarks) == (1, 1)
+    told = [("leaf 1", False), ("leaf 4", True), ("leaf 5", False)]
+    assert [(finding.place, finding.remark) for finding in said] == told, "once for each restore, and not before it"
+    assert "leaf 3 says was put back" in said[1].problem
+    assert (summary.findings, summary.remarks) == (2, 1)
 
 
 def test_versions_are_joined_over_the_runs_of_a_large_log(tmp_path: Path) -> None:

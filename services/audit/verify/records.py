@@ -1,5 +1,6 @@
 """What the leaves of all runs say together, also of two years: no event twice, and nothing missing of any source or object."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -99,7 +100,7 @@ class Records:
         incomplete = partial(objects.incomplete, from_first=self._from_first)
         keys = {key for found in each(incomplete, self._objects.parts()) for key in found}
         seen: dict[bytes, tuple[str, Numbers]] = {}
-        latest: dict[tuple[bytes, int], tuple[int, int]] = {}
+        times: Counter[tuple[bytes, int]] = Counter()
         for number in self._objects.runs_with(keys):
             run = self._runs[number]
             for one in run.identities():
@@ -109,23 +110,27 @@ class Records:
                         leaf = leaf_format.decode(one.entry)
                         seen[key] = f"object {leaf.service}.{leaf.object_type}/{leaf.object_id}", Numbers()
                     name, versions = seen[key]
-                    here = (number, one.leaf_index)
-                    before = latest.get((key, one.version), here)
-                    latest[key, one.version] = here
+                    times[key, one.version] += 1
                     if not versions.add(one.version):
-                        yield self._repeated(run, f"{name}: version {one.version}", before, here)
+                        again = times[key, one.version] - 1
+                        yield self._repeated(number, one.leaf_index, f"{name}: version {one.version}", again)
         for name, versions in seen.values():
             missing = versions.missing()
             if missing and missing[0][0] == 1 and not self._from_first:
                 del missing[0]
             for first, last in missing:
                 numbers = f"version {first} is missing" if first == last else f"versions {first} to {last} are missing"
-                yield Finding(name, numbers)
+                if self._restored:
+                    # Events that the lost database had not handed over yet are gone with it.
+                    numbers += f"; leaf {self._restored[-1][1]} says that a backup was put back"
+                yield Finding(name, numbers, remark=bool(self._restored))
 
-    def _repeated(self, run: Run, version: str, before: tuple[int, int], here: tuple[int, int]) -> Finding:
-        """Whoever puts back a backup gives numbers again that the log knows already: the log says that, too."""
-        restored = next((index for run_number, index in self._restored if before < (run_number, index) < here), None)
-        if restored is None:
-            return Finding(run.place(here[1]), f"{version} appears a second time")
-        told = f"{version} appears a second time, after the backup that leaf {restored} says was put back"
-        return Finding(run.place(here[1]), told, remark=True)
+    def _repeated(self, number: int, index: int, version: str, again: int) -> Finding:
+        """Whoever puts back a backup gives numbers again that the log knows, or that are still on their way to it: once for
+        each restore that the log tells of before. Anything beyond that is a finding."""
+        place = self._runs[number].place(index)
+        restored = [leaf for run, leaf in self._restored if (run, leaf) < (number, index)]
+        if again > len(restored):
+            return Finding(place, f"{version} appears a second time")
+        told = f"{version} appears a second time, after the backup that leaf {restored[-1]} says was put back"
+        return Finding(place, told, remark=True)
