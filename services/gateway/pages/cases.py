@@ -18,7 +18,7 @@ from services.gateway.actions.answer import Answer
 from services.gateway.errors import Refusal
 from services.gateway.pages import choices, documents
 from services.gateway.pages.desk import AtDesk, Desk, absorb
-from services.gateway.pages.forms import Form
+from services.gateway.pages.forms import Form, version_of
 
 router = APIRouter()
 
@@ -38,7 +38,7 @@ async def act(desk: AtDesk, case_id: str, step_id: str) -> Response:
             caller,
             case_id,
             step_id,
-            _case_version(form),
+            version_of(form, "case_version"),
             action=action,
             comment=form.text("comment"),
             version_digest=form.text("version_digest"),
@@ -74,7 +74,7 @@ async def _on_case(desk: Desk, case_id: str, action: Callable[..., Awaitable[Ans
     """An act on the case that needs no more than a button."""
     form = await desk.form()
     try:
-        await action(desk.clients, desk.caller, case_id, _case_version(form), "", form.text("request_key"))
+        await action(desk.clients, desk.caller, case_id, version_of(form, "case_version"), "", form.text("request_key"))
     except (DomainError, Refusal) as error:
         return await _refused(desk, form, error)
     return desk.go(f"/documents/{form.text('document_id')}", done=done)
@@ -93,7 +93,7 @@ async def replace(desk: AtDesk, document_id: str) -> Response:
     comment = form.required("comment", "差し替える理由を入力してください。")
     status = 422
     if not form.errors:
-        version, key = _case_version(form), form.text("request_key")
+        version, key = version_of(form, "case_version"), form.text("request_key")
         try:
             await cases.replace(desk.clients, desk.caller, form.text("case_id"), version, comment, key)
             return desk.go(f"/documents/{document_id}", done="replace")
@@ -123,7 +123,7 @@ async def circulate(desk: AtDesk, document_id: str) -> Response:
         form.errors["post_ids"] = "供覧先の職を選んでください。"
     status = 422
     if not form.errors:
-        version, key, comment = _case_version(form), form.text("request_key"), form.text("comment")
+        version, key, comment = version_of(form, "case_version"), form.text("request_key"), form.text("comment")
         try:
             await cases.circulate(desk.clients, desk.caller, form.text("case_id"), version, posts, comment, key)
             return desk.go(f"/documents/{document_id}", done="circulate")
@@ -163,8 +163,3 @@ async def _draw_circulation(desk: Desk, document_id: str, unit: str, form: Form,
 async def _refused(desk: Desk, form: Form, error: DomainError | Refusal) -> Response:
     status = absorb(form, error, denials=True)
     return await documents.draw(desk, form.text("document_id"), form, status)
-
-
-def _case_version(form: Form) -> int:
-    text = form.text("case_version")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0

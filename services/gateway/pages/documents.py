@@ -16,8 +16,7 @@ from services.gateway.actions import cases, documents, filing, organisation
 from services.gateway.actions.answer import Answer
 from services.gateway.pages import choices, differences, files, sheet
 from services.gateway.pages.desk import AtDesk, Desk, absorb
-from services.gateway.pages.drafts import version_of
-from services.gateway.pages.forms import Form, day_values
+from services.gateway.pages.forms import Form, day_values, version_of
 from services.gateway.views import View
 
 router = APIRouter()

@@ -15,7 +15,7 @@ from services.gateway.actions import documents, filing, receipts, templates
 from services.gateway.callers import Caller
 from services.gateway.pages import choices, sheet
 from services.gateway.pages.desk import AtDesk, Desk, absorb
-from services.gateway.pages.forms import Form, day_values
+from services.gateway.pages.forms import Form, day_values, version_of
 from services.gateway.views import View
 
 router = APIRouter()
@@ -115,12 +115,6 @@ async def submit(desk: AtDesk, document_id: str) -> Response:
     except DomainError as error:
         return await _draw_route(desk, document_id, form, absorb(form, error))
     return desk.go(f"/documents/{document_id}", done="submitted")
-
-
-def version_of(form: Form) -> int:
-    """The version the form was made for; 0, which is nobody's, when it was tampered with."""
-    text = form.text("version")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
 
 
 async def _draw_route(desk: Desk, document_id: str, form: Form, status: int = 200) -> Response:

@@ -13,8 +13,7 @@ from services.gateway.api import files
 from services.gateway.errors import Refusal
 from services.gateway.multipart import form_upload
 from services.gateway.pages.desk import AtDesk, Desk, absorb
-from services.gateway.pages.drafts import version_of
-from services.gateway.pages.forms import Form
+from services.gateway.pages.forms import Form, version_of
 from services.gateway.views import View
 
 router = APIRouter()

@@ -83,6 +83,16 @@ class Form:
             return ""
 
 
+def version_of(form: Form, name: str = "version") -> int:
+    """The version the form was made for; 0, which is nobody's, when it was tampered with."""
+    return version_in(form.text(name))
+
+
+def version_in(text: str) -> int:
+    """A version as a page wrote it; 0 for anything else, and for what no message could carry."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
+
+
 def day_values(name: str, day: date | None) -> dict[str, str]:
     """The three field values that show a day: 令和8, 11, 23."""
     if day is None:

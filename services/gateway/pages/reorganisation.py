@@ -14,7 +14,7 @@ from services.gateway.actions import organisation, reorganisation
 from services.gateway.errors import Refusal
 from services.gateway.pages import choices, vocabulary
 from services.gateway.pages.desk import AtDesk, Desk, absorb
-from services.gateway.pages.forms import Form
+from services.gateway.pages.forms import Form, version_in, version_of
 from services.gateway.sentences import FIELD_PROBLEMS
 from services.gateway.views import View
 
@@ -77,7 +77,9 @@ async def review(desk: AtDesk, change_set_id: str) -> Response:
     """Another person has looked at it."""
     form = await desk.form()
     try:
-        await reorganisation.review(desk.clients, desk.caller, change_set_id, _version(form), form.text("request_key"))
+        await reorganisation.review(
+            desk.clients, desk.caller, change_set_id, version_of(form), form.text("request_key")
+        )
     except DomainError as error:
         return await _draw_set(desk, change_set_id, form, absorb(form, error, denials=True))
     return desk.go(f"/changes/{change_set_id}", done="change_set_reviewed")
@@ -92,7 +94,7 @@ async def undo(desk: AtDesk, change_set_id: str) -> Response:
         return await _draw_set(desk, change_set_id, form, 422)
     try:
         await reorganisation.undo(
-            desk.clients, desk.caller, change_set_id, _version(form), reason, form.text("request_key")
+            desk.clients, desk.caller, change_set_id, version_of(form), reason, form.text("request_key")
         )
     except DomainError as error:
         return await _draw_set(desk, change_set_id, form, absorb(form, error))
@@ -123,7 +125,7 @@ async def reassign(desk: AtDesk) -> Response:
                 step_id=step_id,
                 post_id=post_id,
                 reason=reason,
-                version=int(version) if version.isascii() and version.isdigit() else 0,
+                version=version_in(version),
                 request_id=form.text("request_key"),
             )
             return desk.go("/stranded", done="step_reassigned")
@@ -166,11 +168,6 @@ async def _file(desk: Desk, form: Form) -> bytes:
     if not content:
         form.errors.setdefault("file", "ファイルを選んでください。")
     return content
-
-
-def _version(form: Form) -> int:
-    text = form.text("version")
-    return int(text) if text.isascii() and text.isdigit() else 0
 
 
 async def _draw_list(desk: Desk, form: Form, status: int = 200, compared: View | None = None) -> Response:

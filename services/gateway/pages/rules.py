@@ -10,8 +10,7 @@ from chassis.errors import DomainError
 from services.gateway.actions import organisation, rules
 from services.gateway.pages import vocabulary
 from services.gateway.pages.desk import AtDesk, Desk, absorb
-from services.gateway.pages.drafts import version_of
-from services.gateway.pages.forms import Form
+from services.gateway.pages.forms import Form, version_of
 from services.gateway.sentences import FIELD_PROBLEMS
 from services.gateway.views import View
 
