@@ -42,6 +42,7 @@ from services.approvals.cases.store import Position, Waiting
 from services.approvals.deadlines import store as deadline_store
 from services.approvals.deadlines.domain import Deadlines
 from services.approvals.deadlines.store import Overdue
+from services.approvals.inputs import known_id, require_readable
 from services.approvals.organisation import commands as organisation_commands
 from services.approvals.organisation import store as organisation_store
 from services.approvals.organisation.domain import DECISION_CLASSES, Absence, HeldPost, Presence, Seat, Unit, post_label
@@ -144,7 +145,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
 
     async def ResolveActor(self, request: pb.ResolveActorRequest, context: Context) -> pb.ResolveActorResponse:
         """Who logs in, as of today. NOT_FOUND UNKNOWN_STAFF for strangers and leavers (AC-16)."""
-        _readable(request)
+        require_readable(request)
         policy.require_gateway(interceptors.identity().staff_id)
         async with db.connection(self._pool) as conn:
             actor = await organisation_store.find_actor(conn, request.login, clock.today())
@@ -184,7 +185,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
 
     async def ListPosts(self, request: pb.ListPostsRequest, context: Context) -> pb.ListPostsResponse:
         """Posts of a unit, or all, with their holders as of a date."""
-        _readable(request)
+        require_readable(request)
         day = _day(request.on)
         async with db.connection(self._pool) as conn:
             seats = await organisation_store.list_seats(conn, request.unit_id, day, clock.now())
@@ -205,7 +206,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
 
     async def ListStaff(self, request: pb.ListStaffRequest, context: Context) -> pb.ListStaffResponse:
         """Staff of a unit, or all, by id, as of a date. INVALID_CURSOR."""
-        _readable(request)
+        require_readable(request)
         day, limit = _day(request.on), _limit(request.limit, 200, 500)
         after = _text_of(_uncursor(request.cursor, 1)[0]) if request.cursor else ""
         async with db.connection(self._pool) as conn:
@@ -229,7 +230,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
 
     async def ListPresence(self, request: pb.ListPresenceRequest, context: Context) -> pb.ListPresenceResponse:
         """When everybody was on the staff and when absent, for the review of the log (AC-16, SC-07). INVALID_CURSOR."""
-        _readable(request)
+        require_readable(request)
         policy.require_audit_officer(interceptors.identity().roles)
         begins, ends = _day(getattr(request, "from"), "from"), _day(request.to, "to")
         if not dt.timedelta(0) < ends - begins <= MAX_PRESENCE:
@@ -250,7 +251,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
         self, request: pb.DescribePrincipalsRequest, context: Context
     ) -> pb.DescribePrincipalsResponse:
         """Names of "staff:…", "post:…", "unit:…"; an unknown one is described by itself."""
-        _readable(request)
+        require_readable(request)
         if len(request.principals) > MAX_PRINCIPALS:
             raise invalid(FieldViolation("principals", "TOO_MANY"))
         wanted: dict[str, list[str]] = {"staff": [], "post": [], "unit": []}
@@ -312,7 +313,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
             lambda call: organisation_commands.end_absence(
                 self._pool,
                 call,
-                _uuid(request.absence_id),
+                known_id(request.absence_id),
                 _reader(caller),
                 caller.roles,
                 _cause(caller),
@@ -323,7 +324,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
 
     async def ListAbsences(self, request: pb.ListAbsencesRequest, context: Context) -> pb.ListAbsencesResponse:
         """Of oneself (default), of one colleague, or of one's own unit; the reason only where it may be known."""
-        _readable(request)
+        require_readable(request)
         caller = interceptors.identity()
         reader, now = _reader(caller), clock.now()
         async with db.connection(self._pool) as conn:
@@ -360,7 +361,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
                 call,
                 facts,
                 [_planned(step) for step in request.adjusted],
-                _uuid(request.route_template_id) if request.route_template_id else "",
+                known_id(request.route_template_id) if request.route_template_id else "",
                 _reader(caller),
                 lambda *made: _plan(*made).SerializeToString(),
                 clock.now(),
@@ -378,7 +379,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
 
         INVALID_CURSOR.
         """
-        _readable(request)
+        require_readable(request)
         caller = interceptors.identity()
         if any(kind not in INBOX_KINDS for kind in request.kinds):
             raise invalid(FieldViolation("kinds", "UNKNOWN"))
@@ -404,7 +405,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
 
     async def ListOverdue(self, request: pb.ListOverdueRequest, context: Context) -> pb.ListOverdueResponse:
         """滞留 of the caller's units, the longest first (LC-13). NOT_PERMITTED, INVALID_CURSOR."""
-        _readable(request)
+        require_readable(request)
         caller = interceptors.identity()
         units = policy.require_records_manager(_reader(caller), caller.roles)
         now = clock.now()
@@ -489,7 +490,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
 
     async def _write(self, request: Message, answer: type[A], command: Callable[[Call], Awaitable[bytes]]) -> A:
         """Run a command once for its request_id, and send on what it announces."""
-        _readable(request)
+        require_readable(request)
         response = await requests.carry_out(self._recorder, request, answer, command)
         self._relay.wake()
         return response
@@ -500,7 +501,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
 
         def wish() -> CaseWish:
             comment = _comment(request.comment)
-            return CaseWish(_uuid(request.case_id), action, comment, request.expected_version, post_ids)
+            return CaseWish(known_id(request.case_id), action, comment, request.expected_version, post_ids)
 
         return await self._write(
             request,
@@ -522,9 +523,9 @@ class Api(service_grpc.ApprovalsServiceServicer):
         caller, now = interceptors.identity(), clock.now()
         async with db.connection(self._pool) as conn:
             if request.case_id:
-                found = await case_store.load(conn, _uuid(request.case_id), now.date(), now)
+                found = await case_store.load(conn, known_id(request.case_id), now.date(), now)
             else:
-                found = await case_store.load_latest(conn, _uuid(request.document_id), now.date(), now)
+                found = await case_store.load_latest(conn, known_id(request.document_id), now.date(), now)
         if found is None:
             raise not_found()
         case, hall = found
@@ -596,17 +597,6 @@ class Api(service_grpc.ApprovalsServiceServicer):
 # --- proto → plain ------------------------------------------------------------------------------
 
 
-def _readable(request: Message) -> None:
-    """Texts must be storable: PostgreSQL knows no NUL. INVALID_FIELDS names the field."""
-    for descriptor, value in request.ListFields():
-        values = value if descriptor.is_repeated else [value]
-        for one in values:
-            if isinstance(one, str) and "\0" in one:
-                raise invalid(FieldViolation(descriptor.name, "MALFORMED"))
-            if isinstance(one, Message):
-                _readable(one)
-
-
 def _digest(request: Message) -> str:
     return hashlib.sha256(request.SerializeToString(deterministic=True)).hexdigest()
 
@@ -624,14 +614,6 @@ def _is_uuid(text: str) -> bool:
         return str(uuid.UUID(text)) == text
     except ValueError:
         return False
-
-
-def _uuid(text: str) -> str:
-    """The canonical form; what is no id cannot be found."""
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        raise not_found() from None
 
 
 def _day(text: str, field: str = "on") -> dt.date:
@@ -728,15 +710,15 @@ def _wish(request: pb.ActOnStepRequest) -> Wish:
     if problems:
         raise invalid(*problems)
     return Wish(
-        case_id=_uuid(request.case_id),
-        step_id=_uuid(request.step_id),
+        case_id=known_id(request.case_id),
+        step_id=known_id(request.step_id),
         action=Action(request.action),
         comment=_comment(request.comment),
         version_digest=request.version_digest,
         expected_version=request.expected_version,
         post_id=request.post_id,
         acknowledged=tuple(request.acknowledged),
-        target=_uuid(request.target_step_id) if request.target_step_id else "",
+        target=known_id(request.target_step_id) if request.target_step_id else "",
     )
 
 

@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
-from chassis.errors import DomainError, FieldViolation, Kind
+from chassis.errors import DomainError, FieldViolation, Kind, invalid
 from services.approvals.cases.domain import (
     ACTED,
     COMMENT_REQUIRED,
@@ -29,7 +29,7 @@ from services.approvals.cases.domain import (
     Step,
     StepState,
 )
-from services.approvals.cases.turns import Change, Outcome, advance, end, escalate, rewind, unreached
+from services.approvals.cases.turns import Change, Outcome, advance, end, escalate, reopen, rewind
 from services.approvals.routes.domain import StepKind
 
 # More readers than this are a distribution list, not 供覧 of one case.
@@ -277,9 +277,7 @@ def _send_back(case: Case, step: Step, act: Act, hall: Hall, city: CityRules) ->
         raise DomainError(
             Kind.INVALID, "INVALID_FIELDS", "no seat to go back to", [FieldViolation("target", "UNKNOWN")]
         )
-    rewind(change, target.group + 1, act.action)
-    change.set(replace(unreached(target), state=StepState.ACTIVE, activated_at=act.at))
-    change.say(EventKind.ACTIVATED, target.step_id, act.action)
+    reopen(change, target, act.at, act.action)
     return change.done()
 
 
@@ -421,9 +419,7 @@ def _recall_step(case: Case, step: Step, act: Act) -> Outcome:
     if not _untouched(case, step.group + 1):
         raise _too_late(case)
     change = Change(_recorded(case, step.step_id, step.round, act))
-    rewind(change, step.group + 1, act.action, keep=_carried(case))
-    change.set(replace(unreached(step), state=StepState.ACTIVE, activated_at=act.at))
-    change.say(EventKind.ACTIVATED, step.step_id, Action.RECALL)
+    reopen(change, step, act.at, act.action, keep=_carried(case))
     return change.done()
 
 
@@ -452,17 +448,12 @@ def circulate(case: Case, act: Act, posts: Sequence[str], new_id: Callable[[], s
     require_comment(act.action, act.comment)
     taken = {step.post_id for step in case.steps if step.state is not StepState.STRUCK}
     informed = sum(step.kind is StepKind.INFORM for step in case.steps)
-    problem = (
-        "REQUIRED"
-        if not posts
-        else "TOO_MANY"
-        if informed + len(posts) > MAX_INFORMED
-        else "ALREADY_ON_ROUTE"
-        if taken & set(posts) or len(set(posts)) != len(posts)
-        else ""
-    )
-    if problem:
-        raise DomainError(Kind.INVALID, "INVALID_FIELDS", problem, [FieldViolation("post_ids", problem)])
+    if not posts:
+        raise invalid(FieldViolation("post_ids", "REQUIRED"))
+    if informed + len(posts) > MAX_INFORMED:
+        raise invalid(FieldViolation("post_ids", "TOO_MANY"))
+    if taken & set(posts) or len(set(posts)) != len(posts):
+        raise invalid(FieldViolation("post_ids", "ALREADY_ON_ROUTE"))
     change = Change(_recorded(case, "", 1, act))
     for post_id in posts:
         step = informed_step(new_id(), post_id, act.at, "供覧")

@@ -90,6 +90,13 @@ def rewind(change: Change, group: int, detail: str, keep: Collection[str] = ()) 
             change.say(EventKind.CLOSED_STEP, step.step_id, detail)
 
 
+def reopen(change: Change, step: Step, now: dt.datetime, detail: str, keep: Collection[str] = ()) -> None:
+    """The step is acted on once more, whoever is away; everything after it is rewound."""
+    rewind(change, step.group + 1, detail, keep)
+    change.set(replace(unreached(step), state=StepState.ACTIVE, activated_at=now))
+    change.say(EventKind.ACTIVATED, step.step_id, detail)
+
+
 def unreached(step: Step) -> Step:
     """The step WAITING for its next round."""
     return replace(

@@ -27,6 +27,7 @@ from services.approvals.cases.envelopes import cause_of
 from services.approvals.changes import commands, domain, personnel, preview, store
 from services.approvals.changes.domain import AppointmentRow, Change, ChangeKind, Organisation
 from services.approvals.changes.planned import ChangeSet, SetState
+from services.approvals.inputs import known_id, require_readable
 from services.approvals.organisation import store as organisation_store
 from services.approvals.succession import commands as succession_commands
 from services.approvals.succession import store as succession_store
@@ -63,7 +64,7 @@ class Api(ReorganisationServiceServicer):
             lambda call: commands.review(
                 self._pool,
                 call,
-                _id(request.change_set_id),
+                known_id(request.change_set_id),
                 request.expected_version,
                 caller.staff_id,
                 caller.roles,
@@ -82,7 +83,7 @@ class Api(ReorganisationServiceServicer):
             lambda call: commands.undo(
                 self._pool,
                 call,
-                _id(request.change_set_id),
+                known_id(request.change_set_id),
                 request.expected_version,
                 request.reason,
                 caller.staff_id,
@@ -99,7 +100,7 @@ class Api(ReorganisationServiceServicer):
         policy.require_planner(caller.roles)
         shown: pb.Preview | None = None
         async with db.transaction(self._pool) as conn:
-            found = await store.find(conn, _id(request.change_set_id))
+            found = await store.find(conn, known_id(request.change_set_id))
             if found is None:
                 raise not_found()
             findings: Sequence[domain.Finding] = found.findings
@@ -187,8 +188,8 @@ class Api(ReorganisationServiceServicer):
         """The records office names the post that acts, with a reason (AP-41)."""
         caller = identity()
         wish = Reassignment(
-            _id(request.case_id),
-            _id(request.step_id),
+            known_id(request.case_id),
+            known_id(request.step_id),
             request.post_id,
             request.reason,
             request.expected_version,
@@ -221,7 +222,7 @@ class Api(ReorganisationServiceServicer):
 
     async def ListTenures(self, request: pb.ListTenuresRequest, context: Context) -> pb.ListTenuresResponse:
         """Of one post or of one person, ever or on one day; latest first. INVALID_FIELDS without either."""
-        _readable(request)
+        require_readable(request)
         if bool(request.post_id) == bool(request.staff_id):
             raise invalid(FieldViolation("post_id", "REQUIRED"))
         day = _day(request.on, "on") if request.on else None
@@ -270,7 +271,7 @@ class Api(ReorganisationServiceServicer):
 
     async def _write(self, request: Any, answer: type[A], command: Callable[[Call], Awaitable[bytes]]) -> A:
         """Run a command once for its request_id, and send on what it announces."""
-        _readable(request)
+        require_readable(request)
         response = await requests.carry_out(self._recorder, request, answer, command)
         self._relay.wake()
         return response
@@ -297,21 +298,6 @@ def _plans(caller: Identity) -> bool:
     except DomainError:
         return False
     return True
-
-
-def _readable(request: Message) -> None:
-    """PostgreSQL knows no NUL. INVALID_FIELDS names the field."""
-    for descriptor, value in request.ListFields():
-        if isinstance(value, str) and "\0" in value:
-            raise invalid(FieldViolation(descriptor.name, "MALFORMED"))
-
-
-def _id(text: str) -> str:
-    """The canonical form; what is no id cannot be found."""
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        raise not_found() from None
 
 
 def _cursor(text: str) -> str:

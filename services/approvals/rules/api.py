@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -22,6 +21,7 @@ from kanketsu.approvals.v1 import decision_rules_service_pb2 as pb
 from kanketsu.approvals.v1.decision_rules_service_pb2_grpc import DecisionRulesServiceServicer
 from services.approvals import policy
 from services.approvals.cases.envelopes import Cause, cause_of
+from services.approvals.inputs import known_id
 from services.approvals.organisation.domain import BODIES
 from services.approvals.routes.domain import Rule
 from services.approvals.rules import commands, domain, store, table
@@ -57,7 +57,7 @@ class RulesApi(DecisionRulesServiceServicer):
         policy.require_records_office(identity().roles)
         now = clock.now()
         async with db.connection(self._pool) as conn:
-            version = await store.find_version(conn, _id(request.rule_version_id))
+            version = await store.find_version(conn, known_id(request.rule_version_id))
             if version is None:
                 raise not_found()
             rules = await store.rules_of(conn, version.rule_version_id)
@@ -140,7 +140,7 @@ class RulesApi(DecisionRulesServiceServicer):
             lambda call, cause: commands.activate_version(
                 self._pool,
                 call,
-                _id(request.rule_version_id),
+                known_id(request.rule_version_id),
                 request.expected_version,
                 caller.staff_id,
                 caller.roles,
@@ -161,7 +161,7 @@ class RulesApi(DecisionRulesServiceServicer):
             lambda call, cause: commands.discard_version(
                 self._pool,
                 call,
-                _id(request.rule_version_id),
+                known_id(request.rule_version_id),
                 request.expected_version,
                 caller.staff_id,
                 caller.roles,
@@ -206,13 +206,6 @@ class RulesApi(DecisionRulesServiceServicer):
 
 
 # --- proto → plain ------------------------------------------------------------------------------
-
-
-def _id(text: str) -> str:
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        raise not_found() from None
 
 
 def _body(text: str, *, empty: bool = False) -> str:

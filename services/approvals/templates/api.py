@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -12,7 +11,7 @@ from google.protobuf.message import Message
 
 from chassis import clock, db, requests
 from chassis.db import Pool
-from chassis.errors import FieldViolation, invalid, not_found
+from chassis.errors import FieldViolation, invalid
 from chassis.interceptors import identity
 from chassis.outbox import Relay
 from chassis.recorder import Access, Recorder, actor_of, digest_of, timestamp
@@ -20,6 +19,7 @@ from chassis.requests import Call
 from kanketsu.approvals.v1 import route_templates_service_pb2 as pb
 from kanketsu.approvals.v1.route_templates_service_pb2_grpc import RouteTemplatesServiceServicer
 from services.approvals.cases.envelopes import Cause, cause_of
+from services.approvals.inputs import known_id
 from services.approvals.policy import Reader
 from services.approvals.routes.domain import StepKind
 from services.approvals.templates import commands, store
@@ -67,7 +67,7 @@ class TemplatesApi(RouteTemplatesServiceServicer):
                 lambda call, reader, roles, cause: commands.save_next(
                     self._pool,
                     call,
-                    _id(request.route_template_id),
+                    known_id(request.route_template_id),
                     request.expected_version,
                     request.name,
                     extras,
@@ -108,7 +108,7 @@ class TemplatesApi(RouteTemplatesServiceServicer):
             lambda call, reader, roles, cause: commands.retire(
                 self._pool,
                 call,
-                _id(request.route_template_id),
+                known_id(request.route_template_id),
                 request.expected_version,
                 reader,
                 roles,
@@ -131,13 +131,6 @@ class TemplatesApi(RouteTemplatesServiceServicer):
         )
         self._relay.wake()
         return response
-
-
-def _id(text: str) -> str:
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        raise not_found() from None
 
 
 def _extra(step: pb.TemplateStep) -> Extra:
