@@ -19,7 +19,6 @@ from chassis.interceptors import identity
 from chassis.recorder import Access, Recorder, digest_of
 from kanketsu.audit.v1 import audit_service_pb2 as pb
 from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceServicer
-from kanketsu.event.v1 import envelope_pb2
 from services.audit import commands, policy, store, tlog
 from services.audit.commands import DirectBatch, LogKeys
 from services.audit.completeness import commands as completeness
@@ -27,7 +26,7 @@ from services.audit.completeness import store as completeness_store
 from services.audit.completeness.watcher import SETTLE
 from services.audit.cosignatures import commands as cosignatures
 from services.audit.entry import RECORD_PATTERN, EntryError, decode
-from services.audit.intake import OUTCOMES, chain_after, leaves_of_batch
+from services.audit.intake import OUTCOME_OF, actor_of, chain_after, leaves_of_batch
 from services.audit.quorum import Policy
 from services.audit.siem.lines import export_pages
 from services.audit.store import Found, Position
@@ -40,7 +39,6 @@ MAX_SOURCES = 500
 MAX_MISSING = 20
 MAX_AGGREGATES = 100
 MAX_ALARMS = 50
-_OUTCOME_OF = {name: number for number, name in OUTCOMES.items()}
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -376,18 +374,12 @@ def shown(log_year: int, index: int, entry: bytes) -> pb.Entry:
         source=f"{leaf.service}.{leaf.instance}" if leaf.instance else leaf.service,
         epoch=leaf.epoch,
         seq=leaf.seq,
-        actor=envelope_pb2.Actor(
-            staff_id=leaf.staff_id,
-            post_id=leaf.post_id,
-            unit_id=leaf.unit_id,
-            terminal=leaf.terminal,
-            session_id=leaf.session_id,
-        ),
+        actor=actor_of(leaf),
         action=leaf.action,
         object_type=leaf.object_type,
         object_id=leaf.object_id,
         version_digest=leaf.version_digest,
-        outcome=_OUTCOME_OF[leaf.outcome],
+        outcome=OUTCOME_OF[leaf.outcome],
         reason=leaf.reason,
         trace_id=leaf.trace_id,
         detail=leaf.detail,
@@ -427,7 +419,7 @@ def _filters(request: pb.ListEntriesRequest) -> dict[str, object]:
         )
         if value
     }
-    if request.outcome and request.outcome not in _OUTCOME_OF:
+    if request.outcome and request.outcome not in OUTCOME_OF:
         wrong.append(FieldViolation("outcome", "INVALID"))
     for name in ("from", "to"):
         if request.HasField(name):

@@ -64,7 +64,7 @@ def _leaf_of_record(batch: envelope_pb2.AccessRecordBatch, record: envelope_pb2.
     )
 
 
-_OUTCOME_OF = {name: number for number, name in OUTCOMES.items()}
+OUTCOME_OF = {name: number for number, name in OUTCOMES.items()}
 
 
 def record_of(leaf: Leaf) -> envelope_pb2.AccessRecord:
@@ -74,24 +74,29 @@ def record_of(leaf: Leaf) -> envelope_pb2.AccessRecord:
         seq=leaf.seq,
         event_id=leaf.event_id,
         occurred_at=recorder.timestamp(leaf.time),
-        actor=envelope_pb2.Actor(
-            staff_id=leaf.staff_id,
-            post_id=leaf.post_id,
-            unit_id=leaf.unit_id,
-            terminal=leaf.terminal,
-            session_id=leaf.session_id,
-        ),
+        actor=actor_of(leaf),
         action=leaf.action,
         object_type=leaf.object_type,
         object_id=leaf.object_id,
         version_digest=leaf.version_digest,
-        outcome=_OUTCOME_OF[leaf.outcome],
+        outcome=OUTCOME_OF[leaf.outcome],
         reason=leaf.reason,
         query_digest=leaf.query_digest,
         result_count=leaf.result_count,
         result_digest=leaf.result_digest,
         trace_id=leaf.trace_id,
         detail={**leaf.detail, **({"purpose": leaf.purpose} if leaf.purpose else {})},
+    )
+
+
+def actor_of(leaf: Leaf) -> envelope_pb2.Actor:
+    """Who, as the source wrote it."""
+    return envelope_pb2.Actor(
+        staff_id=leaf.staff_id,
+        post_id=leaf.post_id,
+        unit_id=leaf.unit_id,
+        terminal=leaf.terminal,
+        session_id=leaf.session_id,
     )
 
 
