@@ -10,13 +10,10 @@ import asyncio
 import datetime as dt
 import logging
 
-import psycopg
-
 from chassis import clock, outbox, telemetry
 from chassis.db import Connection, Pool, transaction
-from chassis.errors import DomainError
 from chassis.outbox import Relay
-from services.documents import domain, events, retention, store
+from services.documents import domain, events, retention, rounds, store
 from services.documents.blobs import BlobError, ObjectStore, StoreRefused
 
 log = logging.getLogger(__name__)
@@ -79,15 +76,7 @@ class Locker:
 
     async def run(self) -> None:
         """Until cancelled."""
-        while True:
-            self._wake.clear()
-            try:
-                busy = await self.apply_once()
-            except (DomainError, psycopg.Error, OSError) as error:
-                log.warning("locker waits", extra={"error": str(error) or type(error).__name__})
-                busy = False
-            if not busy:
-                await clock.either(self._wake, POLL_SECONDS)
+        await rounds.work("locker", self.apply_once, self._wake, POLL_SECONDS, log)
 
     async def apply_once(self) -> bool:
         """One batch; whether there was anything to do.

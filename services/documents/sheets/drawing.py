@@ -15,13 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import psycopg
-
 from chassis import clock, outbox, paper, telemetry
 from chassis.db import Connection, Pool, connection, transaction
 from chassis.errors import DomainError, Kind
 from chassis.outbox import Relay
-from services.documents import attachment_store, content_locks, events, store
+from services.documents import attachment_store, content_locks, events, rounds, store
 from services.documents.blobs import BlobError, KeyWrapper, ObjectStore, Uploaded, open_document_key, upload
 from services.documents.content_locks import Locker
 from services.documents.domain import Document
@@ -68,15 +66,7 @@ class Drawer:
 
     async def run(self) -> None:
         """Until cancelled."""
-        while True:
-            self._wake.clear()
-            try:
-                busy = await self.draw_once()
-            except (DomainError, psycopg.Error, OSError) as error:
-                log.warning("drawer waits", extra={"error": str(error) or type(error).__name__})
-                busy = False
-            if not busy:
-                await clock.either(self._wake, POLL_SECONDS)
+        await rounds.work("drawer", self.draw_once, self._wake, POLL_SECONDS, log)
 
     async def draw_once(self) -> bool:
         """One batch; whether there was anything to do."""
