@@ -184,7 +184,7 @@ async def _many_cases(superuser_url: str, case_id: str) -> None:
                 "case_id": "many.case_id",
                 "document_id": "uuidv7()",
                 "step_id": "uuidv7()",
-                "post_id": f"CASE WHEN many.n <= {WAITING} THEN o.post_id ELSE 'P-' || many.n % 2000 END",
+                "post_id": f"CASE WHEN many.n <= {WAITING} THEN o.post_id ELSE 'P-' || many.n %% 2000 END",
             }
             chosen = ", ".join(values.get(column, f"o.{column}") for column in columns)
             await conn.execute(
