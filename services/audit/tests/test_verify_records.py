@@ -94,16 +94,57 @@ def test_versions_of_an_object_are_complete_and_each_there_once(
     assert findings(written(tmp_path / "log", [event(n, version) for n, version in enumerate(versions)])) == said
 
 
-def test_a_version_given_again_after_a_backup_was_put_back_is_a_remark(tmp_path: Path) -> None:
-    """I2: the log knows more than the database that was put back, and says itself why."""
-    restored = event(8, 0, action="backup.restored", object_type="log", object_id="audit.minoh.example/2026")
-    log = written(tmp_path / "log", [event(0, 1), event(1, 1), event(2, 2), restored, event(3, 2), event(4, 2)])
+def restored(number: int, leaves: int, minute: int) -> Leaf:
+    """As `restore` records it: so many leaves were brought back right before."""
+    detail = {"leaves": str(leaves), "size": "1000", "head": "unchanged"}
+    return at(minute, event(number, 0, action="backup.restored", object_type="log", object_id="log", detail=detail))
+
+
+def at(minute: int, leaf: Leaf) -> Leaf:
+    return dataclasses.replace(leaf, time=START + dt.timedelta(minutes=minute))
+
+
+def told(log: Path) -> list[tuple[str, bool]]:
+    """Each finding, and whether it is a remark only."""
     said: list[Finding] = []
-    summary = Verification(LogFolder(log), KEY.verifier, said.append).run()
-    told = [("leaf 1", False), ("leaf 4", True), ("leaf 5", False)]
-    assert [(finding.place, finding.remark) for finding in said] == told, "once for each restore, and not before it"
-    assert "leaf 3 says was put back" in said[1].problem
-    assert (summary.findings, summary.remarks) == (2, 1)
+    Verification(LogFolder(log), KEY.verifier, said.append).run()
+    return [(f"{finding.place}: {finding.problem}", finding.remark) for finding in said]
+
+
+def test_a_version_given_again_after_a_backup_was_put_back_is_a_remark(tmp_path: Path) -> None:
+    """I2: the log knows more than the database that was put back, and says itself why: once for each restore."""
+    leaves = [event(0, 1), event(1, 1), event(2, 2), restored(8, 1, 0), event(3, 2), event(4, 2)]
+    again = "object documents.document/D-1: version"
+    assert told(written(tmp_path / "log", leaves)) == [
+        (f"leaf 1: {again} 1 appears a second time", False),
+        (f"leaf 4: {again} 2 appears a second time, after the backup that leaf 3 says was put back", True),
+        (f"leaf 5: {again} 2 appears a second time", False),
+    ]
+
+
+def test_a_restore_explains_no_version_that_the_backup_knew(tmp_path: Path) -> None:
+    """I2: only what came after the backup can be given again."""
+    leaves = [event(0, 1), event(1, 2), event(2, 3), restored(8, 1, 0), event(3, 2), event(4, 3)]
+    assert [remark for _, remark in told(written(tmp_path / "log", leaves))] == [False, True]
+
+
+def test_a_restore_explains_what_was_lost_with_the_database_before_it_and_nothing_else(tmp_path: Path) -> None:
+    """I2: between backup and restore a later event may have been handed over without an earlier one."""
+
+    def gap(thing: str, number: int, minute: int) -> list[Leaf]:
+        return [at(minute, event(number + n, v, object_id=thing)) for n, v in enumerate((1, 3))]
+
+    # D-2 comes to the log after the restore, and happened before it; D-3 is of the new life.
+    known, lost, late, after = gap("D-0", 10, 0), gap("D-1", 20, 2), gap("D-2", 30, 4), gap("D-3", 40, 7)
+    leaves = [*known, *lost, restored(8, 2, 5), *late, *after]
+    said = "object documents.document/{}: version 2 is missing{}"
+    because = "; leaf 4 says that a backup was put back after that"
+    assert told(written(tmp_path / "log", leaves)) == [
+        (said.format("D-0", ""), False),
+        (said.format("D-1", because), True),
+        (said.format("D-2", because), True),
+        (said.format("D-3", ""), False),
+    ]
 
 
 def test_versions_are_joined_over_the_runs_of_a_large_log(tmp_path: Path) -> None:

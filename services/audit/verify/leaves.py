@@ -57,8 +57,8 @@ class Said:
     events_twice: set[bytes] = field(default_factory=set)
     # Objects and their versions, as `objects.rows` gives them.
     objects: bytes = b""
-    # Leaves that say that a backup was put back.
-    restored: list[int] = field(default_factory=list)
+    # Leaves that say that a backup was put back: index and entry.
+    restored: list[tuple[int, bytes]] = field(default_factory=list)
 
 
 class Reader:
@@ -116,7 +116,7 @@ class Reader:
             if action == OPENED:
                 self._verify_opening(first + position, entries[position])
             elif action == RESTORED:
-                self._said.restored.append(first + position)
+                self._said.restored.append((first + position, entries[position]))
             elif action in _LOOKED_AT and leaves.epochs[position]:
                 number = int(leaves.numbers[position])
                 if action in ENDINGS:

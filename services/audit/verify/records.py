@@ -1,8 +1,8 @@
 """What the leaves of all runs say together, also of two years: no event twice, and nothing missing of any source or object."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -10,11 +10,12 @@ from typing import Protocol, TypeVar
 from services.audit import entry as leaf_format
 from services.audit.domain import Numbers
 from services.audit.entry import Leaf
-from services.audit.verify import objects, piles, runs
+from services.audit.verify import objects, piles, restores, runs
 from services.audit.verify.files import LogFiles
 from services.audit.verify.finding import Finding
 from services.audit.verify.leaves import Said
 from services.audit.verify.piles import Pile
+from services.audit.verify.restores import Restores
 from services.audit.verify.runs import Identity, Span
 from services.audit.verify.sources import Sources
 
@@ -58,8 +59,9 @@ class Records:
         self._events = Pile(folder / "events")
         self._objects = Pile(folder / "objects", objects.ROW_SIZE)
         self._events_twice: set[bytes] = set()
-        # Run and leaf of every restore, ascending.
-        self._restored: list[tuple[int, int]] = []
+        self._restores = Restores()
+        # Of each run, how many leaves the logs before its own have.
+        self._bases: list[int] = []
         # Versions from before the first log are in none of them.
         self._from_first = True
 
@@ -70,8 +72,13 @@ class Records:
             self._from_first = said.opened is None
         if not run.log and run.span.first == 0:
             self.opened = said.opened
-        self._restored += [(len(self._runs), index) for index in said.restored]
+        after = self._runs[-1] if self._runs else None
+        base = self._bases[-1] if self._bases else 0
+        self._bases.append(base if after is None or after.log == run.log else base + after.size)
         self._runs.append(run)
+        for index, one in said.restored:
+            at = restores.said(self._bases[-1] + index, one)
+            self._restores.add(restores.restore(at, leaf_format.decode(one), run.place(index)))
         self._events.keep(said.events)
         self._events_twice |= said.events_twice
         self._objects.keep(said.objects)
@@ -99,8 +106,7 @@ class Records:
     def _verify_objects(self, each: Each) -> Iterator[Finding]:
         incomplete = partial(objects.incomplete, from_first=self._from_first)
         keys = {key for found in each(incomplete, self._objects.parts()) for key in found}
-        seen: dict[bytes, tuple[str, Numbers]] = {}
-        times: Counter[tuple[bytes, int]] = Counter()
+        seen: dict[bytes, _Object] = {}
         for number in self._objects.runs_with(keys):
             run = self._runs[number]
             for one in run.identities():
@@ -108,29 +114,39 @@ class Records:
                 if key in keys:
                     if key not in seen:
                         leaf = leaf_format.decode(one.entry)
-                        seen[key] = f"object {leaf.service}.{leaf.object_type}/{leaf.object_id}", Numbers()
-                    name, versions = seen[key]
-                    times[key, one.version] += 1
-                    if not versions.add(one.version):
-                        again = times[key, one.version] - 1
-                        yield self._repeated(number, one.leaf_index, f"{name}: version {one.version}", again)
-        for name, versions in seen.values():
-            missing = versions.missing()
+                        seen[key] = _Object(f"object {leaf.service}.{leaf.object_type}/{leaf.object_id}")
+                    at = restores.said(self._bases[number] + one.leaf_index, one.entry)
+                    if not seen[key].versions.add(one.version):
+                        yield self._repeated(seen[key], one.version, at, run.place(one.leaf_index))
+                    seen[key].said[one.version].append(at)
+        for thing in seen.values():
+            missing = thing.versions.missing()
             if missing and missing[0][0] == 1 and not self._from_first:
                 del missing[0]
             for first, last in missing:
-                numbers = f"version {first} is missing" if first == last else f"versions {first} to {last} are missing"
-                if self._restored:
-                    # Events that the lost database had not handed over yet are gone with it.
-                    numbers += f"; leaf {self._restored[-1][1]} says that a backup was put back"
-                yield Finding(name, numbers, remark=bool(self._restored))
+                yield self._missing(thing, first, last)
 
-    def _repeated(self, number: int, index: int, version: str, again: int) -> Finding:
-        """Whoever puts back a backup gives numbers again that the log knows, or that are still on their way to it: once for
-        each restore that the log tells of before. Anything beyond that is a finding."""
-        place = self._runs[number].place(index)
-        restored = [leaf for run, leaf in self._restored if (run, leaf) < (number, index)]
-        if again > len(restored):
-            return Finding(place, f"{version} appears a second time")
-        told = f"{version} appears a second time, after the backup that leaf {restored[-1]} says was put back"
-        return Finding(place, told, remark=True)
+    def _repeated(self, thing: "_Object", version: int, at: restores.Said, place: str) -> Finding:
+        told = f"{thing.name}: version {version} appears a second time"
+        given = thing.said[version]
+        explained = list(self._restores.of_repetition(given[0], at.position))
+        if len(given) > len(explained):
+            return Finding(place, told)
+        return Finding(place, f"{told}, after the backup that {explained[-1].place} says was put back", remark=True)
+
+    def _missing(self, thing: "_Object", first: int, last: int) -> Finding:
+        told = f"version {first} is missing" if first == last else f"versions {first} to {last} are missing"
+        lost = self._restores.of_loss(thing.said[last + 1][0])
+        if lost is None:
+            return Finding(thing.name, told)
+        return Finding(thing.name, f"{told}; {lost.place} says that a backup was put back after that", remark=True)
+
+
+@dataclass(slots=True)
+class _Object:
+    """What the leaves say of an object whose versions are not each there once."""
+
+    name: str
+    versions: Numbers = field(default_factory=Numbers)
+    # Where each version is given, in the order of the logs.
+    said: defaultdict[int, list[restores.Said]] = field(default_factory=lambda: defaultdict(list))
