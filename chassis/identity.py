@@ -28,7 +28,7 @@ _ALGORITHM = "Ed25519"
 
 @dataclass(frozen=True)
 class Identity:
-    """The verified caller. `principals` are "staff:…", "post:…", "unit:…"."""
+    """The verified caller. `principals` are "staff:…", "post:…", "unit:…", "member:staff@unit", "manager:unit"."""
 
     staff_id: str
     tenant: str

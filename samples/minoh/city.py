@@ -30,7 +30,7 @@ COLUMNS: dict[str, str] = {
     ),
     "classes.csv": (
         "class_code,large,middle,small,unit_id,matter,retention,basis,disclosure,"
-        "personal_information,paper_only,after_expiry"
+        "personal_information,paper_only,after_expiry,view_class"
     ),
     "folders.csv": "folder_id,unit_id,fiscal_year,class_code,name",
 }

@@ -45,7 +45,16 @@ async def serve() -> None:
     receipts = KeyVerifier(chosen.receipt_jwks_file)
 
     async def build(parts: Parts) -> Wiring:
-        api = Api(parts.pool, parts.relay, parts.recorder, receipts, chosen.tenant, chosen.city_rules, chosen.deadlines)
+        api = Api(
+            parts.pool,
+            parts.relay,
+            parts.recorder,
+            receipts,
+            chosen.tenant,
+            chosen.city_rules,
+            chosen.deadlines,
+            managers_see_below=chosen.managers_see_subordinate_units,
+        )
         reorganising = ReorganisationApi(parts.pool, parts.relay, parts.recorder)
         return Wiring(
             servicers=[

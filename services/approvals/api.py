@@ -44,6 +44,7 @@ from services.approvals.deadlines.domain import Deadlines
 from services.approvals.deadlines.store import Overdue
 from services.approvals.inputs import known_id, require_readable
 from services.approvals.organisation import commands as organisation_commands
+from services.approvals.organisation import principals
 from services.approvals.organisation import store as organisation_store
 from services.approvals.organisation.domain import DECISION_CLASSES, Absence, HeldPost, Presence, Seat, Unit, post_label
 from services.approvals.policy import Reader, Receipt
@@ -132,6 +133,8 @@ class Api(service_grpc.ApprovalsServiceServicer):
         tenant: str,
         city: CityRules,
         deadlines: Deadlines,
+        *,
+        managers_see_below: bool = False,
     ) -> None:
         self._pool = pool
         self._relay = relay
@@ -140,6 +143,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
         self._tenant = tenant
         self._city = city
         self._deadlines = deadlines
+        self._managers_see_below = managers_see_below
 
     # --- organisation ---------------------------------------------------------------------------
 
@@ -149,15 +153,16 @@ class Api(service_grpc.ApprovalsServiceServicer):
         policy.require_gateway(interceptors.identity().staff_id)
         async with db.connection(self._pool) as conn:
             actor = await organisation_store.find_actor(conn, request.login, clock.today())
-        if actor is None:
-            raise DomainError(Kind.NOT_FOUND, "UNKNOWN_STAFF", "no staff member has this login today")
+            if actor is None:
+                raise DomainError(Kind.NOT_FOUND, "UNKNOWN_STAFF", "no staff member has this login today")
+            below = await principals.subordinate_units(conn, actor, clock.today()) if self._managers_see_below else []
         return pb.ResolveActorResponse(
             staff_id=actor.staff_id,
             name=actor.name,
             kana=actor.kana,
             posts=_held_posts(actor.posts),
             roles=actor.roles,
-            principals=actor.principals,
+            principals=[*actor.principals, *below],
         )
 
     async def ListUnits(self, request: pb.ListUnitsRequest, context: Context) -> pb.ListUnitsResponse:
@@ -250,34 +255,18 @@ class Api(service_grpc.ApprovalsServiceServicer):
     async def DescribePrincipals(
         self, request: pb.DescribePrincipalsRequest, context: Context
     ) -> pb.DescribePrincipalsResponse:
-        """Names of "staff:…", "post:…", "unit:…"; an unknown one is described by itself."""
+        """Names of principals of all kinds, and who they are today; an unknown one is described by itself."""
         require_readable(request)
         if len(request.principals) > MAX_PRINCIPALS:
             raise invalid(FieldViolation("principals", "TOO_MANY"))
-        wanted: dict[str, list[str]] = {"staff": [], "post": [], "unit": []}
-        for principal in dict.fromkeys(request.principals):
-            kind, _, name = principal.partition(":")
-            if kind not in wanted or not name:
-                raise invalid(FieldViolation("principals", "MALFORMED"))
-            wanted[kind].append(name)
-        now = clock.now()
         async with db.connection(self._pool) as conn:
-            names = await organisation_store.staff_names(conn, wanted["staff"]) if wanted["staff"] else {}
-            seats = await organisation_store.find_seats(conn, wanted["post"], now.date(), now) if wanted["post"] else {}
-            units = await organisation_store.unit_names(conn, wanted["unit"], now.date()) if wanted["unit"] else {}
-        described: list[pb.PrincipalDescription] = []
-        for principal in request.principals:
-            kind, _, name = principal.partition(":")
-            label, staff_ids = name, []
-            if kind == "staff":
-                label, staff_ids = names.get(name, name), [name]
-            elif kind == "post" and name in seats:
-                label = _seat_label(seats[name])
-                staff_ids = [holder.staff_id for holder in seats[name].holders]
-            elif kind == "unit" and name in units:
-                label, staff_ids = units[name]
-            described.append(pb.PrincipalDescription(principal=principal, label=label, staff_ids=staff_ids))
-        return pb.DescribePrincipalsResponse(principals=described)
+            described = await principals.describe(conn, request.principals, clock.now())
+        return pb.DescribePrincipalsResponse(
+            principals=[
+                pb.PrincipalDescription(principal=one.principal, label=one.label, staff_ids=one.staff_ids)
+                for one in described
+            ]
+        )
 
     async def RegisterAbsence(self, request: pb.RegisterAbsenceRequest, context: Context) -> pb.RegisterAbsenceResponse:
         """不在登録 for oneself, or by a records manager of the unit (AP-14, AP-15)."""
@@ -801,12 +790,6 @@ def _held_posts(posts: Sequence[HeldPost]) -> list[pb.HeldPost]:
         )
         for post in posts
     ]
-
-
-def _seat_label(seat: Seat) -> str:
-    """「環境政策室長 髙橋一郎」."""
-    names = "・".join(holder.name for holder in seat.holders)
-    return f"{post_label(seat.unit_name, seat.title)} {names}".strip()
 
 
 def _absence(absence: Absence, *, known: bool = True) -> pb.Absence:

@@ -33,6 +33,8 @@ class Settings(ServiceSettings):
     send_back_to_steps: bool = False
     # An urgent case may be 代決 although it is 重要・異例 (AP-12).
     substitute_when_urgent: bool = False
+    # A 部長 or 次長 sees what the units below theirs see, and not only through a route (AC-07).
+    managers_see_subordinate_units: bool = False
     # The city's own closed days, 12-29 for every year, 2026-11-04 for once; weekends and holidays are known.
     closed_days: tuple[str, ...] = Deadlines.closed_days
     # Opening days after which 合議, and any other step, counts as overdue (AP-09, LC-13).

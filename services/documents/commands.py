@@ -225,10 +225,8 @@ async def submit_document(
             now=now,
         )
         await store.save(conn, document, before)
-        if not before.has_circulated:
-            # From now on the unit owns it; the drafter sees it as one of its members (AC-01, AP-42).
-            await store.end_rights(conn, document_id, ["drafter"])
-            await store.grant(conn, document_id, f"unit:{document.unit_id}", "owner_unit", now)
+        # From now on the unit owns it; the drafter sees it as one of its members (AC-01, AP-42).
+        await store.replace_owner_rights(conn, document_id, domain.owner_rights(document), now)
         await store.index_text(conn, document)
         await announce(conn, document, facts, by(actor, now))
         response = await _answer(conn, call, document, answer)

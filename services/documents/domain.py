@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
@@ -21,7 +22,11 @@ REPLACEMENTS = frozenset({"minor", "substantive"})
 MAX_TITLE, MAX_BODY, MAX_NAME, MAX_NOTE = 100, 100_000, 200, 4000
 MAX_AMOUNT = 10**15
 MAX_RECEIPTS = 20
+MAX_DESIGNATED = 50
 MAX_ATTACHMENTS = 200
+# ViewClass (AC-02).
+UNIT, DESIGNATED = 1, 2
+_STAFF_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class State(enum.IntEnum):
@@ -64,6 +69,9 @@ class Fields:
     enforcement_addressee: str = ""
     receipt_ids: tuple[str, ...] = ()
     urgent: bool = False
+    # As in ViewClass, 0 is not given; and the staff it names (AC-02).
+    view_class: int = 0
+    designated: tuple[str, ...] = ()
 
 
 FIELD_NAMES = frozenset(f.name for f in fields(Fields))
@@ -85,6 +93,8 @@ class Class:
     personal_information: int
     paper_only: bool
     after_expiry: str = "dispose"
+    # The widest that a document of it may have (AC-02).
+    view_class: int = UNIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,6 +297,12 @@ def check_fields(content: Fields) -> None:
         found.append(FieldViolation("amount", "OUT_OF_RANGE"))
     if len(content.receipt_ids) > MAX_RECEIPTS:
         found.append(FieldViolation("receipt_ids", "TOO_MANY"))
+    if not 0 <= content.view_class <= DESIGNATED:
+        found.append(FieldViolation("view_class", "UNKNOWN"))
+    if len(content.designated) > MAX_DESIGNATED:
+        found.append(FieldViolation("designated", "TOO_MANY"))
+    if not all(_STAFF_ID.fullmatch(staff_id) for staff_id in content.designated):
+        found.append(FieldViolation("designated", "MALFORMED"))
     if found:
         raise invalid(*found)
 
@@ -306,12 +322,35 @@ def check_filing(content: Fields, unit_id: str, class_: Class | None, folder: Fo
         return content
     if class_.paper_only and content.body.strip():
         raise paper_only()
+    if 0 < content.view_class < class_.view_class:
+        raise invalid(FieldViolation("view_class", "TOO_WIDE"))
+    view_class = content.view_class or class_.view_class
+    if content.designated and view_class != DESIGNATED:
+        raise invalid(FieldViolation("designated", "MISMATCH"))
     return replace(
         content,
         class_code=class_.class_code,
         disclosure=content.disclosure or class_.disclosure,
         personal_information=content.personal_information or class_.personal_information,
+        view_class=view_class,
     )
+
+
+def owner_rights(document: Document) -> list[tuple[str, str]]:
+    """Principal and reason of those of the owner unit who see a document that circulates (AC-01, AC-02, AP-42).
+
+    "member:…@…" is somebody while they hold a post of the unit, "manager:…" its 文書管理責任者: so that whoever leaves the
+    unit loses the right, and the unit itself never loses its document.
+    """
+    unit, content = document.unit_id, document.content
+    if content.view_class != DESIGNATED:
+        return [(f"unit:{unit}", "owner_unit")]
+    named = (f"member:{staff_id}@{unit}" for staff_id in content.designated if staff_id != document.drafter)
+    return [
+        (f"member:{document.drafter}@{unit}", "drafter"),
+        (f"manager:{unit}", "records_manager"),
+        *((principal, "designated") for principal in named),
+    ]
 
 
 # ---------------------------------------------------------------- draft
@@ -434,6 +473,7 @@ def check_complete_for_circulation(
             ("decision_class", content.decision_class),
             ("disclosure", content.disclosure),
             ("personal_information", content.personal_information),
+            ("view_class", content.view_class),
             ("enforcement_planned_on", content.enforcement_planned_on or not content.enforcement_required),
             ("route_plan_id", route_plan_id),
         )

@@ -12,7 +12,7 @@ from typing import TypeVar
 from chassis import clock, outbox
 from chassis.db import Connection, Pool, transaction
 from services.documents import domain, events, retention
-from services.documents.domain import Class, Folder
+from services.documents.domain import DESIGNATED, UNIT, Class, Folder
 
 T = TypeVar("T")
 UNITS = Path("organisation/units.csv")
@@ -20,6 +20,7 @@ CLASSES = Path("classes.csv")
 FOLDERS = Path("folders.csv")
 DISCLOSURES = {"open": 1, "partial": 2, "closed": 3}
 PERSONAL = {"none": 1, "personal": 2, "sensitive": 3}
+VIEW_CLASSES = {"unit": UNIT, "designated": DESIGNATED}
 AFTER_EXPIRY = frozenset({"dispose", "transfer"})
 
 
@@ -63,7 +64,7 @@ def read(source: Path) -> Plan:
     def class_(row: Mapping[str, str]) -> Class:
         return _class(row, known)
 
-    columns = "class_code large middle small unit_id matter retention basis disclosure personal_information paper_only after_expiry"
+    columns = "class_code large middle small unit_id matter retention basis disclosure personal_information paper_only after_expiry view_class"
     classes = _rows(source / CLASSES, tuple(columns.split()), "class_code", class_, problems)
     by_code = {c.class_code: c for c in classes}
 
@@ -164,6 +165,7 @@ def _class(row: Mapping[str, str], units: set[str]) -> Class:
         personal_information=_one_of(row, "personal_information", PERSONAL),
         paper_only=row["paper_only"] == "true",
         after_expiry=row["after_expiry"],
+        view_class=_one_of(row, "view_class", VIEW_CLASSES),
     )
 
 
@@ -210,11 +212,12 @@ async def _upsert_unit(conn: Connection, unit: Unit) -> None:
 async def _upsert_class(conn: Connection, class_: Class) -> None:
     await conn.execute(
         "INSERT INTO classes (class_code, large, middle, small, unit_id, matter, retention, basis, disclosure,"
-        " personal_information, paper_only, after_expiry) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " personal_information, paper_only, after_expiry, view_class)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (class_code) DO UPDATE SET large = excluded.large, middle = excluded.middle, small = excluded.small,"
         " unit_id = excluded.unit_id, matter = excluded.matter, retention = excluded.retention, basis = excluded.basis,"
         " disclosure = excluded.disclosure, personal_information = excluded.personal_information,"
-        " paper_only = excluded.paper_only, after_expiry = excluded.after_expiry",
+        " paper_only = excluded.paper_only, after_expiry = excluded.after_expiry, view_class = excluded.view_class",
         (
             class_.class_code,
             class_.large,
@@ -228,6 +231,7 @@ async def _upsert_class(conn: Connection, class_: Class) -> None:
             class_.personal_information,
             class_.paper_only,
             class_.after_expiry,
+            class_.view_class,
         ),
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import rfc8785
 
-from services.documents.domain import Document, Fields, Number
+from services.documents.domain import DESIGNATED, Document, Fields, Number
 
 VERSION_FORMAT = "kanketsu.version.v1"
 MANIFEST_FORMAT = "kanketsu.manifest.v1"
@@ -148,4 +148,9 @@ def _fields(content: Fields) -> dict[str, Any]:
     # JSON numbers beyond 2**53 are not exact everywhere, so yen travel as text.
     values["amount"] = "" if content.amount is None else str(content.amount)
     values["receipt_ids"] = list(content.receipt_ids)
+    # Came later. A version for the whole unit says nothing of it and keeps the digest it always had.
+    if content.view_class == DESIGNATED:
+        values["designated"] = list(content.designated)
+    else:
+        del values["view_class"], values["designated"]
     return values

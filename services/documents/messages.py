@@ -73,6 +73,8 @@ def draft_fields(content: Fields) -> pb.DraftFields:
         enforcement_addressee=content.enforcement_addressee,
         receipt_ids=content.receipt_ids,
         urgent=content.urgent,
+        view_class=enum_number(content.view_class),
+        designated=content.designated,
     )
 
 
@@ -214,6 +216,7 @@ def class_(row: Class) -> pb.Class:
         disclosure=enum_number(row.disclosure),
         personal_information=enum_number(row.personal_information),
         paper_only=row.paper_only,
+        view_class=enum_number(row.view_class),
     )
 
 
@@ -251,6 +254,8 @@ def content(given: pb.DraftFields) -> Fields:
         enforcement_addressee=given.enforcement_addressee,
         receipt_ids=tuple(sorted(set(given.receipt_ids))),
         urgent=given.urgent,
+        view_class=given.view_class,
+        designated=tuple(sorted(set(given.designated))),
     )
 
 

@@ -11,7 +11,7 @@ from services.documents.domain import Class, Folder
 
 _CLASS = (
     "c.class_code, c.large, c.middle, c.small, c.unit_id, c.matter, c.retention, c.basis, c.disclosure,"
-    " c.personal_information, c.paper_only, c.after_expiry"
+    " c.personal_information, c.paper_only, c.after_expiry, c.view_class"
 )
 _FOLDER = "f.folder_id, f.unit_id, f.fiscal_year, f.class_code, f.name, f.retention"
 _CLASS_NAMES = [f.name for f in fields(Class)]

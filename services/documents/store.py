@@ -48,7 +48,7 @@ def why_visible_to(principals: str) -> str:
     return (
         "(SELECT v.reason FROM viewers AS v WHERE v.document_id = d.document_id"
         f" AND v.principal = ANY({principals}) AND {LIVE} ORDER BY array_position("
-        "ARRAY['drafter', 'owner_unit', 'route_step', 'circulation', 'acted', 'grant'], v.reason) LIMIT 1)"
+        "ARRAY['drafter', 'owner_unit', 'designated', 'route_step', 'circulation', 'acted', 'records_manager', 'grant'], v.reason) LIMIT 1)"
     )
 
 
@@ -110,8 +110,9 @@ async def one(cursor: AsyncCursor[TupleRow]) -> TupleRow:
 def _document(row: Sequence[Any], receipt_ids: Sequence[str]) -> Document:
     own = dict(zip(_OWN, row, strict=False))
     own["state"] = State(own["state"])
-    content = Fields(**dict(zip(_CONTENT, row[len(_OWN) :], strict=False)), receipt_ids=tuple(receipt_ids))
-    return Document(content=content, **own)
+    content = dict(zip(_CONTENT, row[len(_OWN) :], strict=False))
+    content |= {"designated": tuple(content["designated"]), "receipt_ids": tuple(receipt_ids)}
+    return Document(content=Fields(**content), **own)
 
 
 # ---------------------------------------------------------------- reading
@@ -348,6 +349,7 @@ def _values(document: Document) -> dict[str, object]:
     values |= {name: getattr(document.content, name) for name in _CONTENT}
     values["state"] = int(document.state)
     values["case_id"] = document.case_id or None
+    values["designated"] = list(document.content.designated)
     return values
 
 
@@ -433,6 +435,29 @@ async def end_rights(conn: Connection, document_id: str, reasons: Sequence[str] 
     )
 
 
+async def replace_owner_rights(
+    conn: Connection, document_id: str, wanted: Sequence[tuple[str, str]], now: dt.datetime
+) -> None:
+    """The rights of the owner unit's people become exactly these (principal, reason); what is no longer there ends now."""
+    cursor = await conn.execute(
+        "SELECT v.viewer_id, v.principal, v.reason FROM viewers AS v WHERE v.document_id = %s AND v.valid_to IS NULL"
+        " AND v.reason IN ('drafter', 'owner_unit', 'designated', 'records_manager')",
+        (document_id,),
+    )
+    live = {(row[1], row[2]): row[0] for row in await cursor.fetchall()}
+    await _end(conn, [viewer_id for key, viewer_id in live.items() if key not in wanted])
+    for principal, reason in wanted:
+        if (principal, reason) not in live:
+            await grant(conn, document_id, principal, reason, now)
+
+
+async def _end(conn: Connection, viewer_ids: Sequence[int]) -> None:
+    if viewer_ids:
+        await conn.execute(
+            "UPDATE viewers SET valid_to = greatest(now(), valid_from) WHERE viewer_id = ANY(%s)", (list(viewer_ids),)
+        )
+
+
 async def replace_leases(conn: Connection, document_id: str, case_id: str, leases: Sequence[Lease]) -> None:
     """The rights from the steps of one case become exactly these; what is no longer there ends now."""
     wanted = {(lease.step_id, lease.principal, "acted" if lease.acted else "route_step"): lease for lease in leases}
@@ -442,10 +467,7 @@ async def replace_leases(conn: Connection, document_id: str, case_id: str, lease
         (document_id, case_id),
     )
     live = {(row[1], row[2], row[3]): row[0] for row in await cursor.fetchall()}
-    if gone := [viewer_id for key, viewer_id in live.items() if key not in wanted]:
-        await conn.execute(
-            "UPDATE viewers SET valid_to = greatest(now(), valid_from) WHERE viewer_id = ANY(%s)", (gone,)
-        )
+    await _end(conn, [viewer_id for key, viewer_id in live.items() if key not in wanted])
     for key, lease in wanted.items():
         if key not in live:
             await grant(conn, document_id, lease.principal, key[2], lease.since, case_id, lease.step_id)

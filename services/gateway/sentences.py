@@ -471,6 +471,7 @@ FIELD_PROBLEMS: Final[dict[str, tuple[str, str]]] = {
     "INVALID_DATE": ("日付が正しくありません。", "No such date."),
     "NOT_A_DATE": ("日付が正しくありません。", "No such date."),
     "WRONG_YEAR": ("年度が合いません。その年度の簿冊を選んでください。", "Of another fiscal year."),
+    "TOO_WIDE": ("この分類の文書は「指定者のみ」に限られています。", "Wider than the class allows."),
     "MISMATCH": ("ほかの項目と合いません。", "Does not fit the other fields."),
     "BELOW_RULE": ("定めより下位の決裁区分は選べません。", "Lower than the rule allows."),
     "OUT_OF_RANGE": ("値が許される範囲にありません。", "Out of range."),

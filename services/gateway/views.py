@@ -34,6 +34,7 @@ def _names(enum: Any, prefix: str) -> dict[int, str]:
 STATES = _names(documents.DocumentState, "DOCUMENT_STATE_")
 DISCLOSURES = _names(documents.Disclosure, "DISCLOSURE_")
 PERSONAL = _names(documents.PersonalInformation, "PERSONAL_INFORMATION_")
+VIEW_CLASSES = _names(documents.ViewClass, "VIEW_CLASS_")
 STEP_KINDS = _names(approvals.StepKind, "STEP_KIND_")
 STEP_STATES = _names(approvals.StepState, "STEP_STATE_")
 OUTCOMES = _names(event.Outcome, "OUTCOME_")
@@ -132,6 +133,8 @@ def document(message: documents.Document) -> View:
         "decision_class": fields.decision_class or None,
         "disclosure": DISCLOSURES[fields.disclosure],
         "personal_information": PERSONAL[fields.personal_information],
+        "view_class": VIEW_CLASSES[fields.view_class],
+        "designated": list(fields.designated),
         "counterparty": fields.counterparty,
         "amount": fields.amount if fields.HasField("amount") else None,
         "enforcement": {
@@ -216,6 +219,8 @@ def _words_of(name: str, value: object) -> object:
         return DISCLOSURES[value]
     if name == "personal_information" and isinstance(value, int):
         return PERSONAL[value]
+    if name == "view_class" and isinstance(value, int):
+        return VIEW_CLASSES[value]
     return value
 
 
@@ -258,6 +263,7 @@ def document_class(message: documents.Class) -> View:
         "disclosure": DISCLOSURES[message.disclosure],
         "personal_information": PERSONAL[message.personal_information],
         "paper_only": message.paper_only,
+        "view_class": VIEW_CLASSES[message.view_class],
     }
 
 

@@ -292,6 +292,7 @@ def test_the_approval_sheet_and_the_pages_speak_the_same_words():
         assert getattr(words, name) == getattr(vocabulary, name)
     assert [word for word in words.DISCLOSURES if word] == list(vocabulary.DISCLOSURES.values())
     assert [word for word in words.PERSONAL_INFORMATION if word] == list(vocabulary.PERSONAL_INFORMATION.values())
+    assert [word for word in words.VIEW_CLASSES if word] == list(vocabulary.VIEW_CLASSES.values())
     assert {kept: words.retention(kept) for kept in vocabulary.RETENTIONS} == vocabulary.RETENTIONS
     assert {state: vocabulary.STEP_STATES[state] for state in words.SEALS if state != "submitted"} == {
         state: word for state, word in words.SEALS.items() if state != "submitted"

@@ -118,9 +118,17 @@ class Actor:
 
     @property
     def principals(self) -> tuple[str, ...]:
-        """`staff:…`, then `post:…` and `unit:…` of the posts held (AC-05)."""
-        units = dict.fromkeys(f"unit:{post.unit_id}" for post in self.posts)
-        return (f"staff:{self.staff_id}", *(f"post:{post.post_id}" for post in self.posts), *units)
+        """`staff:…`; `post:…` and `unit:…` of the posts held (AC-05); of each unit also `member:staff@unit`, who is somebody
+        only while they belong to it, and for its 文書管理責任者 `manager:unit` (AC-02)."""
+        units = list(dict.fromkeys(post.unit_id for post in self.posts))
+        manages = "records_manager" in self.roles
+        return (
+            f"staff:{self.staff_id}",
+            *(f"post:{post.post_id}" for post in self.posts),
+            *(f"unit:{unit}" for unit in units),
+            *(f"member:{self.staff_id}@{unit}" for unit in units),
+            *(f"manager:{unit}" for unit in units if manages),
+        )
 
 
 @dataclass(frozen=True)

@@ -261,6 +261,15 @@ async def unit_names(conn: Connection, unit_ids: Sequence[str], day: dt.date) ->
     return {unit_id: (name, members) for unit_id, name, members in await cursor.fetchall()}
 
 
+async def managers(conn: Connection, day: dt.date) -> frozenset[str]:
+    """Ids of the 文書管理責任者 of the day."""
+    cursor = await conn.execute(
+        "SELECT staff_id FROM roles WHERE role = 'records_manager' AND valid_from <= %(day)s AND %(day)s < valid_to",
+        {"day": day},
+    )
+    return frozenset([row[0] for row in await cursor.fetchall()])
+
+
 async def list_tenures(conn: Connection, post: str, staff: str, day: dt.date | None, limit: int) -> list[Tenure]:
     """Who held the post, or which posts the person held: ever, or on one day; latest first.
 

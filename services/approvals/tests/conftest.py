@@ -307,7 +307,7 @@ async def city(
     tmp_path_factory: Any,
     request: Any,
 ) -> AsyncIterator[City]:
-    """The service over the sample city, one per test module; a module may set the CITY_RULES it wants."""
+    """The service over the sample city, one per test module; a module may set the CITY_RULES it wants, and MANAGERS_SEE_BELOW."""
     folder = tmp_path_factory.mktemp("approvals")
     identity_key, identity_jwks = new_key(folder, "identity")
     receipt_key, receipt_jwks = new_key(folder, "receipt")
@@ -329,7 +329,9 @@ async def city(
     relay = Relay(pool, Nowhere(), 30.0)
     rules = getattr(request.module, "CITY_RULES", CityRules())
     recorder = Recorder("approvals", "approvals-1", DatabaseSink(pool, "approvals", relay))
-    api = Api(pool, relay, recorder, KeyVerifier(receipt_jwks), TENANT, rules, Deadlines())
+    below = getattr(request.module, "MANAGERS_SEE_BELOW", False)
+    receipts = KeyVerifier(receipt_jwks)
+    api = Api(pool, relay, recorder, receipts, TENANT, rules, Deadlines(), managers_see_below=below)
     guard = Guard(POLICY, TENANT, IdentityVerifier(identity_jwks, TENANT, "approvals"), recorder)
     reorganising = ReorganisationApi(pool, relay, recorder)
     rules = RulesApi(pool, relay, recorder)

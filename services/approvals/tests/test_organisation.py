@@ -30,7 +30,13 @@ async def test_a_login_becomes_a_person_with_posts_roles_and_principals(city):
     answer = await resolve(city, "abe.keisuke")
     assert (answer.staff_id, answer.name) == ("S0005", "安部 圭介")
     assert list(answer.roles) == ["clerk", "records_manager"]
-    assert list(answer.principals) == ["staff:S0005", "post:P-010-01-01", "unit:U-010-01"]
+    assert list(answer.principals) == [
+        "staff:S0005",
+        "post:P-010-01-01",
+        "unit:U-010-01",
+        "member:S0005@U-010-01",
+        "manager:U-010-01",
+    ]
     rows = await city.rows("SELECT login FROM staff WHERE staff_id = 'S0224'")
     both = await resolve(city, rows[0][0])
     assert [(post.post_id, post.kind) for post in both.posts] == [
@@ -40,6 +46,16 @@ async def test_a_login_becomes_a_person_with_posts_roles_and_principals(city):
     ]
     assert {p for p in both.principals if p.startswith("unit:")} == {"unit:U-140-03", "unit:U-140-04", "unit:U-140-06"}
     assert (both.posts[0].title, both.posts[0].unit_name, both.posts[0].rank) == ("事務局長", "監査委員事務局", "head")
+
+
+async def test_a_director_sees_the_units_below_by_a_route_only(city):
+    """AC-07: where the city has not chosen otherwise."""
+    [(login,)] = await city.rows(
+        "SELECT s.login FROM staff AS s INNER JOIN appointments AS a ON a.staff_id = s.staff_id"
+        " WHERE a.post_id = 'P-040-00-01' AND a.valid_to = 'infinity'"
+    )
+    answer = await resolve(city, login)
+    assert [one for one in answer.principals if one.startswith("unit:")] == ["unit:U-040"]
 
 
 async def test_strangers_and_leavers_are_nobody(city):
@@ -158,6 +174,7 @@ async def test_presence_in_pages_for_audit_officers_and_recorded(city):
 async def test_principals_get_names(city):
     person = await city.person("S0072")
     asked = ["post:P-040-03-01", "unit:U-040-03", "staff:S0003", "post:P-040-03-03", "unit:U-999", "staff:S9999"]
+    asked += ["member:S0070@U-040-03", "member:S0003@U-040-03", "manager:U-040-03", "manager:U-999"]
     answer = await person.call("DescribePrincipals", principals=asked)
     assert [one.principal for one in answer.principals] == asked
     names = dict(await city.rows("SELECT staff_id, name FROM staff"))
@@ -168,9 +185,11 @@ async def test_principals_get_names(city):
         "岩﨑 千尋",
         f"環境政策室担当主査 {names['S0070']}",
     ]
-    assert labels[4:] == ["U-999", "S9999"], "an unknown one stays as it is"
+    assert labels[4:6] == ["U-999", "S9999"], "an unknown one stays as it is"
+    assert labels[6:] == [names["S0070"], names["S0003"], "環境政策室の文書管理責任者", "U-999"]
+    assert [list(one.staff_ids) for one in answer.principals[6:]] == [["S0070"], [], ["S0068"], []], "AC-02: of today"
     assert list(answer.principals[1].staff_ids) == ["S0068", "S0069", "S0070", "S0071", "S0072", "S0073"]
-    for bad in (["nothing"], ["role:clerk"], ["post:"], ["staff:S0001"] * 501):
+    for bad in (["nothing"], ["role:clerk"], ["post:"], ["member:S0070"], ["staff:S0001"] * 501):
         assert (await refused(person.call("DescribePrincipals", principals=bad))).reason == "INVALID_FIELDS"
 
 

@@ -88,6 +88,7 @@ def content(
             ["保存期間", _retention(document, retention)],
             ["公開区分", words.DISCLOSURES[fields.disclosure] or NOTHING],
             ["個人情報", words.PERSONAL_INFORMATION[fields.personal_information] or NOTHING],
+            ["閲覧区分", words.VIEW_CLASSES[fields.view_class] or NOTHING],
             ["金額", amount],
             ["相手方", fields.counterparty or NOTHING],
             ["施行", _enforcement(document)],

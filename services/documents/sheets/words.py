@@ -13,9 +13,10 @@ DECISION_CLASSES: Final[Mapping[str, str]] = {
     "body_head": "執行機関の長の決裁",
 }
 
-# As in Disclosure and PersonalInformation.
+# As in Disclosure, PersonalInformation and ViewClass.
 DISCLOSURES: Final = ("", "公開", "部分公開", "非公開")
 PERSONAL_INFORMATION: Final = ("", "無", "有", "有（要配慮）")
+VIEW_CLASSES: Final = ("", "課（室）内", "指定者のみ")
 
 DISPATCH_METHODS: Final[Mapping[str, str]] = {
     "post": "郵送",

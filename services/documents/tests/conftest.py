@@ -104,7 +104,14 @@ class House:
     def person(self, staff_id: str, *posts: str, **given: Any) -> Person:
         """Somebody with posts ("P-040-03-05" is of unit "U-040-03")."""
         units = {post: "U" + post[1:].rsplit("-", 1)[0] for post in posts}
-        principals = (f"staff:{staff_id}", *(f"post:{p}" for p in posts), *(f"unit:{u}" for u in units.values()))
+        managed = units.values() if "records_manager" in given.get("roles", ()) else ()
+        principals = (
+            f"staff:{staff_id}",
+            *(f"post:{post}" for post in posts),
+            *(f"unit:{unit}" for unit in units.values()),
+            *(f"member:{staff_id}@{unit}" for unit in units.values()),
+            *(f"manager:{unit}" for unit in managed),
+        )
         identity = Identity(
             staff_id=staff_id,
             tenant=TENANT,

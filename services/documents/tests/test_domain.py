@@ -57,6 +57,7 @@ CONTENT = Fields(
     decision_class="head",
     disclosure=2,
     personal_information=2,
+    view_class=1,
     amount=332_000,
     enforcement_required=True,
     enforcement_planned_on=dt.date(2026, 11, 30),

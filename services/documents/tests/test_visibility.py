@@ -102,6 +102,93 @@ async def test_from_circulation_on_the_unit_owns_it_and_leavers_lose_it(house: H
     assert not await sees(house.stranger, document.document_id)
 
 
+async def test_a_designated_document_is_for_those_it_names_and_for_who_answers_for_the_unit(house: House) -> None:
+    """AC-02 指定者のみ: within the unit the drafter, the 文書管理責任者 and whom it names; AC-05: only while they belong to it."""
+    document = await house.circulating(view_class=pb.VIEW_CLASS_DESIGNATED, designated=["S0073"])
+    manager = house.person("S0068", "P-040-03-01", roles=frozenset({"records_manager"}))
+    assert await viewers(house, document.document_id) == {
+        ("member:S0072@U-040-03", "drafter"),
+        ("member:S0073@U-040-03", "designated"),
+        ("manager:U-040-03", "records_manager"),
+    }
+    for person in (house.drafter, house.colleague, manager):
+        assert await sees(person, document.document_id)
+    elsewhere = "P-120-02-05"
+    for person in (
+        house.chief,
+        house.person("S0068", "P-040-03-01"),
+        house.person("S0072", elsewhere),
+        house.person("S0073", elsewhere),
+        house.person("S0068", elsewhere, roles=frozenset({"records_manager"})),
+        house.stranger,
+    ):
+        assert not await sees(person, document.document_id)
+    # The route sees it as it sees any other.
+    await house.announce("CaseOpened", snapshot(document, 1, "circulating", active=["P-040-03-03"]))
+    assert await sees(house.chief, document.document_id)
+
+
+async def test_naming_somebody_of_another_unit_gives_them_nothing(house: House) -> None:
+    """AC-02: electronic approval adds no viewer; what is outside the unit goes by 供覧 (AC-12)."""
+    document = await house.circulating(view_class=pb.VIEW_CLASS_DESIGNATED, designated=["S0199"])
+    assert not await sees(house.person("S0199", "P-120-02-05"), document.document_id)
+
+
+async def test_a_class_says_how_wide_a_document_may_be_and_the_drafter_may_narrow_it(house: House) -> None:
+    """AC-02: only narrower; what is not chosen is that of the class."""
+    usual = await house.drafter.draft()
+    assert usual.fields.view_class == pb.VIEW_CLASS_UNIT
+    clerk = house.person("S0030", "P-020-03-05")
+    hiring: dict[str, object] = {"class_code": "0203-01-01", "folder_id": ""}
+    document = await clerk.draft(**hiring)
+    assert document.fields.view_class == pb.VIEW_CLASS_DESIGNATED
+    with pytest.raises(DomainError) as caught:
+        await clerk.draft(**hiring, view_class=pb.VIEW_CLASS_UNIT)
+    assert [(one.field, one.problem) for one in caught.value.fields] == [("view_class", "TOO_WIDE")]
+    for wrong, problem in (
+        ({"view_class": 9}, ("view_class", "UNKNOWN")),
+        ({"designated": ["S0073"]}, ("designated", "MISMATCH")),
+        ({"view_class": 2, "designated": ["S0073@U-040-03"]}, ("designated", "MALFORMED")),
+        ({"view_class": 2, "designated": [f"S{n:04}" for n in range(51)]}, ("designated", "TOO_MANY")),
+    ):
+        with pytest.raises(DomainError) as caught:
+            await house.drafter.draft(**wrong)
+        assert [(one.field, one.problem) for one in caught.value.fields] == [problem]
+
+
+async def test_who_sees_it_follows_the_view_class_of_the_next_submission_and_not_before(house: House) -> None:
+    """AC-02, AP-30: a document sent back may be narrowed; what was given ends with the new circulation."""
+    document = await house.circulating()
+    case = snapshot(document, 2, "sent_back", reason="閲覧区分を改めてください。")
+    await house.announce("CaseClosed", case)
+    back = await house.drafter.see(document.document_id)
+    given = fields(view_class=pb.VIEW_CLASS_DESIGNATED)
+    await house.drafter.call(
+        "UpdateDraft",
+        document_id=back.document_id,
+        expected_version=back.version,
+        changed=["view_class"],
+        fields=given,
+    )
+    assert await sees(house.colleague, document.document_id)
+    await house.drafter.submit(back)
+    assert not await sees(house.colleague, document.document_id)
+    assert await sees(house.drafter, document.document_id)
+
+
+async def test_the_view_class_of_a_circulating_document_cannot_be_changed_with_the_applications_role(
+    house: House,
+) -> None:
+    """AC-02, LC-14: not by SQL either."""
+    document = await house.circulating(view_class=pb.VIEW_CLASS_DESIGNATED)
+    async with await psycopg.AsyncConnection.connect(house.where.app_url) as conn:
+        with pytest.raises(psycopg.errors.IntegrityConstraintViolation, match="may not change"):
+            await conn.execute(
+                "UPDATE documents.documents SET view_class = 1, version = version + 1 WHERE document_id = %s",
+                (document.document_id,),
+            )
+
+
 async def test_a_step_gives_a_view_while_it_is_active_and_who_acted_keeps_it_until_completion(house: House) -> None:
     document = await house.circulating(enforcement_required=False)
     first, second = house.person("S0026", "P-020-04-01"), house.person("S0031", "P-020-05-01")

@@ -39,6 +39,8 @@ def _draft_fields(fields: Mapping[str, Any]) -> tuple[pb.DraftFields, list[str]]
             value = _word(views.DISCLOSURES, name, value)
         elif name == "personal_information" and value is not None:
             value = _word(views.PERSONAL, name, value)
+        elif name == "view_class" and value is not None:
+            value = _word(views.VIEW_CLASSES, name, value)
         values[name] = value
         changed.append(name)
     return pb.DraftFields(**{name: value for name, value in values.items() if value is not None}), changed
@@ -56,7 +58,7 @@ async def create(clients: Clients, caller: Caller, fields: Mapping[str, Any], re
     """起案 from the acting post (AP-44).
 
     `fields`: title, subtitle, body, folder_id, class_code, decision_class, disclosure (open, partial, closed),
-    personal_information (none, personal, sensitive), counterparty, amount (yen), urgent, receipt_ids,
+    personal_information (none, personal, sensitive), view_class (unit, designated), designated (staff ids), counterparty, amount (yen), urgent, receipt_ids,
     enforcement {required, planned_on, method, addressee}.
     """
     draft, _ = _draft_fields(fields)

@@ -129,6 +129,8 @@ class DraftChange(Body):
     decision_class: Literal["head", "deputy_director", "director", "vice_mayor", "body_head"] | None = None
     disclosure: Disclosure | None = None
     personal_information: Personal | None = None
+    view_class: Literal["unit", "designated"] | None = None
+    designated: Annotated[list[Code], Field(max_length=50)] | None = None
     counterparty: ShortText | None = None
     amount: Annotated[int, Field(ge=0, le=9_999_999_999_999)] | None = None
     enforcement: EnforcementIn | None = None

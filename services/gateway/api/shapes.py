@@ -212,6 +212,8 @@ class Document(Shape):
     decision_class: str | None
     disclosure: str
     personal_information: str
+    view_class: str
+    designated: list[str]
     counterparty: str
     amount: int | None
     enforcement: Enforcement
@@ -354,7 +356,9 @@ class VersionList(Shape):
 
 class Viewer(Shape):
     principal: str
-    reason: str = Field(description="owner_unit, route_step, acted, circulation or grant")
+    reason: str = Field(
+        description="owner_unit, designated, drafter, records_manager, route_step, acted, circulation or grant"
+    )
     since: str | None = Field(alias="from")
     until: str | None = Field(alias="to")
     step_id: str | None
@@ -561,6 +565,7 @@ class DocumentClass(Shape):
     disclosure: str
     personal_information: str
     paper_only: bool
+    view_class: str
 
 
 class ClassList(Shape):

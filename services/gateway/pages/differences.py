@@ -42,6 +42,7 @@ _FIELDS: Final[Mapping[str, Callable[[str], str]]] = {
     "decision_class": _word(vocabulary.DECISION_CLASSES),
     "disclosure": _word(vocabulary.DISCLOSURES),
     "personal_information": _word(vocabulary.PERSONAL_INFORMATION),
+    "view_class": _word(vocabulary.VIEW_CLASSES),
     "counterparty": str,
     "amount": _yen,
     "enforcement_required": _word(_YES_NO),

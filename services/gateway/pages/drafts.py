@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -11,7 +12,7 @@ from starlette.responses import Response
 
 from chassis import clock
 from chassis.errors import DomainError
-from services.gateway.actions import documents, filing, receipts, templates
+from services.gateway.actions import documents, filing, organisation, receipts, templates
 from services.gateway.callers import Caller
 from services.gateway.pages import choices, sheet
 from services.gateway.pages.desk import AtDesk, Desk, absorb
@@ -21,7 +22,7 @@ from services.gateway.views import View
 router = APIRouter()
 
 _TEXTS = ("title", "subtitle", "counterparty")
-_CHOICES = ("folder_id", "decision_class", "disclosure", "personal_information")
+_CHOICES = ("folder_id", "decision_class", "disclosure", "personal_information", "view_class")
 
 
 @router.get("/documents/new")
@@ -159,7 +160,14 @@ async def _draw_route(desk: Desk, document_id: str, form: Form, status: int = 20
 
 
 async def _draw_form(desk: Desk, form: Form, document: View | None, sources: list[View], status: int = 200) -> Response:
-    folders = await filing.folders(desk.clients, desk.caller)
+    posts = desk.caller.staff.posts
+    unit = (
+        document["unit_id"]
+        if document
+        else next((post.unit_id for post in posts if post.post_id == form.text("post_id")), "")
+    )
+    folders, colleagues = await asyncio.gather(filing.folders(desk.clients, desk.caller), _colleagues(desk, unit))
+    designated = set(form.all_of("designated") or (document or {}).get("designated", []))
     return desk.draw(
         "draft",
         "draft",
@@ -168,8 +176,18 @@ async def _draw_form(desk: Desk, form: Form, document: View | None, sources: lis
         document=document,
         receipts=sources,
         folder_groups=choices.folders(folders.body["items"]),
-        post_choices=[(post.post_id, f"{post.unit_name} {post.title}") for post in desk.caller.staff.posts],
+        colleagues=colleagues,
+        designated=designated,
+        post_choices=[(post.post_id, f"{post.unit_name} {post.title}") for post in posts],
     )
+
+
+async def _colleagues(desk: Desk, unit_id: str) -> choices.Choices:
+    """Whom the drafter may name for 指定者のみ: the others of the unit (AC-02)."""
+    if not unit_id:
+        return []
+    staff = await organisation.staff(desk.clients, desk.caller, unit_id=unit_id)
+    return [one for one in choices.staff(staff.body["items"]) if one[0] != desk.caller.staff.staff_id]
 
 
 def _after_saving(desk: Desk, form: Form, document_id: str) -> Response:
@@ -191,6 +209,7 @@ def _fields(form: Form) -> dict[str, Any]:
         **texts,
         "body": form.lines("body"),
         **chosen,
+        "designated": form.all_of("designated"),
         "urgent": form.text("urgent") == "yes",
         "amount": form.number("amount", "金額は円単位の数字で入力してください。"),
         "enforcement": {

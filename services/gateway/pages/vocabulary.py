@@ -167,6 +167,9 @@ DISCLOSURES: Final[dict[str, str]] = {"open": "公開", "partial": "部分公開
 
 PERSONAL_INFORMATION: Final[dict[str, str]] = {"none": "無", "personal": "有", "sensitive": "有（要配慮）"}
 
+# Whom of the unit a document is for (AC-02).
+VIEW_CLASSES: Final[dict[str, str]] = {"unit": "課（室）内", "designated": "指定者のみ"}
+
 RETENTIONS: Final[dict[str, str]] = {
     "under_1": "1年未満",
     "1": "1年",
@@ -216,8 +219,10 @@ ABSENCE_REASONS: Final[dict[str, str]] = {
 }
 
 VIEW_REASONS: Final[dict[str, str]] = {
-    "drafter": "起案者（回議前）",
+    "drafter": "起案者",
     "owner_unit": "文書の所属",
+    "designated": "指定された人",
+    "records_manager": "文書管理責任者",
     "route_step": "回議で処理する番",
     "acted": "回議で処理した（完結まで）",
     "circulation": "供覧先",
@@ -608,6 +613,8 @@ FIELDS: Final[dict[str, str]] = {
     "decision_class": "決裁区分",
     "disclosure": "公開区分",
     "personal_information": "個人情報",
+    "view_class": "閲覧区分",
+    "designated": "指定する人",
     "counterparty": "相手方",
     "amount": "金額",
     "enforcement_required": "施行の有無",
