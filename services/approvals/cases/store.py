@@ -241,8 +241,17 @@ WHERE case_id = %(case_id)s
 )
 
 
+# 上位者裁定: a step becomes or ceases to be the decider while it waits, whatever comes of it in the same act.
+_TURN = """
+UPDATE steps AS s
+SET kind = n.kind, state = 'waiting', basis = n.basis
+FROM jsonb_to_recordset(%(steps)s) AS n (step_id uuid, kind text, basis text)
+WHERE s.step_id = n.step_id AND s.kind <> n.kind
+"""
+
+
 async def save(conn: Connection, before: Case, after: Case) -> None:
-    """Write what changed, in one statement. The case is locked, so nothing else can have changed it."""
+    """Write what changed, in one statement, or two when another decides. The case is locked, so nothing else can have changed it."""
     old = {step.step_id: (step, inbox_kind(before, step)) for step in before.steps}
     steps = [
         _row(after, step, place)
@@ -251,6 +260,8 @@ async def save(conn: Connection, before: Case, after: Case) -> None:
     ]
     added = [(place, step) for place, step in enumerate(after.steps) if step.step_id not in old]
     decisions = [_decision_row(decision) for decision in after.decisions[len(before.decisions) :]]
+    if before.steps and after.decider.step_id != before.decider.step_id:
+        await conn.execute(_TURN, {"steps": Jsonb(steps)})
     await conn.execute(
         _SAVE,
         {

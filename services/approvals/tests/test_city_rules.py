@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chassis.settings import SettingsError
+from kanketsu.approvals.v1 import approvals_service_pb2 as pb
 from services.approvals import settings
 from services.approvals.cases.domain import CityRules, DissentPolicy
 from services.approvals.tests.conftest import refused, states
@@ -51,6 +52,30 @@ async def test_a_dissent_brings_the_next_post_above_as_decider(city):
     case = await upper.see(case_id)
     case = await upper.act(case, "decide", "合議先の意見を踏まえ、執行する。", acknowledged=case.opinions)
     assert (case.state, case.decisions[-1].staff_id) == ("decided", upper.staff_id)
+
+
+@pytest.mark.parametrize("away", [False, True])
+async def test_a_dissent_right_before_the_decider_brings_the_next_post_above_too(city, away):
+    """AP-20 ⚙: the same act turns the decider of the rules into one who approves, and reaches them or passes them over."""
+    case_id = await city.circulating("S0081", unit_id="U-050-01", matter="契約締結", amount=3_000_000)
+    director = await city.holder("P-050-00-01")
+    if away:
+        await director.is_away()
+    line = [step.post_id for step in (await (await city.person("S0081")).see(case_id)).steps]
+    for post in line[: line.index("P-050-00-01") - 1]:
+        person = await city.holder(post)
+        case = await person.see(case_id)
+        case = await person.act(case, "concur" if post.startswith("P-020") else "approve")
+    person = await city.holder(line[line.index("P-050-00-01") - 1])
+    case = await person.act(await person.see(case_id), "dissent", "入札によるべきです。")
+    was, now = (
+        case.steps[line.index("P-050-00-01")],
+        next(step for step in case.steps if step.basis == "合議不調（上位者裁定）"),
+    )
+    assert (was.kind, now.kind) == (pb.STEP_KIND_APPROVE, pb.STEP_KIND_DECIDE)
+    assert (was.state, now.state) == (
+        (pb.STEP_STATE_POSTVIEW_DUE, pb.STEP_STATE_ACTIVE) if away else (pb.STEP_STATE_ACTIVE, pb.STEP_STATE_WAITING)
+    )
 
 
 def test_a_policy_that_does_not_exist_stops_the_service(tmp_path):
