@@ -95,12 +95,12 @@ def opens(receipt: Receipt, document_id: str, staff_id: str, tenant: str, now: d
 
 
 def may_see(case: Case, reader: Reader, shown: bool) -> bool:
-    """The owner unit, the drafter, holders of a step's post while it waits for them, who acted, or `shown`.
+    """The owner unit, holders of a step's post while it waits for them, who acted, or `shown`.
 
-    `shown`: a valid read receipt of the document. A WAITING step, a plan or the list of substitutes gives
-    nothing (domain.md 0.3, AC-11).
+    The drafter as one of the unit, and no longer after a transfer (AP-42). `shown`: a valid read receipt of the
+    document. A WAITING step, a plan or the list of substitutes gives nothing (domain.md 0.3, AC-11).
     """
-    if shown or case.unit_id in reader.units or reader.staff_id == case.drafter:
+    if shown or case.unit_id in reader.units:
         return True
     principals = {f"staff:{reader.staff_id}", *(f"post:{post}" for post in reader.posts)}
     return any(lease.principal in principals for lease in cases.leases(case))

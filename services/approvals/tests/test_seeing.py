@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import psycopg
 import pytest
 
 from chassis import client, clock
 from chassis.identity import Identity
 from kanketsu.approvals.v1 import approvals_service_pb2 as pb
-from services.approvals.tests.conftest import DIGEST, refused, snapshot_of
+from services.approvals.tests.conftest import DIGEST, Person, refused, snapshot_of
 
 CHIEF, DEPUTY, HEAD = "P-040-03-03", "P-040-03-02", "P-040-03-01"
 DRAFTER = "S0072"
@@ -30,6 +32,14 @@ async def test_the_owner_unit_sees_its_case_from_the_start(city):
     case_id = await city.circulating()
     for staff_id in ("S0071", DRAFTER, "S0068"):
         assert (await (await city.person(staff_id)).see(case_id)).case_id == case_id
+
+
+async def test_a_drafter_who_was_transferred_sees_the_case_no_longer(city):
+    """AP-42, AC-05: it stays with the unit; the drafter was one of it."""
+    case_id = await city.circulating(DRAFTER)
+    stranger = await city.holder("P-120-02-05")
+    transferred = Person(city, dataclasses.replace(stranger.identity, staff_id=DRAFTER))
+    assert (await refused(transferred.see(case_id))).reason == "NOT_FOUND"
 
 
 async def test_others_get_what_absence_gets(city):
