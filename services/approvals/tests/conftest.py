@@ -7,6 +7,7 @@ broker is absent, so that events can be looked at where they wait, in the outbox
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import json
 import uuid
@@ -300,19 +301,14 @@ def snapshot_of(envelope: envelope_pb2.Envelope) -> events_pb2.CaseSnapshot:
     return message.snapshot
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def city(
-    engines: Stack,
-    migrated_database: Callable[[str], Awaitable[Database]],
-    tmp_path_factory: Any,
-    request: Any,
+@contextlib.asynccontextmanager
+async def running(
+    engines: Stack, where: Database, folder: Path, samples: Path, rules: CityRules, *, managers_see_below: bool = False
 ) -> AsyncIterator[City]:
-    """The service over the sample city, one per test module; a module may set the CITY_RULES it wants, and MANAGERS_SEE_BELOW."""
-    folder = tmp_path_factory.mktemp("approvals")
+    """The service over the city whose files are in `samples`, keys and socket in `folder`."""
     identity_key, identity_jwks = new_key(folder, "identity")
     receipt_key, receipt_jwks = new_key(folder, "receipt")
     stranger_key, _ = new_key(folder, "stranger")
-    where = await migrated_database("approvals")
     settings = ServiceSettings(
         tenant=TENANT,
         instance="approvals-1",
@@ -325,19 +321,17 @@ async def city(
     )
     pool = db.open_pool(where.app_url, "approvals", size=8)
     await pool.open(wait=True)
-    await load.load(pool, SAMPLES)
+    await load.load(pool, samples)
     relay = Relay(pool, Nowhere(), 30.0)
-    rules = getattr(request.module, "CITY_RULES", CityRules())
     recorder = Recorder("approvals", "approvals-1", DatabaseSink(pool, "approvals", relay))
-    below = getattr(request.module, "MANAGERS_SEE_BELOW", False)
     receipts = KeyVerifier(receipt_jwks)
-    api = Api(pool, relay, recorder, receipts, TENANT, rules, Deadlines(), managers_see_below=below)
+    api = Api(pool, relay, recorder, receipts, TENANT, rules, Deadlines(), managers_see_below=managers_see_below)
     guard = Guard(POLICY, TENANT, IdentityVerifier(identity_jwks, TENANT, "approvals"), recorder)
     reorganising = ReorganisationApi(pool, relay, recorder)
-    rules = RulesApi(pool, relay, recorder)
+    rules_api = RulesApi(pool, relay, recorder)
     add = [
         partial(service_grpc.add_ApprovalsServiceServicer_to_server, api),
-        partial(rules_grpc.add_DecisionRulesServiceServicer_to_server, rules),
+        partial(rules_grpc.add_DecisionRulesServiceServicer_to_server, rules_api),
         partial(templates_grpc.add_RouteTemplatesServiceServicer_to_server, TemplatesApi(pool, relay, recorder)),
         partial(reorganisation_grpc.add_ReorganisationServiceServicer_to_server, reorganising),
     ]
@@ -370,6 +364,22 @@ async def city(
     recording.cancel()
     await asyncio.wait([recording])
     await pool.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def city(
+    engines: Stack,
+    migrated_database: Callable[[str], Awaitable[Database]],
+    tmp_path_factory: Any,
+    request: Any,
+) -> AsyncIterator[City]:
+    """The service over the sample city, one per test module; a module may set the CITY_RULES it wants, and MANAGERS_SEE_BELOW."""
+    rules = getattr(request.module, "CITY_RULES", CityRules())
+    below = getattr(request.module, "MANAGERS_SEE_BELOW", False)
+    where = await migrated_database("approvals")
+    folder = tmp_path_factory.mktemp("approvals")
+    async with running(engines, where, folder, SAMPLES, rules, managers_see_below=below) as city:
+        yield city
 
 
 @pytest_asyncio.fixture(loop_scope="session")

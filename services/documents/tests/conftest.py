@@ -7,6 +7,7 @@ Only the broker is absent, so that events can be looked at where they wait, in t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import hashlib
 import json
@@ -393,19 +394,14 @@ async def blobs(engines: Stack) -> AsyncIterator[ObjectStore]:
     await store.close()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def house(
-    engines: Stack,
-    blobs: ObjectStore,
-    migrated_database: Callable[[str], Awaitable[Database]],
-    tmp_path_factory: Any,
+@contextlib.asynccontextmanager
+async def running(
+    engines: Stack, blobs: ObjectStore, where: Database, folder: Path, samples: Path
 ) -> AsyncIterator[House]:
-    """The service with the sample city's file plan, one per test module."""
-    folder = tmp_path_factory.mktemp("documents")
+    """The service over the file plan in `samples`, keys and socket in `folder`."""
     identity_key, identity_jwks = new_key(folder, "identity")
     receipt_key, receipt_jwks = new_key(folder, "receipt")
     (folder / "kek").write_text(engines.keys.read("kek"))
-    where = await migrated_database("documents")
     settings = ServiceSettings(
         tenant=TENANT,
         instance="documents-1",
@@ -418,7 +414,7 @@ async def house(
     )
     pool = db.open_pool(where.app_url, "documents", size=8)
     await pool.open(wait=True)
-    await loader.load(pool, loader.read(SAMPLES))
+    await loader.load(pool, loader.read(samples))
     relay = Relay(pool, Nowhere(), 30.0)
     recorder = Recorder("documents", "documents-1", DatabaseSink(pool, "documents", relay))
     locker = Locker(pool, relay, blobs)
@@ -444,6 +440,19 @@ async def house(
     recording.cancel()
     await asyncio.wait([recording])
     await pool.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def house(
+    engines: Stack,
+    blobs: ObjectStore,
+    migrated_database: Callable[[str], Awaitable[Database]],
+    tmp_path_factory: Any,
+) -> AsyncIterator[House]:
+    """The service with the sample city's file plan, one per test module."""
+    where = await migrated_database("documents")
+    async with running(engines, blobs, where, tmp_path_factory.mktemp("documents"), SAMPLES) as house:
+        yield house
 
 
 def sha256(content: bytes) -> str:

@@ -1,0 +1,213 @@
+"""A small town out of a seed: units, posts, who holds them, 兼務, 事務取扱, 併任, its 専決規程 and its file plan.
+
+Written as the files that a city loads; and kept here as a table of who holds which post, for the model to look at.
+"""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from services.approvals.organisation.tables import COLUMNS
+
+SURNAMES = [
+    "髙橋",
+    "渡邉",
+    "山﨑",
+    "吉田",
+    "神戸",
+    "森",
+    "𠮷川",
+    "葛󠄀城",
+    "辻󠄀",
+    "濵田",
+    "齋藤",
+    "中村",
+    "小林",
+    "加藤",
+    "山本",
+    "松本",
+    "井上",
+    "木村",
+    "林",
+    "清水",
+    "池田",
+    "橋本",
+    "阿部",
+    "石川",
+    "前田",
+    "藤田",
+    "岡田",
+    "長谷川",
+    "村上",
+    "近藤",
+]
+SINCE = "2023-04-01"
+ROOMS = {"U-11": "環境政策室", "U-12": "市民相談室", "U-21": "財政経営室", "U-22": "法制室"}
+DEPARTMENTS = {"U-10": "市民部", "U-20": "総務部"}
+TITLES = {
+    "member": "係員",
+    "chief": "担当主査",
+    "deputy_head": "室長補佐",
+    "head": "室長",
+    "deputy_director": "次長",
+    "director": "部長",
+    "vice_mayor": "副市長",
+    "body_head": "市長",
+}
+# A room's, a department's and the town's posts; those after "?" are not in every one.
+ROOM = ("head", "?deputy_head", "?chief", "member", "member")
+DEPARTMENT = ("director", "?deputy_director")
+# Matter → class, 合議, after which rank, 審査, and the form of the 合議. One for every form of a route.
+MATTERS = {
+    "補助金交付": ("head", "", "", "", "", ""),
+    "契約締結": ("director", "P-21-01;P-22-01", "head", "", "", ""),
+    "協定締結": ("director", "P-12-01;P-21-01;P-22-01", "drafter", "", "any", ""),
+    "予算要求": ("director", "P-21-01;P-22-01", "director", "", "", "units"),
+    "規程改正": ("vice_mayor", "P-11-01;P-21-01", "director", "P-22-01", "", ""),
+    "議案提出": ("body_head", "", "", "P-22-01;P-20-01", "", ""),
+}
+PROVISIONAL = ("予算要求",)
+
+
+@dataclass
+class Town:
+    """Who works where. `holders` follows every change that a test makes."""
+
+    rng: random.Random
+    today_year: int
+    units: dict[str, str] = field(default_factory=dict)
+    # Post → rank; the unit is in its id.
+    posts: dict[str, str] = field(default_factory=dict)
+    staff: list[str] = field(default_factory=list)
+    # Who has left.
+    gone: list[str] = field(default_factory=list)
+    # Post → who holds it, and how.
+    holders: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
+    substitutes: dict[str, list[str]] = field(default_factory=dict)
+
+    def unit_of(self, post_id: str) -> str:
+        return "U" + post_id[1:].rsplit("-", 1)[0]
+
+    def members(self, unit_id: str) -> set[str]:
+        return {who for post in self.posts if self.unit_of(post) == unit_id for who in self.holders[post]}
+
+    def held(self, post_id: str) -> set[str]:
+        return set(self.holders[post_id]) if post_id in self.posts else set()
+
+    def posts_of(self, staff_id: str) -> list[str]:
+        return [post for post in self.posts if staff_id in self.holders[post]]
+
+    def of_rank(self, *ranks: str) -> list[str]:
+        return [post for post, rank in self.posts.items() if rank in ranks]
+
+    def new_post(self, unit_id: str, rank: str) -> str:
+        taken = sum(self.unit_of(post) == unit_id for post in self.holders)
+        post_id = f"P{unit_id[1:]}-{taken + 1:02}"
+        self.posts[post_id] = rank
+        self.holders[post_id] = {}
+        return post_id
+
+
+def build(rng: random.Random, today_year: int) -> Town:
+    """Everybody has one main post; some hold another line post as 兼務 or 事務取扱, some a member's post as 併任."""
+    town = Town(rng, today_year)
+    plan = {"U-00": ("body_head", "vice_mayor")}
+    plan |= dict.fromkeys(DEPARTMENTS, DEPARTMENT) | dict.fromkeys(ROOMS, ROOM)
+    town.units = {"U-00": "箕面市"} | DEPARTMENTS | ROOMS
+    for unit_id, ranks in plan.items():
+        for rank in ranks:
+            if not rank.startswith("?") or rng.random() < 0.7:
+                town.new_post(unit_id, rank.removeprefix("?"))
+    vacant = rng.sample(town.of_rank("deputy_head", "chief", "head"), 3)
+    for post in town.posts:
+        if post not in vacant:
+            town.staff.append(f"S{len(town.staff) + 1:04}")
+            town.holders[post] = {town.staff[-1]: "main"}
+    for post in vacant:
+        above = [who for other in town.of_rank("director", "head") if other != post for who in town.holders[other]]
+        town.holders[post] = {rng.choice(above): rng.choice(["concurrent", "acting"])}
+    for post in rng.sample(town.of_rank("member"), 3):
+        elsewhere = [one for one in ROOMS if one != town.unit_of(post)]
+        extra = town.new_post(rng.choice(elsewhere), "member")
+        town.holders[extra] = dict.fromkeys(town.holders[post], "concurrent")
+    for post in town.of_rank("head", "director", "vice_mayor", "body_head"):
+        near = [one for one in town.posts if town.unit_of(one) == town.unit_of(post) and one != post]
+        near = [one for one in near if town.posts[one] != "member"]
+        far = [one for one in town.of_rank("head", "director") if one != post and one not in near]
+        town.substitutes[post] = [*near, rng.choice(far)][:2]
+    return town
+
+
+def write(town: Town, folder: Path) -> None:
+    """The files of the city."""
+    tables = {
+        "organisation/units.csv": [
+            [unit, _parent(unit), "mayor", name, name, "箕市", str(place), SINCE, ""]
+            for place, (unit, name) in enumerate(town.units.items(), start=1)
+        ],
+        "organisation/posts.csv": [
+            [post, town.unit_of(post), TITLES[rank], rank, "", SINCE, ""] for post, rank in town.posts.items()
+        ],
+        "organisation/staff.csv": [
+            [who, f"{name} {who}", "ショクイン", login(who), f"{login(who)}@city.example", SINCE, ""]
+            for who, name in zip(town.staff, SURNAMES * 3, strict=False)
+        ],
+        "organisation/appointments.csv": [
+            [who, post, kind, SINCE, ""] for post in town.posts for who, kind in town.holders[post].items()
+        ],
+        "organisation/absences.csv": [],
+        "organisation/roles.csv": [],
+        "organisation/substitutes.csv": [
+            [post, str(place), other]
+            for post, others in town.substitutes.items()
+            for place, other in enumerate(others, start=1)
+        ],
+        "decision_rules.csv": [_rule(number, matter) for number, matter in enumerate(MATTERS, start=1)],
+    }
+    for name, rows in tables.items():
+        _table(folder / name, COLUMNS[name].split(","), rows)
+    classes = "class_code,large,middle,small,unit_id,matter,retention,basis,disclosure,personal_information,paper_only,after_expiry"
+    kinds = [
+        [class_of(matter), "庶務", "一般", matter, "", matter, "5", "別表第1", "partial", "none", "false", "dispose"]
+        for matter in MATTERS
+    ]
+    _table(folder / "classes.csv", classes.split(","), kinds)
+    year = str(town.today_year)
+    folders = [
+        [folder_of(unit, matter), unit, year, class_of(matter), f"{matter}綴"] for unit in ROOMS for matter in MATTERS
+    ]
+    _table(folder / "folders.csv", ["folder_id", "unit_id", "fiscal_year", "class_code", "name"], folders)
+
+
+def _rule(number: int, matter: str) -> list[str]:
+    cls, concurring, after, reviewing, need, order = MATTERS[matter]
+    row = [f"R-{number}", "mayor", "", matter, "", "", cls, concurring, after, reviewing, SINCE, ""]
+    return [*row, f"事務決裁規程第{number}条", need, order, "yes" if matter in PROVISIONAL else ""]
+
+
+def login(staff_id: str) -> str:
+    return f"staff.{staff_id.lower()}"
+
+
+def class_of(matter: str) -> str:
+    return f"0000-01-{list(MATTERS).index(matter) + 1:02}"
+
+
+def folder_of(unit_id: str, matter: str) -> str:
+    return f"F-{unit_id}-{class_of(matter)}"
+
+
+def _parent(unit_id: str) -> str:
+    if unit_id == "U-00":
+        return ""
+    return "U-00" if unit_id.endswith("0") else f"{unit_id[:3]}0"
+
+
+def _table(path: Path, header: list[str], rows: list[list[str]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
