@@ -77,14 +77,7 @@ class Loader:
 
     def _document(self, row: Row) -> None:
         drafter, key = self.person(row["drafter"]), f"sample-{row['key']}"
-        names = (
-            "title subtitle body folder_id class_code decision_class disclosure personal_information "
-            "counterparty amount enforcement"
-        )
-        body = {name: row[name] for name in names.split() if row.get(name) is not None}
-        body["enforcement"] = {
-            name: value for name, value in body.get("enforcement", {}).items() if value not in ("", None)
-        }
+        body = draft_of(row)
         if row.get("receipt"):
             body["receipt_ids"] = [self._receipts[row["receipt"]]]
         created = drafter.request("POST", "/documents", json=body, headers={"Idempotency-Key": key}).json()
@@ -139,6 +132,17 @@ class Loader:
                 raise
 
         _until(write)
+
+
+def draft_of(row: Row) -> Row:
+    """A row of documents.yaml as the body of POST /documents."""
+    names = (
+        "title subtitle body folder_id class_code decision_class disclosure personal_information "
+        "counterparty amount enforcement"
+    )
+    body = {name: row[name] for name in names.split() if row.get(name) is not None}
+    enforcement = body.get("enforcement", {})
+    return body | {"enforcement": {name: value for name, value in enforcement.items() if value not in ("", None)}}
 
 
 def _until(probe: Any) -> Any:

@@ -17,6 +17,8 @@ import yaml
 
 from deploy.local.stack import ROOT, Stack
 from deploy.walkthrough.client import Person, Refused
+from samples.minoh.city import City as Samples
+from samples.minoh.city import read_city
 from tests.collector import Collector, listening
 from tests.patience import until
 
@@ -34,6 +36,7 @@ class City:
     """A running stack and the people of its walkthrough, who are logged in when first asked for."""
 
     stack: Stack
+    samples: Samples = field(default_factory=lambda: read_city(ROOT / "samples" / "minoh"))
     # Of everything the people were answered: the records of what they were served, and each refusal.
     served: list[str] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
@@ -103,10 +106,30 @@ class City:
         case = self.person(role).get(f"/cases/{case_id}")
         return any(action in step["allowed_actions"] for step in case["steps"])
 
-    def act(self, role: str, case_id: str, action: str, comment: str = "") -> dict[str, Any]:
+    def act(self, role: str, case_id: str, action: str, comment: str = "", **more: Any) -> dict[str, Any]:
         """Act as soon as it is the person's turn."""
         until(lambda: self.may(role, case_id, action))
-        return until(lambda: self.person(role).act(case_id, action, comment))
+        return until(lambda: self.person(role).act(case_id, action, comment, **more))
+
+    def login(self, staff_id: str) -> str:
+        """The login of one of the sample staff."""
+        return next(row["login"] for row in self.samples.staff if row["staff_id"] == staff_id)
+
+    def holder(self, post_id: str) -> str:
+        """The login of who holds the post today."""
+        staff_id = self.samples.holder(post_id, dt.date.fromisoformat(TODAY))
+        assert staff_id is not None, post_id
+        return self.login(staff_id)
+
+    def on_case(self, role: str, case_id: str, what: str, **body: Any) -> dict[str, Any]:
+        """An act on the case itself, once the person sees it: recall, withdraw, replace, circulate, ask-substitute."""
+        person = self.person(role)
+        case = until(lambda: person.get(f"/cases/{case_id}"))
+        return person.post(f"/cases/{case_id}/{what}", body, etag=f'"{case["version"]}"')
+
+    def sees(self, role: str, document_id: str) -> bool:
+        """Whether the person may see the document now."""
+        return self.person(role).http.get(f"/api/v1/documents/{document_id}").status_code == 200
 
     def decided(self, **fields: Any) -> tuple[str, str]:
         """(document id, case id) of a decided document whose content is locked."""

@@ -139,8 +139,8 @@ class Person:
         _, etag = self.document(document_id)
         return self.post(f"/documents/{document_id}/submit", {"route_plan_id": plan["route_plan_id"]}, etag=etag)
 
-    def act(self, case_id: str, action: str, comment: str = "") -> dict[str, Any]:
-        """Read the case and its document, then act on the step that allows it."""
+    def act(self, case_id: str, action: str, comment: str = "", **more: Any) -> dict[str, Any]:
+        """Read the case and its document, then act on the step that allows it; `more` goes into the body."""
         case = self.get(f"/cases/{case_id}")
         step = next((step for step in case["steps"] if action in step["allowed_actions"]), None)
         if step is None:
@@ -151,7 +151,7 @@ class Person:
             "comment": comment,
             "version_digest": document["version_digest"],
             "read_receipt": document["read_receipt"],
-        }
+        } | more
         headers = {"If-Match": f'"{case["version"]}"'}
         if step["post_id"] in self.posts():
             # Somebody with several posts acts from the one the step belongs to (AP-44).

@@ -78,7 +78,7 @@ def test_a_view_on_the_route_begins_with_the_turn_and_ends_with_the_way_out(city
     head = city.person("head").get("/me")["staff_id"]
     own = next(step for step in case["steps"] if step["staff_id"] == head)
     after = min((step for step in case["steps"] if step["group"] > own["group"]), key=lambda step: step["group"])
-    director = city.person(_login_of(city, after["staff_id"]))
+    director = city.person(city.login(after["staff_id"]))
     assert problem(director, f"/documents/{document_id}").status == 404
     city.act("chief", case_id, "approve")
     city.act("deputy", case_id, "approve")
@@ -93,11 +93,6 @@ def test_a_view_on_the_route_begins_with_the_turn_and_ends_with_the_way_out(city
     etag = f'"{case["version"]}"'
     city.person("clerk").post(f"/cases/{case_id}/withdraw", {"comment": "申請の取下げ"}, etag=etag)
     until(lambda: _hidden(director, document_id))
-
-
-def _login_of(city, staff_id):
-    staff = (city.stack.samples / "organisation" / "staff.csv").read_text("utf-8").splitlines()
-    return next(line.split(",")[3] for line in staff if line.startswith(f"{staff_id},"))
 
 
 def _ready(city, case_id, step_id):

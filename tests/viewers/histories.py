@@ -411,7 +411,10 @@ class Histories:
 
     def _move(self) -> list[Change]:
         """A member goes to another room; what they drafted stays with the unit (AP-42)."""
-        post, who = self._mains("member")[0]
+        found = self._mains("member")
+        if not found:
+            return []
+        post, who = found[0]
         free = [one for one in self.town.of_rank("member") if who not in self.town.holders[one]]
         return [_ends(who, post), _begins(who, self.rng.choice(free), "main")]
 
@@ -423,7 +426,10 @@ class Histories:
 
     def _also(self) -> list[Change]:
         """併任: a member of one unit is also one of another."""
-        post, who = self._mains("member", "head")[0]
+        found = self._mains("member", "head")
+        if not found:
+            return []
+        post, who = found[0]
         room = self.rng.choice([one for one in ROOMS if one != self.town.unit_of(post)])
         free = [
             one
@@ -439,7 +445,10 @@ class Histories:
 
     def _rebuild(self) -> list[Change]:
         """A post is replaced by another; whoever held it holds that, and its open steps follow."""
-        post, who = self._mains("chief", "deputy_head", "head")[0]
+        found = self._mains("chief", "deputy_head", "head")
+        if not found:
+            return []
+        post, who = found[0]
         rank, unit_id = self.town.posts[post], self.town.unit_of(post)
         new = f"P{unit_id[1:]}-{len(self.town.holders) + 40}"
         return [
@@ -450,7 +459,10 @@ class Histories:
 
     def _abolish(self) -> list[Change]:
         """A post ends and nobody takes over; its holder becomes a member."""
-        post, who = self._mains("chief", "deputy_head")[0]
+        found = self._mains("chief", "deputy_head")
+        if not found:
+            return []
+        post, who = found[0]
         members = [one for one in self.town.of_rank("member") if who not in self.town.holders[one]]
         return [Change(ChangeKind.POST_ENDS, post_id=post), _begins(who, self.rng.choice(members), "main")]
 
