@@ -94,6 +94,7 @@ POLICY = Policy(
         "ReplaceVersion": Refusal("case.taken_back", "case", "case_id"),
         "CirculateCase": Refusal("case.circulated", "case", "case_id"),
         "AskSubstitute": Refusal("case.substitute_asked", "case", "case_id"),
+        "AddSeat": Refusal("case.seat_added", "case", "case_id"),
         "ListRuleVersions": Refusal("rules.listed", "rule_version"),
         "GetRuleVersion": Refusal("rules.viewed", "rule_version", "rule_version_id"),
         "ListRuleFindings": Refusal("rules.checked", "rule_finding"),
@@ -475,6 +476,13 @@ class Api(service_grpc.ApprovalsServiceServicer):
         """代決依頼 by the drafter while the decider is away (AP-17). NOT_ABSENT, NO_SUBSTITUTE."""
         return await self._write_case(request, pb.AskSubstituteResponse, Action.ASK_SUBSTITUTE)
 
+    async def AddSeat(self, request: pb.AddSeatRequest, context: Context) -> pb.AddSeatResponse:
+        """回議先の追加 by whose turn it is on the own line (AP-54). POST_VACANT, INVALID_FIELDS."""
+        kind = _KIND_OF.get(request.kind)
+        if kind is None:
+            raise invalid(FieldViolation("kind", "KIND_NOT_ALLOWED"))
+        return await self._write_case(request, pb.AddSeatResponse, Action.ADD_SEAT, (request.post_id,), kind)
+
     # --- shared by the methods ------------------------------------------------------------------
 
     async def _write(self, request: Message, answer: type[A], command: Callable[[Call], Awaitable[bytes]]) -> A:
@@ -484,13 +492,20 @@ class Api(service_grpc.ApprovalsServiceServicer):
         self._relay.wake()
         return response
 
-    async def _write_case(self, request: Any, answer: type[A], action: Action, post_ids: tuple[str, ...] = ()) -> A:
+    async def _write_case(
+        self,
+        request: Any,
+        answer: type[A],
+        action: Action,
+        post_ids: tuple[str, ...] = (),
+        kind: StepKind = StepKind.CONCUR,
+    ) -> A:
         """An act on the case itself."""
         caller = interceptors.identity()
 
         def wish() -> CaseWish:
             comment = _comment(request.comment)
-            return CaseWish(known_id(request.case_id), action, comment, request.expected_version, post_ids)
+            return CaseWish(known_id(request.case_id), action, comment, request.expected_version, post_ids, kind)
 
         return await self._write(
             request,
@@ -974,6 +989,7 @@ def _step(case: Case, step: Step, hall: Hall, staff_id: str, city: CityRules) ->
         post_view=step.post_view,
         allowed_actions=policy.allowed_actions(case, step, hall, staff_id, city),
         asked_post_id=step.asked_post_id,
+        added_by=step.added_by,
         asked_post_title=post_label(asked.unit_name, asked.title) if asked else "",
         send_back_targets=[target.step_id for target in acts.send_back_targets(case, step, city)],
     )

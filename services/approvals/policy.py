@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from chassis.errors import DomainError, Kind, not_found
-from services.approvals.cases import acts
+from services.approvals.cases import acts, additions
 from services.approvals.cases import domain as cases
 from services.approvals.cases.domain import Action, Case, CaseState, CityRules, Hall, Signature, Step
 from services.approvals.organisation.domain import LINE, Absence, AbsenceReason, HeldPost, Holder, Seat
@@ -245,6 +245,15 @@ def circulator(case: Case, hall: Hall, staff_id: str) -> Signature:
     return signature_of(case, hall, staff_id)
 
 
+def adder(case: Case, hall: Hall, staff_id: str) -> tuple[Step, Signature]:
+    """Whose seat on the own line the case waits for, and so may add another before it (AP-54). NOT_PERMITTED."""
+    for step in case.line:
+        signature = _sign(hall.seats.get(step.post_id), staff_id) if additions.may_add(step) else None
+        if signature is not None:
+            return step, signature
+    raise DomainError(Kind.DENIED, "NOT_PERMITTED", "only whose turn it is on the own line adds a seat")
+
+
 def require_may_inform(by: Signature, own_department: Collection[str], informed: Collection[Seat], rank: str) -> None:
     """供覧 outside the owner's department needs a 所属長 (AC-12). NOT_PERMITTED names the post.
 
@@ -276,6 +285,7 @@ def allowed_on_case(case: Case, hall: Hall, staff_id: str, city: CityRules) -> t
         Action.REPLACE: drafts,
         Action.CIRCULATE: drafts or holds,
         Action.ASK_SUBSTITUTE: drafts and _may_ask(case, hall, city),
+        Action.ADD_SEAT: any(additions.may_add(s) and _sign(hall.seats.get(s.post_id), staff_id) for s in case.line),
     }
     return tuple(action for action, allowed in found.items() if allowed)
 

@@ -85,6 +85,8 @@ def _seat(seat: events_pb2.Seat) -> Seat:
         post_viewed_at=(
             seat.post_viewed_at.ToDatetime(tzinfo=clock.JST).isoformat() if seat.HasField("post_viewed_at") else ""
         ),
+        added_by_name=seat.added_by_name,
+        added_by_post_title=seat.added_by_post_title,
     )
 
 

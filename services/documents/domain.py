@@ -202,6 +202,9 @@ class Seat:
     acted_for_post_title: str
     post_view: bool
     post_viewed_at: str
+    # Who had it asked while the case circulated (AP-54); "" for a seat of the plan.
+    added_by_name: str = ""
+    added_by_post_title: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

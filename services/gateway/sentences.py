@@ -459,6 +459,14 @@ FIELD_PROBLEMS: Final[dict[str, tuple[str, str]]] = {
     "TOO_SHORT": ("短すぎます。", "Too short."),
     "TOO_MANY": ("数が多すぎます。減らしてください。", "Too many."),
     "ALREADY_ON_ROUTE": ("回議の途中の職か、すでに選ばれている職です。", "On the route already, or named twice."),
+    "ABOVE_DECIDER": (
+        "決裁する職より上の職です。上位の決裁が必要なときは、差し戻して決裁区分を改めてください。",
+        "Above the decider. Send it back if a higher decision is needed.",
+    ),
+    "SAME_PERSON": (
+        "同じ段階で処理する人の、別の職です。ほかの人の職を選んでください。",
+        "Another post of somebody who acts in this group.",
+    ),
     "TOO_EARLY": ("先にあるべき日より前です。日付を確かめてください。", "Earlier than it can be."),
     "IN_FUTURE": ("先の日付は入力できません。", "In the future."),
     "RETENTION_ENDED": (

@@ -436,6 +436,7 @@ def step(message: approvals.Step) -> View:
         else None,
         "asked_post_id": message.asked_post_id or None,
         "asked_post_title": message.asked_post_title or None,
+        "added_by": message.added_by or None,
         "send_back_targets": list(message.send_back_targets),
         "allowed_actions": list(message.allowed_actions),
     }

@@ -175,7 +175,8 @@ def _no_substitution(case: Case, city: CityRules) -> str:
     return "exceptional" if case.exceptional and not (city.substitute_when_urgent and case.urgent) else ""
 
 
-def _require_circulating(case: Case) -> None:
+def require_circulating(case: Case) -> None:
+    """CASE_CLOSED unless it still circulates."""
     if case.state is not CaseState.CIRCULATING:
         raise _closed(case)
 
@@ -184,7 +185,8 @@ def _closed(case: Case) -> DomainError:
     return DomainError(Kind.PRECONDITION, "CASE_CLOSED", f"the case is {case.state}", metadata={"state": case.state})
 
 
-def _recorded(case: Case, step_id: str, number: int, act: Act) -> Case:
+def recorded(case: Case, step_id: str, number: int, act: Act) -> Case:
+    """The case with the act on record."""
     decision = Decision(
         act.decision_id,
         step_id,
@@ -202,7 +204,7 @@ def _recorded(case: Case, step_id: str, number: int, act: Act) -> Case:
 
 def _pass(case: Case, step: Step, act: Act, hall: Hall, city: CityRules) -> Outcome:
     """承認, 同意, 不同意. A 不同意 stops the case only where the city wants it to (AP-20)."""
-    change = Change(_recorded(case, step.step_id, step.round, act))
+    change = Change(recorded(case, step.step_id, step.round, act))
     change.set(replace(step, state=_RESULT[act.action], acted_at=act.at, holder=act.by))
     change.say(EventKind.CLOSED_STEP, step.step_id, act.action)
     if act.action is Action.DISSENT and city.dissent is DissentPolicy.RETURN:
@@ -217,7 +219,7 @@ def _pass(case: Case, step: Step, act: Act, hall: Hall, city: CityRules) -> Outc
 def _pull_up(case: Case, step: Step, act: Act, hall: Hall, city: CityRules) -> Outcome:
     """引上げ: the lower seat is passed over by an upper one and gets a 後閲."""
     del city
-    change = Change(_recorded(case, step.step_id, step.round, act))
+    change = Change(recorded(case, step.step_id, step.round, act))
     change.set(replace(step, state=StepState.PULLED_UP, acted_at=act.at, acted_for=act.by))
     change.say(EventKind.CLOSED_STEP, step.step_id, act.action)
     advance(change, hall.absent, act.at)
@@ -227,7 +229,7 @@ def _pull_up(case: Case, step: Step, act: Act, hall: Hall, city: CityRules) -> O
 def _hold(case: Case, step: Step, act: Act, hall: Hall, city: CityRules) -> Outcome:
     """保留: it stays with the holder, who may still act."""
     del hall, city
-    change = Change(_recorded(case, step.step_id, step.round, act))
+    change = Change(recorded(case, step.step_id, step.round, act))
     change.set(replace(step, state=StepState.HELD))
     change.say(EventKind.HELD, step.step_id, act.action)
     return change.done()
@@ -244,7 +246,7 @@ def _decide(case: Case, step: Step, act: Act, hall: Hall, city: CityRules) -> Ou
         raise DomainError(
             Kind.PRECONDITION, "OPINIONS_NOT_WEIGHED", "不同意 stands", metadata={"opinions": ",".join(unweighed)}
         )
-    change = Change(_recorded(case, step.step_id, step.round, act))
+    change = Change(recorded(case, step.step_id, step.round, act))
     if act.action is Action.SUBSTITUTE:
         change.set(replace(step, state=StepState.SUBSTITUTED, acted_at=act.at, acted_for=act.by))
     else:
@@ -262,7 +264,7 @@ def _send_back(case: Case, step: Step, act: Act, hall: Hall, city: CityRules) ->
     had not been reached. INVALID_FIELDS "target" for a seat that has not acted or does not stand before.
     """
     del hall
-    change = Change(_recorded(case, step.step_id, step.round, act))
+    change = Change(recorded(case, step.step_id, step.round, act))
     if not act.target:
         change.set(replace(step, state=StepState.SENT_BACK, acted_at=act.at, holder=act.by))
         change.say(EventKind.CLOSED_STEP, step.step_id, act.action)
@@ -292,7 +294,7 @@ def send_back_targets(case: Case, step: Step, city: CityRules) -> tuple[Step, ..
 def _reject(case: Case, step: Step, act: Act, hall: Hall, city: CityRules) -> Outcome:
     """否認 by the decider (domain.md 0.7): the end; a new draft is another case."""
     del hall, city
-    change = Change(_recorded(case, step.step_id, step.round, act))
+    change = Change(recorded(case, step.step_id, step.round, act))
     change.set(replace(step, state=StepState.REJECTED, acted_at=act.at, holder=act.by))
     change.say(EventKind.CLOSED_STEP, step.step_id, act.action)
     end(change, CaseState.REJECTED, step.step_id, act.action)
@@ -302,7 +304,7 @@ def _reject(case: Case, step: Step, act: Act, hall: Hall, city: CityRules) -> Ou
 def _post_view(case: Case, step: Step, act: Act, hall: Hall, city: CityRules) -> Outcome:
     """後閲: a time next to the name; the decision stays as it is (domain.md 0.2)."""
     del hall, city
-    change = Change(_recorded(case, step.step_id, step.round, act))
+    change = Change(recorded(case, step.step_id, step.round, act))
     # Who acted in its place stays on the sheet with the time of that act.
     acted_at = step.acted_at if step.acted_for is not None else act.at
     change.set(replace(step, state=StepState.POSTVIEWED, acted_at=acted_at, holder=act.by))
@@ -313,7 +315,7 @@ def _post_view(case: Case, step: Step, act: Act, hall: Hall, city: CityRules) ->
 def _restart(case: Case, step: Step, act: Act, hall: Hall, city: CityRules) -> Outcome:
     """A 差替え called minor turns out to be one of substance: everybody acts on the new version (AP-30)."""
     del city
-    change = Change(_recorded(case, step.step_id, step.round, act))
+    change = Change(recorded(case, step.step_id, step.round, act))
     rewind(change, 0, act.action)
     advance(change, hall.absent, act.at)
     return change.done()
@@ -322,7 +324,7 @@ def _restart(case: Case, step: Step, act: Act, hall: Hall, city: CityRules) -> O
 def _confirm(case: Case, step: Step, act: Act, hall: Hall, city: CityRules) -> Outcome:
     """供覧 seen: it waits no longer."""
     del hall, city
-    change = Change(_recorded(case, step.step_id, step.round, act))
+    change = Change(recorded(case, step.step_id, step.round, act))
     change.set(replace(step, state=StepState.INFORMED, acted_at=act.at, holder=act.by))
     change.say(EventKind.CLOSED_STEP, step.step_id, act.action)
     return change.done()
@@ -362,9 +364,9 @@ def take_back_to_replace(case: Case, act: Act) -> Outcome:
 
 
 def _take_back(case: Case, act: Act, state: CaseState, reason: str) -> Outcome:
-    _require_circulating(case)
+    require_circulating(case)
     require_comment(act.action, act.comment)
-    change = Change(_recorded(case, "", 1, act))
+    change = Change(recorded(case, "", 1, act))
     end(change, state, reason, act.action)
     return change.done()
 
@@ -376,7 +378,7 @@ def recall(case: Case, act: Act) -> Outcome:
     while nobody has acted at all, takes the case back to revise it: it ends as sent back, reason "recalled".
     A 保留 counts as an act of the next holder. A later holder of the post cannot recall another person's act.
     """
-    _require_circulating(case)
+    require_circulating(case)
     require_comment(act.action, act.comment)
     step = last_act_of(case, act.by.staff_id)
     if step is not None:
@@ -418,7 +420,7 @@ def last_act_of(case: Case, staff_id: str) -> Step | None:
 def _recall_step(case: Case, step: Step, act: Act) -> Outcome:
     if not _untouched(case, step.group + 1):
         raise _too_late(case)
-    change = Change(_recorded(case, step.step_id, step.round, act))
+    change = Change(recorded(case, step.step_id, step.round, act))
     reopen(change, step, act.at, act.action, keep=_carried(case))
     return change.done()
 
@@ -444,7 +446,7 @@ def circulate(case: Case, act: Act, posts: Sequence[str], new_id: Callable[[], s
 
     INVALID_FIELDS "post_ids": REQUIRED, TOO_MANY, or ALREADY_ON_ROUTE for a post that has a step already.
     """
-    _require_circulating(case)
+    require_circulating(case)
     require_comment(act.action, act.comment)
     taken = {step.post_id for step in case.steps if step.state is not StepState.STRUCK}
     informed = sum(step.kind is StepKind.INFORM for step in case.steps)
@@ -454,7 +456,7 @@ def circulate(case: Case, act: Act, posts: Sequence[str], new_id: Callable[[], s
         raise invalid(FieldViolation("post_ids", "TOO_MANY"))
     if taken & set(posts) or len(set(posts)) != len(posts):
         raise invalid(FieldViolation("post_ids", "ALREADY_ON_ROUTE"))
-    change = Change(_recorded(case, "", 1, act))
+    change = Change(recorded(case, "", 1, act))
     for post_id in posts:
         step = informed_step(new_id(), post_id, act.at, "供覧")
         change.case = replace(change.case, steps=(*change.case.steps, step))
@@ -478,7 +480,7 @@ def ask_substitute(case: Case, act: Act, whose_turn: Callable[[], str], city: Ci
     STEP_NOT_ACTIVE before the case has come to its decider, ACTION_NOT_ALLOWED where 代決 is barred (AP-12, AP-20),
     ALREADY_ACTED when this substitute was asked before; what `whose_turn` raises: nobody is absent, nobody is there.
     """
-    _require_circulating(case)
+    require_circulating(case)
     require_comment(act.action, act.comment)
     step = case.decider
     if step.state not in OPEN:
@@ -488,7 +490,7 @@ def ask_substitute(case: Case, act: Act, whose_turn: Callable[[], str], city: Ci
     substitute = whose_turn()
     if step.asked_post_id == substitute:
         raise DomainError(Kind.PRECONDITION, "ALREADY_ACTED", "this substitute was asked")
-    change = Change(_recorded(case, "", 1, act))
+    change = Change(recorded(case, "", 1, act))
     change.set(replace(step, asked_post_id=substitute))
     change.say(EventKind.ACTIVATED, step.step_id, act.action)
     return change.done()
@@ -503,7 +505,11 @@ def carry_over(case: Case, before: Case, now: dt.datetime, new_id: Callable[[], 
     Kept are the 承認 and 同意 of seats that stand on both routes; who was against it, away or pulled up is asked
     anew, for the new version may have answered them. Each kept act is on record in the new
     case with the digest it was given for and the act it was carried from. Who acted gets the new version as 供覧.
+    Nothing is kept where the new route leaves out a seat that was added to the earlier one (AP-54).
     """
+    planned = {step.post_id for step in case.line}
+    if any(step.added_by and step.post_id not in planned for step in before.line):
+        return case
     earlier = {(step.kind, step.post_id): step for step in before.steps}
     steps: list[Step] = []
     kept: list[Decision] = []

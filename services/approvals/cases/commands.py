@@ -15,7 +15,7 @@ from chassis.db import Connection, Pool
 from chassis.errors import DomainError, FieldViolation, Kind, invalid
 from chassis.requests import Call
 from services.approvals import policy
-from services.approvals.cases import acts, domain, store
+from services.approvals.cases import acts, additions, domain, store
 from services.approvals.cases.domain import Act, Action, Case, CityRules, Hall, Signature, Step, StepState
 from services.approvals.cases.envelopes import AWAITS, Cause, envelopes
 from services.approvals.cases.turns import Outcome
@@ -70,8 +70,10 @@ class CaseWish:
     action: Action
     comment: str
     expected_version: int
-    # 供覧先
+    # 供覧先; of ADD_SEAT the one post that is added.
     post_ids: tuple[str, ...] = ()
+    # Of ADD_SEAT: what is asked of it.
+    kind: StepKind = StepKind.CONCUR
 
 
 async def open_case(conn: Connection, submission: Submission, cause: Cause, now: dt.datetime) -> Case:
@@ -149,7 +151,7 @@ async def act_on_case(
     encode: Encode,
     now: dt.datetime,
 ) -> bytes:
-    """引戻し, 取下げ, 差替え, 供覧, 代決依頼: a write on the case itself. No receipt: nothing is approved by it.
+    """引戻し, 取下げ, 差替え, 供覧, 代決依頼, 回議先の追加: a write on the case itself. No receipt: nothing is approved by it.
 
     NOT_FOUND, STALE_VERSION, NOT_PERMITTED and the reasons of each act in `acts`.
     """
@@ -176,6 +178,13 @@ async def act_on_case(
                 by = policy.signature_of(case, hall, reader.staff_id)
                 act = _act(wish.action, by, wish.comment, case, now)
                 after, events = acts.ask_substitute(case, act, lambda: policy.substitute_to_ask(case, hall), city)
+            case Action.ADD_SEAT:
+                own, by = policy.adder(case, hall, reader.staff_id)
+                (post_id,) = wish.post_ids
+                added = await organisation.find_seats(conn, [post_id], now.date(), now)
+                hall = replace(hall, seats={**hall.seats, **added})
+                act = _act(wish.action, by, wish.comment, case, now)
+                after, events = additions.add_seat(case, own, act, wish.kind, post_id, hall, clock.new_id)
             case _:
                 raise ValueError(f"{wish.action} is not an act on the case itself")
         response = encode(after, hall)

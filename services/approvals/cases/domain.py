@@ -80,9 +80,14 @@ class Action(enum.StrEnum):
     CIRCULATE = "circulate"
     # 代決 is asked of the substitute whose turn it is (AP-17).
     ASK_SUBSTITUTE = "ask_substitute"
+    # 回議先の追加: another post acts before the own seat (AP-54).
+    ADD_SEAT = "add_seat"
 
 
-CASE_ACTIONS = (Action.RECALL, Action.WITHDRAW, Action.REPLACE, Action.CIRCULATE, Action.ASK_SUBSTITUTE)
+CASE_ACTIONS = (
+    *(Action.RECALL, Action.WITHDRAW, Action.REPLACE, Action.CIRCULATE),
+    *(Action.ASK_SUBSTITUTE, Action.ADD_SEAT),
+)
 # Acts on one step; the others are on the case.
 STEP_ACTIONS = tuple(action for action in Action if action not in CASE_ACTIONS)
 # Acts that make no sense without words: a reason, or an opinion (AP-20).
@@ -95,6 +100,7 @@ COMMENT_REQUIRED = frozenset(
         Action.DECIDE_CONDITIONALLY,
         Action.RESTART,
         Action.REPLACE,
+        Action.ADD_SEAT,
     }
 )
 
@@ -173,6 +179,8 @@ class Step:
     acted_for: Signature | None = None
     # The substitute's post that was asked for 代決 and sees the document for it (AP-17).
     asked_post_id: str = ""
+    # The act that put it on the route while the case circulated; "" for a seat of the plan (AP-54).
+    added_by: str = ""
 
     @property
     def post_view(self) -> bool:

@@ -147,6 +147,8 @@ def _seat(case: Case, step: Step, hall: Hall) -> events_pb2.Seat:
     if step.acted_for is not None:
         made.acted_for_name, made.acted_for_post_title = step.acted_for.staff_name, step.acted_for.post_title
     for decision in case.decisions:
+        if decision.decision_id == step.added_by:
+            made.added_by_name, made.added_by_post_title = decision.by.staff_name, decision.by.post_title
         if decision.step_id == step.step_id and decision.action is Action.POST_VIEW:
             made.post_viewed_at.CopyFrom(timestamp(decision.acted_at))
         if decision.step_id == step.step_id and decision.action is Action.DECIDE_CONDITIONALLY:

@@ -44,8 +44,8 @@ SELECT
             'step_id', s.step_id, 'kind', s.kind, 'state', s.state, 'group', s.step_group, 'post_id', s.post_id,
             'mandatory', s.mandatory, 'basis', s.basis, 'activated_at', s.activated_at, 'acted_at', s.acted_at,
             'round', s.round, 'holder', s.holder, 'acted_for', s.acted_for, 'asked_post_id', s.asked_post_id,
-            'need', s.need
-        ) ORDER BY s.place)
+            'need', s.need, 'added_by', s.added_by
+        ) ORDER BY s.kind = 'inform', s.step_group, s.place)
         FROM steps AS s WHERE s.case_id = c.case_id
     ),
     (
@@ -182,13 +182,14 @@ async def _insert_steps(conn: Connection, case: Case, steps: Sequence[tuple[int,
     """New steps at their places."""
     await conn.execute(
         "INSERT INTO steps (step_id, case_id, kind, state, step_group, place, post_id, mandatory, basis, need,"
-        " activated_at, acted_at, round, holder, asked_post_id, inbox_kind, waiting_since, priority)"
+        " activated_at, acted_at, round, holder, asked_post_id, added_by, inbox_kind, waiting_since, priority)"
         " SELECT n.step_id, %s, n.kind, n.state, n.step_group, n.place, n.post_id, n.mandatory, n.basis,"
-        " n.need, n.activated_at, n.acted_at, n.round, n.holder, n.asked_post_id, n.inbox_kind, n.waiting_since, %s"
+        " n.need, n.activated_at, n.acted_at, n.round, n.holder, n.asked_post_id, n.added_by, n.inbox_kind,"
+        " n.waiting_since, %s"
         " FROM jsonb_to_recordset(%s) AS n (step_id uuid, kind text, state text, step_group smallint,"
         " place smallint, post_id text, mandatory boolean, basis text, need smallint,"
-        " activated_at timestamptz, acted_at timestamptz, round smallint, holder jsonb, asked_post_id text, inbox_kind text,"
-        " waiting_since timestamptz)",
+        " activated_at timestamptz, acted_at timestamptz, round smallint, holder jsonb, asked_post_id text,"
+        " added_by uuid, inbox_kind text, waiting_since timestamptz)",
         (case.case_id, 0 if case.urgent else 1, Jsonb([_row(case, step, place) for place, step in steps])),
     )
 
@@ -220,11 +221,11 @@ _SAVE = (
 WITH changed AS (
     UPDATE steps AS s
     SET
-        kind = n.kind, state = n.state, basis = n.basis, activated_at = n.activated_at,
+        kind = n.kind, state = n.state, step_group = n.step_group, basis = n.basis, activated_at = n.activated_at,
         acted_at = n.acted_at, round = n.round, holder = n.holder, acted_for = n.acted_for,
         asked_post_id = n.asked_post_id, inbox_kind = n.inbox_kind, waiting_since = n.waiting_since
     FROM jsonb_to_recordset(%(steps)s) AS n (
-        step_id uuid, kind text, state text, basis text, activated_at timestamptz,
+        step_id uuid, kind text, state text, step_group smallint, basis text, activated_at timestamptz,
         acted_at timestamptz, round smallint, holder jsonb, acted_for jsonb, asked_post_id text, inbox_kind text,
         waiting_since timestamptz
     )
@@ -258,7 +259,8 @@ async def save(conn: Connection, before: Case, after: Case) -> None:
         for place, step in enumerate(after.steps)
         if step.step_id in old and old[step.step_id] != (step, inbox_kind(after, step))
     ]
-    added = [(place, step) for place, step in enumerate(after.steps) if step.step_id not in old]
+    # The place is only where it came in: within its group, the latest stands last.
+    added = list(enumerate((step for step in after.steps if step.step_id not in old), start=len(before.steps)))
     decisions = [_decision_row(decision) for decision in after.decisions[len(before.decisions) :]]
     if before.steps and after.decider.step_id != before.decider.step_id:
         await conn.execute(_TURN, {"steps": Jsonb(steps)})
@@ -452,6 +454,7 @@ def _row(case: Case, step: Step, place: int) -> dict[str, Any]:
         "holder": None if step.holder is None else dataclasses.asdict(step.holder),
         "acted_for": None if step.acted_for is None else dataclasses.asdict(step.acted_for),
         "asked_post_id": step.asked_post_id,
+        "added_by": step.added_by or None,
         "inbox_kind": inbox_kind(case, step) or None,
         "waiting_since": _text(since),
     }
@@ -526,6 +529,7 @@ def _step(row: dict[str, Any]) -> Step:
         holder=_signature(row["holder"]),
         acted_for=_signature(row["acted_for"]),
         asked_post_id=row["asked_post_id"],
+        added_by=row["added_by"] or "",
     )
 
 

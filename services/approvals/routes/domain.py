@@ -330,10 +330,8 @@ def adjust(route: Route, wished: Sequence[PlannedStep], known: Mapping[str, Seat
         proposed = by_seat.get((step.kind, step.post_id))
         if proposed is not None:
             chosen.append(replace(proposed, group=step.group))
-        elif step.kind not in (StepKind.APPROVE, StepKind.CONCUR, StepKind.REVIEW):
-            raise _bad_adjustment("KIND_NOT_ALLOWED", step.post_id)
-        elif step.post_id == facts.drafter_post:
-            raise _bad_adjustment("OWN_POST", step.post_id)
+        elif problem := addition_problem(step.kind, step.post_id, facts.drafter_post):
+            raise _bad_adjustment(problem, step.post_id)
         else:
             chosen.append(replace(step, mandatory=False, basis=step.basis or "起案者の追加", need=0))
     # The decider of a 仮決裁 stands there and at the end.
@@ -357,6 +355,13 @@ def adjust(route: Route, wished: Sequence[PlannedStep], known: Mapping[str, Seat
     steps = tuple(replace(step, group=numbers[step.group]) for step in ordered)
     require_holders(steps, known)
     return replace(route, steps=steps, struck=tuple(p for p in route.struck if p not in {s.post_id for s in steps}))
+
+
+def addition_problem(kind: StepKind, post_id: str, drafter_post: str) -> str:
+    """What speaks against a seat that the rules did not ask for, on any route; "" for nothing (AP-54)."""
+    if kind not in (StepKind.APPROVE, StepKind.CONCUR, StepKind.REVIEW):
+        return "KIND_NOT_ALLOWED"
+    return "OWN_POST" if post_id == drafter_post else ""
 
 
 def require_holders(steps: Sequence[PlannedStep], known: Mapping[str, Seat]) -> None:

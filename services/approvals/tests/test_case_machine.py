@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from chassis.errors import DomainError
 from services.approvals import policy
-from services.approvals.cases import acts, domain
+from services.approvals.cases import acts, additions, domain
 from services.approvals.cases.domain import (
     CASE_ACTIONS,
     Act,
@@ -41,6 +41,7 @@ DRAFTER = "起案者"
 DRAFTED_FROM = "P-起案"
 SUBSTITUTES = ["P-代1", "P-代2"]
 READERS = ["P-供1", "P-供2", "P-供3"]
+OTHERS = ["P-追1", "P-追2", "P-追3"]
 # Cases per run; the long run sets more.
 EXAMPLES = int(os.environ.get("KANKETSU_TEST_CASES", "500"))
 
@@ -67,6 +68,8 @@ class Box:
     asked: str = ""
     # So many of the group's boxes that share this number are enough; 0: this one is needed (AP-08).
     need: int = 0
+    # Put on the sheet by an approver (AP-54).
+    added: bool = False
     # Everybody who has done something with this box; they have seen the file.
     saw: set[str] = field(default_factory=set)
 
@@ -240,6 +243,28 @@ class Paper:
             self.decider.kind = "approve"
             above[0].kind = "decide"
 
+    def may_ask_before(self, box: Box, kind: str, post: str) -> bool:
+        """Whether the holder of this box may have another post asked before it (AP-54)."""
+        if not self.lies_with(box) or box.kind not in ("approve", "provisional", "decide"):
+            return False
+        on_sheet = {one.post for one in self.boxes if one.kind != "inform"} | {DRAFTED_FROM}
+        beside = {one.signed or self.holders[one.post] for one in self.line if one.group == box.group}
+        asked = self.holders[post]
+        return kind in ("approve", "concur") and post not in on_sheet and asked is not None and asked not in beside
+
+    def ask_before(self, who: str, box: Box, kind: str, post: str) -> None:
+        """A box is pasted in before this one; the file goes there first, and what comes later is renumbered."""
+        box.saw.add(who)
+        place = box.group
+        for one in self.boxes:
+            if one.kind != "inform" and one.group > place:
+                one.group += 1
+        box.group, box.mark, box.asked = place + 1, "", ""
+        new = Box(kind, place, post, "skipped" if self.away(post) else "", added=True)
+        self.boxes.append(new)
+        self.boxes.sort(key=lambda one: (one.kind == "inform", one.group))
+        self.move()
+
     def recall(self, who: str) -> bool:
         if self.ended:
             return False
@@ -305,7 +330,7 @@ def route(rng: random.Random) -> list[Box]:
 def office_of(rng: random.Random) -> Office:
     """A case on its route, the people of the day, and what the city has set."""
     boxes = route(rng)
-    posts = [box.post for box in boxes] + SUBSTITUTES + READERS
+    posts = [box.post for box in boxes] + SUBSTITUTES + READERS + OTHERS
     drafter = rng.choice([DRAFTER, DRAFTER, DRAFTER, PEOPLE[0]])
     paper = Paper(
         boxes,
@@ -329,6 +354,7 @@ MOVES = {
     "somebody_shows_it_to_more": 1,
     "somebody_confirms": 1,
     "somebody_asks_for_a_substitute": 5,
+    "somebody_adds_a_seat": 6,
     "somebody_leaves_or_returns": 1,
     "somebody_is_transferred": 1,
 }
@@ -562,6 +588,8 @@ class Office:
             return
         minor = rng.random() < 0.5
         old, before = self.paper, self.case
+        # Nothing is kept without the seats that approvers added (AP-54): the drafter's route has none of them.
+        keeps = minor and not any(box.added for box in old.boxes)
         self.paper = Paper(
             [replace(box, saw=set()) for box in self.route],
             old.holders,
@@ -572,7 +600,7 @@ class Office:
             old.absent,
         )
         told: list[str] = []
-        for box in self.paper.boxes if minor else ():
+        for box in self.paper.boxes if keeps else ():
             twin = next(b for b in old.boxes if b.post == box.post)
             if twin.kind == box.kind and twin.mark in ("approved", "concurred"):
                 box.mark, box.signed, box.carried, box.saw = twin.mark, twin.signed, True, {twin.signed}
@@ -642,6 +670,32 @@ class Office:
         assert expected
         self.accept(outcome)
         box.asked = there[0]
+
+    def somebody_adds_a_seat(self, rng):
+        """回議先の追加 (AP-54), with posts and kinds that may be added and others that may not."""
+        turns = [box for box in self.paper.line if self.paper.lies_with(box)]
+        who = rng.choice([self.paper.holders[box.post] for box in turns] + PEOPLE) or PEOPLE[0]
+        post = rng.choice([*OTHERS, *OTHERS, *OTHERS, READERS[0], DRAFTED_FROM, self.case.steps[-1].post_id])
+        kind = rng.choice(["approve", "concur", "approve", "concur", "review"])
+        reason = rng.choice(["予算の見込みを確かめるため"] * 4 + [""])
+        mine = [b for b in turns if self.paper.holders[b.post] == who and b.kind not in ("concur", "review")]
+        hall = self.hall()
+        assert bool(mine) == (Action.ADD_SEAT in policy.allowed_on_case(self.case, hall, who, self.city))
+        expected = bool(mine) and bool(reason) and self.paper.may_ask_before(mine[0], kind, post)
+        try:
+            own, by = policy.adder(self.case, hall, who)
+            act = self.act(Action.ADD_SEAT, by, reason)
+            outcome = additions.add_seat(self.case, own, act, StepKind(kind), post, hall, self.new_id)
+        except DomainError:
+            assert not expected
+            return
+        assert expected
+        before = self.case.steps
+        self.accept(outcome)
+        assert {(s.step_id, s.post_id, s.kind) for s in before} < {
+            (s.step_id, s.post_id, s.kind) for s in self.case.steps
+        }, "nothing leaves the route"
+        self.paper.ask_before(who, mine[0], kind, post)
 
     def act(self, action: Action, by: domain.Signature, comment: str) -> Act:
         return Act(self.new_id(), action, by, comment, self.tick(), self.case.version_digest)

@@ -99,7 +99,7 @@ VERBS: Final = {
     **dict.fromkeys(
         (
             *("acted", "activated", "annotated", "assigned", "changed", "circulated", "close", "closed", "commented"),
-            *("applied", "completed", "moved", "substitute_asked", "taken_back"),
+            *("applied", "completed", "moved", "seat_added", "substitute_asked", "taken_back"),
             *("decided", "enforced", "held", "post_viewed", "recalled", "recovered", "rejected", "restored"),
             *("reviewed", "sent_back", "signed", "submitted", "saved", "updated", "withdrawn", "granted", "remarked"),
         ),

@@ -57,6 +57,8 @@ def content(
     notes = [{"label": f"追記 {_day(note.added_at)}", "text": shortened(note.text, NOTE_GIVEN)} for note in shown]
     if len(annotations) > len(shown):
         notes.append({"label": "追記", "text": f"ほか{len(annotations) - len(shown)}件"})
+    if added := "、".join(_addition(seat) for seat in seats if seat.added_by_name):
+        notes.insert(0, {"label": "追加", "text": added})
     return {
         "heading": "起案用紙",
         "occasion": f"{_OCCASIONS[sheet]}の鑑",
@@ -122,6 +124,11 @@ def _beside(seat: Seat) -> bool:
     return seat.kind in ("concur", "review")
 
 
+def _addition(seat: Seat) -> str:
+    """Which seat was added while the case circulated, and by whom (AP-54)."""
+    return f"{seat.unit_name}　{seat.post_title}（{seat.added_by_post_title}　{seat.added_by_name}が追加）"
+
+
 def _box(seat: Seat) -> dict[str, Any]:
     """One 判窓: struck through above the decider (AP-04) and where others' answers were enough (AP-08), AP-16 「代」 and 「後閲」 with both names."""
     post = [seat.post_title]
@@ -131,6 +138,8 @@ def _box(seat: Seat) -> dict[str, Any]:
         post = ["仮決裁", seat.post_title]
     elif _beside(seat) and seat.unit_name and seat.unit_name not in seat.post_title:
         post = [seat.unit_name, seat.post_title]
+    if seat.added_by_name:
+        post[-1] += "（追加）"
     box: dict[str, Any] = {"post": post, "stamps": [], "names": [], "word": "", "struck": seat.state in _STRUCK}
     if box["struck"]:
         return box

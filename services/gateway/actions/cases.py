@@ -12,6 +12,7 @@ from services.gateway.callers import Caller
 from services.gateway.clients import Clients
 
 INBOX_KINDS = ("decision", "concurrence", "post_view", "circulation")
+_ADDED_KINDS = {"approve": pb.STEP_KIND_APPROVE, "concur": pb.STEP_KIND_CONCUR}
 
 
 async def inbox(
@@ -164,6 +165,30 @@ async def circulate(
         request_id=request_id, case_id=case_id, expected_version=version, comment=comment, post_ids=post_ids
     )
     answer = await clients.approvals.ask(rpc.CirculateCase, request, caller)
+    return Answer(views.case(answer.case))
+
+
+async def add_seat(
+    clients: Clients,
+    caller: Caller,
+    case_id: str,
+    version: int,
+    post_id: str,
+    kind: str,
+    comment: str,
+    request_id: str,
+) -> Answer:
+    """回議先の追加: the post is asked before the caller's own seat (AP-54). `kind`: "approve" or "concur"."""
+    rpc = clients.approvals.rpc
+    request = pb.AddSeatRequest(
+        request_id=request_id,
+        case_id=case_id,
+        expected_version=version,
+        comment=comment,
+        post_id=post_id,
+        kind=_ADDED_KINDS.get(kind, pb.STEP_KIND_UNSPECIFIED),
+    )
+    answer = await clients.approvals.ask(rpc.AddSeat, request, caller)
     return Answer(views.case(answer.case))
 
 

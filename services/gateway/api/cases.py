@@ -176,6 +176,26 @@ async def circulate(
 
 
 @router.post(
+    "/cases/{case_id}/add-seat",
+    summary="回議先の追加: have another post asked first",
+    responses=answers(200, shapes.Case, *CHANGES, etag=True),
+)
+async def add_seat(
+    request: Request,
+    case_id: inputs.Id,
+    caller: SignedIn,
+    version: ExpectedVersion,
+    request_id: RequestId,
+    body: inputs.SeatIn,
+) -> Response:
+    """By whose turn it is on the own line; their seat waits until the added one has acted (AP-54)."""
+    answer = await cases.add_seat(
+        clients_of(request), caller, case_id, version, body.post_id, body.kind, body.comment, request_id
+    )
+    return reply(answer)
+
+
+@router.post(
     "/cases/{case_id}/ask-substitute",
     summary="代決依頼: ask the substitute",
     responses=answers(200, shapes.Case, *CHANGES, etag=True),

@@ -235,6 +235,14 @@ class CirculateIn(Body):
     comment: LongText = ""
 
 
+class SeatIn(Body):
+    """回議先の追加, with the reason."""
+
+    post_id: Code
+    kind: Literal["approve", "concur"]
+    comment: LongText
+
+
 class CommentIn(Body):
     """引戻し, 取下げ, 差替え, 代決依頼."""
 

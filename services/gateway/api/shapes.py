@@ -445,6 +445,7 @@ class Step(Shape):
     acted_for: ActedFor | None
     asked_post_id: str | None = Field(description="The substitute that was asked for 代決.")
     asked_post_title: str | None
+    added_by: str | None = Field(description="decision_id of the act that added it on the way; null as planned.")
     send_back_targets: list[str] = Field(description="step_ids that a 差戻し may go to besides the drafter.")
     allowed_actions: list[str]
 

@@ -10,6 +10,7 @@ from starlette.staticfiles import PathLike, StaticFiles
 from starlette.types import Scope
 
 from services.gateway.pages import (
+    added_seats,
     audit,
     cases,
     documents,
@@ -34,6 +35,7 @@ _ROUTERS = (home.router, receipts.router, drafts.router, files.router, search.ro
 _ROUTERS_WITH_IDS = (
     documents.router,
     cases.router,
+    added_seats.router,
     reviews.router,
     audit.router,
     organisation.router,

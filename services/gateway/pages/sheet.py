@@ -88,7 +88,7 @@ def _let_go(step: View, case: View) -> View:
 def _step_seat(step: View, conditional: bool, viewed: Mapping[str, str]) -> View:
     kind = vocabulary.STEP_KINDS[step["kind"]] if step["kind"] in ("concur", "review", "provisional") else ""
     title = f"{step['post_title']}（{kind}）" if kind else step["post_title"]
-    foreign = kind and step["unit_name"] and step["unit_name"] not in step["post_title"]
+    foreign = (kind or step["added_by"]) and step["unit_name"] and step["unit_name"] not in step["post_title"]
     state: str = step["state"]
     word: str = vocabulary.STEP_STATES.get(state, state)
     instead = step["acted_for"]["name"] if step["acted_for"] else ""
@@ -102,7 +102,7 @@ def _step_seat(step: View, conditional: bool, viewed: Mapping[str, str]) -> View
         stamp=(vocabulary.STEP_STATES["decided_conditionally"] if conditional else word) if state in _SEALED else "",
         word="" if state in ("waiting", "struck") else word,
         acted_at=viewed.get(step["step_id"]) if state == "postviewed" else step["acted_at"],
-        mark="後閲" if step["post_view"] else "",
+        mark="・".join(filter(None, ("追加" if step["added_by"] else "", "後閲" if step["post_view"] else ""))),
         instead=instead,
         instead_mark="代" if substituted else "引上げ",
         current=state in _WAITING_FOR_SOMEBODY,
@@ -144,10 +144,16 @@ def opinions(case: View | None) -> list[View]:
     if case is None:
         return []
     return [
-        one
+        one | {"added": _added(one, case)}
         for one in case["decisions"]
         if one["comment"] or one["carried_from"] or one["action"] in vocabulary.ACTIONS_WITH_REASON
     ]
+
+
+def _added(act: View, case: View) -> str:
+    """The seat that an act put on the route (AP-54)."""
+    seats = (step for step in case["steps"] if step["added_by"] == act["decision_id"])
+    return "・".join(f"{one['unit_name']}　{one['post_title']}　{vocabulary.STEP_KINDS[one['kind']]}" for one in seats)
 
 
 def conditions(case: View | None) -> list[View]:
@@ -280,6 +286,8 @@ def _case_links(document: View, case: View | None, *, is_drafter: bool) -> list[
     links = []
     if "replace" in allowed and not (is_drafter and "recall" in allowed):
         links.append(_link("差し替える", f"{base}/replace", "outline"))
+    if "add_seat" in allowed:
+        links.append(_link("回議先を追加する", f"{base}/add-seat", "outline"))
     if "circulate" in allowed:
         links.append(_link("供覧先を追加する", f"{base}/circulate", "outline"))
     return links

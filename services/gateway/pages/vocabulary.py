@@ -71,6 +71,7 @@ ACTIONS: Final[dict[str, str]] = {
     "replace": "差替え",
     "circulate": "供覧先の追加",
     "ask_substitute": "代決依頼",
+    "add_seat": "回議先の追加",
 }
 
 # Acts that need a reason or an opinion before they are accepted.
@@ -290,6 +291,7 @@ RECORDED_ACTIONS: Final[dict[str, str]] = {
     "case.taken_back": "差替えのための引取り",
     "case.circulated": "供覧先を追加",
     "case.substitute_asked": "代決を依頼",
+    "case.seat_added": "回議先を追加",
     "inbox.listed": "未処理の一覧を表示",
     "step.activated": "処理の番になる",
     "step.listed": "滞留の一覧を表示",
@@ -542,6 +544,7 @@ NOTICES: Final[dict[str, dict[str, str]]] = {
         "replace": "差替えのため、手元に戻しました。内容を直して、もう一度回議を始めてください。",
         "circulate": "供覧先を追加しました。",
         "ask_substitute": "代決を依頼しました。",
+        "add_seat": "回議先を追加しました。その人の処理が済むと、あなたの番に戻ります。",
         "substitute": "代決を登録しました。",
         "concur": "同意を登録しました。",
         "dissent": "不同意を登録しました。",
@@ -640,6 +643,7 @@ FIELDS: Final[dict[str, str]] = {
     "completed_on": "完結日",
     "text": "追記の内容",
     "post_ids": "供覧先",
+    "kind": "求める処理",
     "acknowledged": "不同意の意見",
     "target": "差戻し先",
     "file_name": "ファイル名",

@@ -24,6 +24,7 @@ def step(kind: str, state: str, **more: Any) -> dict[str, Any]:
         "acted_for": None,
         "post_view": False,
         "asked_post_title": None,
+        "added_by": None,
         "send_back_targets": [],
         "allowed_actions": [],
     } | more
@@ -56,6 +57,20 @@ def document(state: str, **more: Any) -> dict[str, Any]:
         "submitted_at": "2026-11-18T09:20:00+09:00",
         "enforcement": {"required": True, "planned_on": "2026-11-30"},
     } | more
+
+
+def test_an_added_seat_says_so_and_its_reason_names_it() -> None:
+    """AP-54: 追加 in the window, and in the opinion which seat it was."""
+    act = {"decision_id": "a-1", "action": "add_seat", "comment": "残額の確認", "carried_from": None, "step_id": "st-2"}
+    found = case(
+        step("concur", "active", unit_name="財政経営室", added_by="a-1"),
+        step("decide", "waiting", step_id="st-2"),
+        decisions=[act],
+    )
+    _, finance, head = sheet.seats(document("circulating"), found, "葛󠄀城 拓也")
+    assert (finance["post_lines"], finance["names"][0]["mark"]) == (["財政経営室", "室長（合議）"], "追加")
+    assert head["names"][0]["mark"] == ""
+    assert [one["added"] for one in sheet.opinions(found)] == ["財政経営室　室長　合議"]
 
 
 def test_every_seat_says_what_happened_there() -> None:

@@ -142,6 +142,15 @@ def test_a_provisional_decision_has_a_box_of_its_own_and_who_was_let_go_is_struc
     assert (struck["post"], struck["struck"], struck["names"]) == (["契約検査室", "室長"], True, [])
 
 
+def test_a_seat_added_on_the_way_says_by_whom() -> None:
+    """AP-54: in the box, and with who added it."""
+    added = replace(FINANCE, added_by_name="髙橋 一郎", added_by_post_title="担当主査")
+    said = content((DRAFTER, added, CHIEF))
+    assert said["concurrences"][0]["post"] == ["財政経営室", "室長（追加）"]
+    assert said["notes"] == [{"label": "追加", "text": "財政経営室　室長（担当主査　髙橋 一郎が追加）"}]
+    assert content()["notes"] == []
+
+
 def test_what_is_registered_stands_in_words() -> None:
     said = content()
     facts = dict(said["facts"])
