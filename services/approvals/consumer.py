@@ -58,6 +58,7 @@ def submission_of(event: documents_pb2.DocumentSubmitted) -> Submission:
         drafter_post=event.drafter_post,
         urgent=event.urgent,
         replacement=event.replacement,
+        designated=event.designated,
         facts=Facts(
             document_id=event.document_id,
             unit_id=event.unit_id,

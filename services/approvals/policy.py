@@ -97,10 +97,13 @@ def opens(receipt: Receipt, document_id: str, staff_id: str, tenant: str, now: d
 def may_see(case: Case, reader: Reader, shown: bool) -> bool:
     """The owner unit, holders of a step's post while it waits for them, who acted, or `shown`.
 
-    The drafter as one of the unit, and no longer after a transfer (AP-42). `shown`: a valid read receipt of the
-    document. A WAITING step, a plan or the list of substitutes gives nothing (domain.md 0.3, AC-11).
+    The drafter as one of the unit, and no longer after a transfer (AP-42). Of a document for designated people the unit
+    is the drafter; the others are `shown` it (AC-02). `shown`: a valid read receipt of the document. A WAITING step, a
+    plan or the list of substitutes gives nothing (domain.md 0.3, AC-11).
     """
-    if shown or case.unit_id in reader.units:
+    if shown:
+        return True
+    if case.unit_id in reader.units and (not case.designated or reader.staff_id == case.drafter):
         return True
     principals = {f"staff:{reader.staff_id}", *(f"post:{post}" for post in reader.posts)}
     return any(lease.principal in principals for lease in cases.leases(case))

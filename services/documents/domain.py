@@ -533,6 +533,7 @@ def submit(
                 "urgent": content.urgent,
                 "personal_information": content.personal_information > 1,
                 "replacement": detail.get("replacement", ""),
+                "designated": content.view_class == DESIGNATED,
             },
             detail,
         )

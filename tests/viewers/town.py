@@ -170,9 +170,23 @@ def write(town: Town, folder: Path) -> None:
     }
     for name, rows in tables.items():
         _table(folder / name, COLUMNS[name].split(","), rows)
-    classes = "class_code,large,middle,small,unit_id,matter,retention,basis,disclosure,personal_information,paper_only,after_expiry"
+    classes = "class_code,large,middle,small,unit_id,matter,retention,basis,disclosure,personal_information,paper_only,after_expiry,view_class"
     kinds = [
-        [class_of(matter), "庶務", "一般", matter, "", matter, "5", "別表第1", "partial", "none", "false", "dispose"]
+        [
+            class_of(matter),
+            "庶務",
+            "一般",
+            matter,
+            "",
+            matter,
+            "5",
+            "別表第1",
+            "partial",
+            "none",
+            "false",
+            "dispose",
+            "unit",
+        ]
         for matter in MATTERS
     ]
     _table(folder / "classes.csv", classes.split(","), kinds)

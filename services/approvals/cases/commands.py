@@ -41,6 +41,8 @@ class Submission:
     urgent: bool
     # After a 差替え: "minor" keeps the acts on the version before, anything else begins anew (AP-30).
     replacement: str
+    # 指定者のみ (AC-02).
+    designated: bool
     facts: Facts
 
 
@@ -289,6 +291,7 @@ def _refused_case(submission: Submission, now: dt.datetime) -> Case:
         decision_class=facts.wished_class,
         draft_number=submission.draft_number,
         urgent=submission.urgent,
+        designated=submission.designated,
         exceptional=False,
         route_plan_id=submission.route_plan_id,
         rule_id="",

@@ -237,6 +237,8 @@ class Case:
     reason: str = ""
     # Number of the last event; 0 before the first.
     version: int = 0
+    # 指定者のみ: not for the whole owner unit (AC-02).
+    designated: bool = False
 
     def step(self, step_id: str) -> Step:
         """The step of that id. NOT_FOUND."""

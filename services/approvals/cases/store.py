@@ -38,7 +38,7 @@ _LOAD = (
 SELECT
     c.case_id::text, c.document_id::text, c.state, c.version_digest, c.drafter, c.drafter_post, c.unit_id,
     c.decision_class, c.draft_number, c.urgent, c.exceptional, c.route_plan_id::text, c.rule_id, c.basis, c.opened_at,
-    c.decided_at, c.decided_by, c.reason, c.version,
+    c.decided_at, c.decided_by, c.reason, c.version, c.designated,
     (
         SELECT json_agg(json_build_object(
             'step_id', s.step_id, 'kind', s.kind, 'state', s.state, 'group', s.step_group, 'post_id', s.post_id,
@@ -151,8 +151,8 @@ async def insert(conn: Connection, case: Case) -> None:
     """A new case with its steps."""
     await conn.execute(
         "INSERT INTO cases (case_id, document_id, state, version_digest, drafter, drafter_post, unit_id,"
-        " decision_class, draft_number, urgent, exceptional, route_plan_id, rule_id, basis, opened_at, reason, version)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " decision_class, draft_number, urgent, exceptional, route_plan_id, rule_id, basis, opened_at, reason, version,"
+        " designated) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             case.case_id,
             case.document_id,
@@ -171,6 +171,7 @@ async def insert(conn: Connection, case: Case) -> None:
             case.opened_at,
             case.reason,
             case.version,
+            case.designated,
         ),
     )
     await _insert_steps(conn, case, list(enumerate(case.steps)))
@@ -489,6 +490,7 @@ _PLAIN = (
     "decided_by",
     "reason",
     "version",
+    "designated",
 )
 
 

@@ -159,7 +159,7 @@ class City:
     ) -> str:
         """What the documents service announces at 回議開始, consumed; returns the case id."""
         case_id = clock.new_id()
-        replacement = facts.pop("replacement", "")
+        replacement, designated = facts.pop("replacement", ""), facts.pop("designated", False)
         event = documents_pb2.DocumentSubmitted(
             document_id=document_id,
             case_id=case_id,
@@ -175,6 +175,7 @@ class City:
             decision_class=facts.get("decision_class", plan.decision_class),
             urgent=facts.get("urgent", False),
             replacement=replacement,
+            designated=designated,
         )
         await consumer.on_submitted(self.pool, self.relay, submitted(event, drafter.staff_id))
         return case_id
@@ -182,11 +183,11 @@ class City:
     async def circulating(self, drafter_id: str = "S0072", **facts: Any) -> str:
         """A case of 環境政策室 in circulation: 担当主査 → 室長補佐 → 室長 unless other facts are given."""
         chosen = {"unit_id": "U-040-03", "matter": "補助金交付", "amount": 332_000} | facts
-        urgent = bool(chosen.pop("urgent", False))
+        marks = {name: bool(chosen.pop(name, False)) for name in ("urgent", "designated")}
         drafter = await self.person(drafter_id)
         document_id = clock.new_id()
         plan = await self.plan(drafter, document_id, **chosen)
-        return await self.submit(drafter, plan, document_id, urgent=urgent, **chosen)
+        return await self.submit(drafter, plan, document_id, **marks, **chosen)
 
     def receipt(self, case: pb.Case, staff_id: str, *, signer: Signer | None = None, **claims: Any) -> str:
         """A read receipt as the documents service signs it."""

@@ -34,6 +34,19 @@ async def test_the_owner_unit_sees_its_case_from_the_start(city):
         assert (await (await city.person(staff_id)).see(case_id)).case_id == case_id
 
 
+async def test_the_unit_does_not_see_the_case_of_a_document_for_designated_people(city):
+    """AC-02: its opinions are as much of the matter as the text. Whom documents shows it, brings the read receipt."""
+    case_id = await city.circulating(designated=True)
+    drafter, colleague, head = [await city.person(one) for one in (DRAFTER, "S0073", "S0068")]
+    case = await drafter.see(case_id)
+    for person in (colleague, head):
+        assert (await refused(person.see(case_id))).reason == "NOT_FOUND"
+    shown = await head.call("GetCase", case_id=case_id, read_receipt=city.receipt(case, head.staff_id))
+    assert shown.case.case_id == case_id
+    chief = await city.holder(CHIEF)
+    assert (await chief.see(case_id)).case_id == case_id
+
+
 async def test_a_drafter_who_was_transferred_sees_the_case_no_longer(city):
     """AP-42, AC-05: it stays with the unit; the drafter was one of it."""
     case_id = await city.circulating(DRAFTER)
