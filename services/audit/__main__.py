@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from pathlib import Path
 
@@ -103,6 +102,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _migrate() -> int:
+    import asyncio
+
     from chassis import db
     from chassis.settings import SettingsError
     from services.audit import settings

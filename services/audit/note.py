@@ -13,7 +13,6 @@ from hashlib import sha256
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from services.audit.tlog import EMPTY_ROOT, HASH_SIZE
 
@@ -140,6 +139,9 @@ class SigningKey:
     @classmethod
     def from_pem(cls, name: str, pem: bytes) -> "SigningKey":
         """A log's key from an unencrypted PKCS #8 file. NoteError if it holds no Ed25519 key."""
+        # Whoever only verifies reads no PEM, and this brings in much.
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
         try:
             key = load_pem_private_key(pem, password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:

@@ -1,12 +1,13 @@
 """The quick way of reading leaves against the exact one: it may be unsure, and never says another thing."""
 
 import dataclasses
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.audit import entry
+from services.audit import entry, tlog
 from services.audit.entry import EntryError, Leaf
 from services.audit.tests.test_entry import NO_LEAVES, VIEWED, leaves, text
 from services.audit.verify import columns
@@ -16,6 +17,14 @@ PLAIN = entry.encode(VIEWED)
 EVENT = dataclasses.replace(VIEWED, epoch="", instance="", seq=0, object_version=7)
 
 
+def quick(entries: list[bytes]) -> Columns | None:
+    return columns.read_plain(tlog.encode_bundle(entries))
+
+
+def read(entries: list[bytes]) -> Columns:
+    return columns.read(tlog.encode_bundle(entries))
+
+
 def decoded(entries: list[bytes]) -> Columns:
     """The exact way, one by one."""
     found = Columns()
@@ -23,12 +32,15 @@ def decoded(entries: list[bytes]) -> Columns:
         try:
             leaf = entry.decode(one)
         except EntryError as error:
-            found += Columns((b"",), (b"",), (b"",), (b"",), (b"",), refused={0: error})
+            found += Columns((one,), *[(b"",)] * 6, refused={0: error})
             continue
         action, event_id, epoch = leaf.action.encode(), leaf.event_id.encode(), leaf.epoch.encode()
         seq, version = (str(number or "").encode() for number in (leaf.seq, leaf.object_version))
         packed = bytes.fromhex(leaf.event_id.replace("-", ""))
-        found += Columns((action,), (event_id,), (epoch,), (seq,), (version,), packed, frozenset([action]))
+        reason = leaf.reason.encode()
+        found += Columns(
+            (one,), (action,), (event_id,), (epoch,), (seq,), (version,), (reason,), packed, frozenset([action])
+        )
     return found
 
 
@@ -36,6 +48,20 @@ def same(found: Columns, exact: Columns) -> None:
     assert found.refused.keys() == exact.refused.keys()
     assert [str(error) for error in found.refused.values()] == [str(error) for error in exact.refused.values()]
     assert dataclasses.replace(found, refused={}) == dataclasses.replace(exact, refused={})
+
+
+def same_bundle(bundle: bytes) -> None:
+    """Both refuse these bytes with the same words, or say the same of what they hold."""
+    refused, exact = "", None
+    try:
+        exact = decoded(tlog.decode_bundle(bundle))
+    except tlog.TreeError as error:
+        refused = str(error)
+    if exact is None:
+        with pytest.raises(tlog.TreeError, match=f"^{re.escape(refused)}$"):
+            columns.read(bundle)
+    else:
+        same(columns.read(bundle), exact)
 
 
 # What a mutation puts in: members and pieces of them, what needs an escape, what ends a line or a text.
@@ -72,14 +98,39 @@ def mutated(draw: st.DrawFn) -> bytes:
 
 @given(st.lists(mutated(), max_size=6))
 def test_quick_and_exact_say_the_same_of_anything(entries: list[bytes]) -> None:
-    same(columns.read(entries), decoded(entries))
+    same(read(entries), decoded(entries))
 
 
 @given(st.lists(mutated(), min_size=1, max_size=6))
 def test_the_quick_way_alone_takes_nothing_that_the_exact_one_does_not(entries: list[bytes]) -> None:
-    found = columns.read_plain(entries)
+    found = quick(entries)
     if found is not None:
         same(found, decoded(entries))
+
+
+@given(st.lists(mutated(), min_size=1, max_size=4), st.integers(0, 1 << 16), st.integers(0, 255), st.integers(0, 3))
+def test_a_bundle_of_wrong_lengths_is_refused_as_the_exact_way_does(
+    entries: list[bytes], position: int, byte: int, cut: int
+) -> None:
+    """Also with something between two entries, or left over at the end."""
+    bundle = tlog.encode_bundle(entries)
+    position %= len(bundle)
+    for changed in (
+        bundle[:position] + bytes([byte]) + bundle[position + cut :],
+        bundle[:-cut] if cut else bundle + bytes([byte]),
+        bytes([byte]) * cut + bundle,
+    ):
+        same_bundle(changed)
+
+
+def test_a_length_that_is_none_of_its_entry_makes_the_quick_way_unsure() -> None:
+    bundle = tlog.encode_bundle([PLAIN, PLAIN])
+    assert columns.read_plain(bundle) is not None
+    longer = (len(PLAIN) + 1).to_bytes(2, "big")
+    assert columns.read_plain(bundle[: len(PLAIN) + 2] + longer + PLAIN) is None
+    assert columns.read_plain(bundle[: len(PLAIN) + 2] + b"-" + bundle[len(PLAIN) + 2 :]) is None
+    assert columns.read_plain(bundle + b"-") is None
+    assert columns.read_plain(b"") is None
 
 
 @given(st.integers(0, len(PLAIN) - 1), st.integers(1, 255), st.integers(0, 3))
@@ -88,12 +139,12 @@ def test_any_changed_byte_of_one_leaf_is_seen_among_others(position: int, mask: 
     changed[position] ^= mask
     entries = [PLAIN] * 3
     entries.insert(place, bytes(changed))
-    same(columns.read(entries), decoded(entries))
+    same(read(entries), decoded(entries))
 
 
-@pytest.mark.parametrize("spelled", NO_LEAVES)
+@pytest.mark.parametrize("spelled", [spelled for spelled in NO_LEAVES if len(spelled) <= tlog.MAX_ENTRY_BYTES])
 def test_what_is_no_leaf_is_refused_and_named_by_its_place(spelled: bytes) -> None:
-    found = columns.read([PLAIN, spelled, PLAIN])
+    found = read([PLAIN, spelled, PLAIN])
     assert list(found.refused) == [1]
     same(found, decoded([PLAIN, spelled, PLAIN]))
 
@@ -112,7 +163,7 @@ def test_what_is_no_leaf_is_refused_and_named_by_its_place(spelled: bytes) -> No
 def test_usual_leaves_go_the_quick_way(leaf: Leaf) -> None:
     """Without this the slow way would answer for everything, and nobody would notice."""
     entries = [entry.encode(leaf)] * 256
-    found = columns.read_plain(entries)
+    found = quick(entries)
     assert found is not None
     same(found, decoded(entries))
 
@@ -120,14 +171,14 @@ def test_usual_leaves_go_the_quick_way(leaf: Leaf) -> None:
 def test_text_cannot_pass_for_a_member() -> None:
     forged = '","source":{"epoch":"019ac0de-0000-7222-8333-000000000000","instance":"x","seq":99,"service":"y"},"z":"'
     leaf = dataclasses.replace(VIEWED, staff_id=forged, reason=forged, detail={"source": forged})
-    same(columns.read([entry.encode(leaf)]), decoded([entry.encode(leaf)]))
-    assert columns.read([entry.encode(leaf)]).numbers == (b"12",)
+    same(read([entry.encode(leaf)]), decoded([entry.encode(leaf)]))
+    assert read([entry.encode(leaf)]).numbers == (b"12",)
 
 
 def test_an_entry_of_two_lines_does_not_count_for_one_that_is_none() -> None:
     for entries in ([PLAIN + b"\n" + PLAIN, b"no leaf"], [PLAIN, b""], [PLAIN + b"\n"], [b"\n".join([PLAIN] * 3), b""]):
-        same(columns.read(entries), decoded(entries))
-    assert columns.read([]) == Columns()
+        same(read(entries), decoded(entries))
+    assert read([]) == Columns()
 
 
 @given(text, text)

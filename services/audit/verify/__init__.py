@@ -6,7 +6,7 @@ not grow with the log, only with its sources.
 """
 
 from services.audit.verify.command import Options, main
-from services.audit.verify.files import LogFiles, LogFolder, LogSite, Unreachable, open_log
+from services.audit.verify.files import LogFiles, LogFolder, Unreachable, open_log
 from services.audit.verify.finding import Finding
 from services.audit.verify.verification import Summary, Verification
 
@@ -14,7 +14,6 @@ __all__ = [
     "Finding",
     "LogFiles",
     "LogFolder",
-    "LogSite",
     "Options",
     "Summary",
     "Unreachable",

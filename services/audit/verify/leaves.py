@@ -3,7 +3,9 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import compress, pairwise
+from itertools import compress, islice
+from operator import eq
+from struct import iter_unpack
 
 from services.audit import entry as leaf_format
 from services.audit.domain import EPOCH_ENDS, NUMBER_TAKEN, Numbers
@@ -18,7 +20,7 @@ OPENED = b"log.opened"
 RESTORED = b"backup.restored"
 ID_SIZE = 16
 _LOOKED_AT = CLAIMS | {OPENED, RESTORED}
-_TAKEN = f'"reason":"{NUMBER_TAKEN}"'.encode()
+_TAKEN = NUMBER_TAKEN.encode()
 
 
 @dataclass(slots=True)
@@ -33,10 +35,9 @@ class Part:
     ended_at: int = 0
 
     def add(self, numbers: Sequence[int]) -> None:
-        """The numbers of a bundle. Nearly always they follow each other."""
+        """Its numbers. Nearly always they follow each other."""
         first, last = min(numbers), max(numbers)
-        whole = last - first + 1 == len(numbers) == len(set(numbers))
-        if whole and not self.numbers.overlaps(first, last):
+        if last - first + 1 == len(numbers) == len(set(numbers)):
             self.numbers.add_span(first, last)
             return
         for number in numbers:
@@ -71,57 +72,59 @@ class Reader:
         # Packed at once: what is kept of a bundle is small and does not scatter the memory.
         self._event_ids: list[bytes] = []
         self._versions: defaultdict[bytes, list[int]] = defaultdict(list)
+        # By epoch, in digits.
+        self._numbers: dict[bytes, list[bytes]] = {}
 
-    def read(self, first: int, entries: Sequence[bytes]) -> None:
-        """A bundle's entries, from leaf `first` on."""
-        leaves = columns.read(entries)
+    def read(self, first: int, leaves: Columns) -> None:
+        """A bundle's leaves, from leaf `first` on."""
         for position, error in leaves.refused.items():
             self._tell(first + position, str(error))
         self._event_ids.append(leaves.packed_ids)
-        self._count(entries, leaves)
-        for position, version in compress(enumerate(leaves.versions), leaves.versions):
-            self._versions[columns.object_of(entries[position])].append(int(version))
+        self._count(leaves)
+        for entry, version in compress(zip(leaves.entries, leaves.versions, strict=True), leaves.versions):
+            self._versions[columns.object_of(entry)].append(int(version))
         if leaves.kinds & _LOOKED_AT:
-            self._look(first, entries, leaves)
-        for position, one in enumerate(entries):
-            if _TAKEN in one and position not in leaves.refused:
-                self._tell_taken(first + position, leaf_format.decode(one))
+            self._look(first, leaves)
+        if _TAKEN in leaves.reasons:
+            for position, reason in enumerate(leaves.reasons):
+                if reason == _TAKEN:
+                    self._tell_taken(first + position, leaf_format.decode(leaves.entries[position]))
 
     def close(self) -> Said:
         """After the last bundle: what takes all of the run's leaves at once."""
-        packed = b"".join(self._event_ids)
         # They come nearly in order, so that this is quick.
-        event_ids = sorted([packed[start : start + ID_SIZE] for start in range(0, len(packed), ID_SIZE)])
-        if len(set(event_ids)) < len(event_ids):
-            self._said.events_twice = {one for one, again in pairwise(event_ids) if one == again}
+        event_ids = sorted([one for (one,) in iter_unpack(f"{ID_SIZE}s", b"".join(self._event_ids))])
+        self._said.events_twice = set(compress(event_ids, map(eq, event_ids, islice(event_ids, 1, None))))
+        if self._said.events_twice:
             event_ids = sorted(set(event_ids))
         self._said.events = b"".join(event_ids)
+        for epoch, digits in self._numbers.items():
+            self._said.parts[epoch.decode()].add(list(map(int, digits)))
         self._said.objects = objects.rows(self._versions)
         return self._said
 
-    def _count(self, entries: Sequence[bytes], leaves: Columns) -> None:
-        numbers: defaultdict[bytes, list[bytes]] = defaultdict(list)
+    def _count(self, leaves: Columns) -> None:
+        for epoch in dict.fromkeys(leaves.epochs):
+            if epoch and epoch not in self._numbers:
+                leaf = leaf_format.decode(leaves.entries[leaves.epochs.index(epoch)])
+                self._said.parts[leaf.epoch] = Part(f"source {leaf.service}.{leaf.instance}/{leaf.epoch}")
+                self._numbers[epoch] = []
         for epoch, number in zip(leaves.epochs, leaves.numbers, strict=True):
-            numbers[epoch].append(number)
-        numbers.pop(b"", None)
-        for epoch, digits in numbers.items():
-            part = self._said.parts.get(epoch.decode())
-            if part is None:
-                leaf = leaf_format.decode(entries[leaves.epochs.index(epoch)])
-                part = self._said.parts[leaf.epoch] = Part(f"source {leaf.service}.{leaf.instance}/{leaf.epoch}")
-            part.add(list(map(int, digits)))
+            if epoch:
+                self._numbers[epoch].append(number)
 
-    def _look(self, first: int, entries: Sequence[bytes], leaves: Columns) -> None:
-        for position, action in enumerate(leaves.actions):
+    def _look(self, first: int, leaves: Columns) -> None:
+        for position in [position for position, action in enumerate(leaves.actions) if action in _LOOKED_AT]:
+            action, entry, epoch = leaves.actions[position], leaves.entries[position], leaves.epochs[position]
             if action == OPENED:
-                self._verify_opening(first + position, entries[position])
+                self._verify_opening(first + position, entry)
             elif action == RESTORED:
-                self._said.restored.append((first + position, entries[position]))
-            elif action in _LOOKED_AT and leaves.epochs[position]:
+                self._said.restored.append((first + position, entry))
+            elif epoch:
                 number = int(leaves.numbers[position])
                 if action in ENDINGS:
-                    self._said.parts[leaves.epochs[position].decode()].ended_at = number
-                self._verify_claim(first + position, entries[position], number)
+                    self._said.parts[epoch.decode()].ended_at = number
+                self._verify_claim(first + position, entry, number)
 
     def _verify_claim(self, index: int, entry: bytes, number: int) -> None:
         """A source says which number was its last before this one."""
@@ -141,11 +144,10 @@ class Reader:
 
     def _tell_taken(self, index: int, leaf: Leaf) -> None:
         """A record that came in without a number, because another one has it."""
-        if leaf.reason == NUMBER_TAKEN:
-            source, _, number = leaf.detail.get("claimed", "").rpartition("/")
-            problem = f"claims number {number} of source {source}, which another record has"
-            # The end of an epoch as a database knew it that was put back since: the log has more of it and lost nothing.
-            self._tell(index, problem, remark=leaf.action in EPOCH_ENDS)
+        source, _, number = leaf.detail.get("claimed", "").rpartition("/")
+        problem = f"claims number {number} of source {source}, which another record has"
+        # The end of an epoch as a database knew it that was put back since: the log has more of it and lost nothing.
+        self._tell(index, problem, remark=leaf.action in EPOCH_ENDS)
 
     def _tell(self, index: int, problem: str, *, remark: bool = False) -> None:
         self._find(Finding(f"leaf {index}", problem, remark))

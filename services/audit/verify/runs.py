@@ -14,6 +14,7 @@ from services.audit.entry import EntryError
 from services.audit.note import Checkpoint
 from services.audit.tlog import ENTRIES, HASH_SIZE, TILE_WIDTH, Edge, Tile, TreeError
 from services.audit.verify import columns
+from services.audit.verify.columns import Columns
 from services.audit.verify.files import LogFiles
 from services.audit.verify.finding import Finding
 from services.audit.verify.leaves import Reader, Said
@@ -83,9 +84,8 @@ def identities(files: LogFiles, size: int, span: Span) -> Iterator[Identity]:
     """Of each leaf of a run: to name what only later turned out to be wrong."""
     run = _Run(files, Checkpoint("", size, b""), None)
     for bundle in range(span.first, span.last):
-        entries = run.read_bundle(Tile(ENTRIES, bundle, tlog.width_at(size, ENTRIES, bundle))) or []
-        leaves = columns.read(entries)
-        members = zip(leaves.event_ids, leaves.epochs, leaves.numbers, leaves.versions, entries, strict=True)
+        leaves = run.read_bundle(Tile(ENTRIES, bundle, tlog.width_at(size, ENTRIES, bundle))) or Columns()
+        members = zip(leaves.event_ids, leaves.epochs, leaves.numbers, leaves.versions, leaves.entries, strict=True)
         for index, (event_id, epoch, number, version, one) in enumerate(members, start=bundle * TILE_WIDTH):
             yield Identity(index, event_id.decode(), epoch.decode(), int(number or 0), int(version or 0), one)
 
@@ -126,13 +126,13 @@ class _Run:
         """One entry bundle, its tile of level 0, and its leaves."""
         bundle = Tile(ENTRIES, index, tlog.width_at(self._checkpoint.size, ENTRIES, index))
         tile = Tile(0, index, bundle.width)
-        entries = self.read_bundle(bundle)
+        leaves = self.read_bundle(bundle)
         stored = self._read_tile(tile)
-        if entries is not None:
-            content = b"".join(tlog.leaf_hashes(entries))
+        if leaves is not None:
+            content = b"".join(tlog.leaf_hashes(leaves.entries))
             if stored is not None and stored != content:
                 content = self._tell_which(bundle, tile, content, stored)
-            self.leaves.read(index * TILE_WIDTH, entries)
+            self.leaves.read(index * TILE_WIDTH, leaves)
         elif stored is not None:
             content = stored
         else:
@@ -144,7 +144,7 @@ class _Run:
             self.report.rest = tlog.split_hashes(content)
         for size in marks:
             count = size - index * TILE_WIDTH
-            time = _time_of(entries[count - 1]) if entries is not None else None
+            time = _time_of(leaves.entries[count - 1]) if leaves is not None else None
             self.report.marks[size] = Mark(tuple(tlog.split_hashes(content[: count * HASH_SIZE])), time)
 
     def _read_file(self, tile: Tile, limit: int) -> tuple[bytes, int] | None:
@@ -160,20 +160,22 @@ class _Run:
         self._find(tile.path, "missing")
         return None
 
-    def read_bundle(self, bundle: Tile) -> list[bytes] | None:
-        """Its entries; None, with a finding, if they cannot be had."""
+    def read_bundle(self, bundle: Tile) -> Columns | None:
+        """Its leaves; None, with a finding, if they cannot be had."""
         found = self._read_file(bundle, tlog.MAX_BUNDLE_BYTES)
         if found is None:
             return None
+        content, width = found
         try:
-            entries = tlog.decode_bundle(found[0])
+            leaves = columns.read(content)
         except TreeError as error:
             self._find(bundle.path, str(error))
             return None
-        if len(entries) != found[1]:
-            self._find(bundle.path, f"holds {len(entries)} entries instead of {bundle.width}")
+        if len(leaves.entries) != width:
+            self._find(bundle.path, f"holds {len(leaves.entries)} entries instead of {bundle.width}")
             return None
-        return entries[: bundle.width]
+        # Of a full one in place of a partial one only its beginning belongs to the log.
+        return leaves if width == bundle.width else columns.read(tlog.encode_bundle(leaves.entries[: bundle.width]))
 
     def _read_tile(self, tile: Tile) -> bytes | None:
         found = self._read_file(tile, tlog.TILE_BYTES)

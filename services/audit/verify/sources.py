@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from uuid import UUID
 
 from services.audit.domain import Numbers
 from services.audit.entry import Leaf
@@ -73,7 +72,7 @@ class Sources:
         """Did this epoch begin before the log was opened? Its UUIDv7 says when."""
         if self.opened is None:
             return False
-        began = dt.datetime.fromtimestamp((UUID(epoch).int >> 80) / 1000, dt.UTC)
+        began = dt.datetime.fromtimestamp(int(epoch.replace("-", "")[:12], 16) / 1000, dt.UTC)
         return began < self.opened.time + OPENING_SLACK
 
 
