@@ -17,6 +17,7 @@ import yaml
 
 from deploy.local.stack import ROOT, Stack
 from deploy.walkthrough.client import Person, Refused
+from samples.load import draft_of
 from samples.minoh.city import City as Samples
 from samples.minoh.city import read_city
 from tests.collector import Collector, listening
@@ -120,6 +121,26 @@ class City:
         staff_id = self.samples.holder(post_id, dt.date.fromisoformat(TODAY))
         assert staff_id is not None, post_id
         return self.login(staff_id)
+
+    def submitted(self, key: str, **fields: Any) -> tuple[str, str, str]:
+        """(drafter's login, document id, case id) of a sample document by its key, that begins to circulate."""
+        row = next(row for row in self.samples.documents if row["key"] == key)
+        drafter = self.login(row["drafter"])
+        document_id = self.person(drafter).post("/documents", draft_of(row) | fields)["id"]
+        case_id = self.person(drafter).submit(document_id)["case_id"]
+        until(lambda: self.person(drafter).get(f"/cases/{case_id}"))
+        return drafter, document_id, case_id
+
+    @contextlib.contextmanager
+    def away(self, role: str) -> Iterator[None]:
+        """The person is on record as absent meanwhile."""
+        now = dt.datetime.now(ZoneInfo("Asia/Tokyo"))
+        span = {"from": now.isoformat(), "to": (now + dt.timedelta(days=2)).isoformat()}
+        absence = self.person(role).post("/absences", span | {"reason_code": "business_trip"})
+        try:
+            yield
+        finally:
+            self.person(role).request("DELETE", f"/absences/{absence['id']}")
 
     def on_case(self, role: str, case_id: str, what: str, **body: Any) -> dict[str, Any]:
         """An act on the case itself, once the person sees it: recall, withdraw, replace, circulate, ask-substitute."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.conftest import City
 from tests.e2e import journey
@@ -19,20 +19,7 @@ def test_a_slip_is_corrected_and_nobody_has_to_approve_again(city: City, visit, 
     journey.act(chief, "承認する", "承認を登録しました。")
 
     clerk.goto(f"{city.stack.url}/documents/{document}")
-    journey.reload_until(clerk, "差し替える")
-    journey.follow(clerk, "差し替える")
-    journey.press(clerk, "手元に戻す")
-    expect(clerk.get_by_role("alert")).to_contain_text("差し替える理由を入力してください。")
-    journey.box(clerk, "差し替える理由").fill("人槽の誤記を直すため")
-    journey.press(clerk, "手元に戻す")
-    journey.told(clerk, "差替えのため、手元に戻しました。")
-    journey.reload_until(clerk, "手元に戻しました。直してから")
-    journey.follow(clerk, "内容を編集する")
-    journey.box(clerk, "伺い文").fill(f"{journey.box(clerk, '伺い文').input_value()}\n（七人槽）")
-    journey.press(clerk, "保存して添付へ進む")
-    journey.follow(clerk, "回議ルートの確認へ進む")
-    journey.choose(clerk, "差替えの程度", "軽微")
-    journey.circulate(clerk)
+    replaced(clerk, "軽微")
 
     deputy = visit("deputy")
     journey.open_from_inbox(deputy, title)
@@ -47,6 +34,40 @@ def test_a_slip_is_corrected_and_nobody_has_to_approve_again(city: City, visit, 
 
     journey.open_from_inbox(chief, title)
     journey.act(chief, "確認した", "供覧の確認を登録しました。")
+
+
+def replaced(clerk: Page, kind: str) -> None:
+    """Taken back with a reason, revised and circulated again, from the open document."""
+    journey.reload_until(clerk, "差し替える")
+    journey.follow(clerk, "差し替える")
+    journey.press(clerk, "手元に戻す")
+    expect(clerk.get_by_role("alert")).to_contain_text("差し替える理由を入力してください。")
+    journey.box(clerk, "差し替える理由").fill("人槽の誤記を直すため")
+    journey.press(clerk, "手元に戻す")
+    journey.told(clerk, "差替えのため、手元に戻しました。")
+    journey.reload_until(clerk, "手元に戻しました。直してから")
+    journey.follow(clerk, "内容を編集する")
+    journey.box(clerk, "伺い文").fill(f"{journey.box(clerk, '伺い文').input_value()}\n（七人槽）")
+    journey.press(clerk, "保存して添付へ進む")
+    journey.follow(clerk, "回議ルートの確認へ進む")
+    journey.choose(clerk, "差替えの程度", kind)
+    journey.circulate(clerk)
+
+
+def test_a_change_of_substance_is_approved_anew(city: City, visit, title) -> None:
+    """AP-30: nobody's approval of the version before counts, and whoever gave it is asked again."""
+    document = city.draft(title=title)["id"]
+    clerk = visit("clerk", f"/documents/{document}/route")
+    journey.press(clerk, "回議を開始する")
+    chief = visit("chief")
+    journey.open_from_inbox(chief, title)
+    journey.act(chief, "承認する", "承認を登録しました。")
+    clerk.goto(f"{city.stack.url}/documents/{document}")
+    replaced(clerk, "要旨の変更")
+    journey.reload_until(clerk, "担当主査の処理を待っています。")
+    journey.open_from_inbox(chief, title)
+    expect(chief.get_by_role("main")).to_contain_text("（七人槽）")
+    journey.act(chief, "承認する", "承認を登録しました。")
 
 
 def test_a_document_is_shown_to_a_colleague_of_the_department(city: City, visit, title, picture) -> None:

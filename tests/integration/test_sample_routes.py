@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import datetime as dt
 import html
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from chassis import clock
 from deploy.walkthrough.client import Refused
-from samples.load import draft_of
 from tests.conftest import City
 from tests.patience import until
 
@@ -58,20 +54,6 @@ WATER = {
     "decision_class": "body_head",
     "amount": 48_400_000,
 }
-
-
-def sample(city: City, key: str) -> dict[str, Any]:
-    return next(row for row in city.samples.documents if row["key"] == key)
-
-
-def submitted(city: City, key: str, **fields: Any) -> tuple[str, str, str]:
-    """(drafter's login, document id, case id) of a sample that begins to circulate."""
-    row = sample(city, key)
-    drafter = city.login(row["drafter"])
-    document_id = city.person(drafter).post("/documents", draft_of(row) | fields)["id"]
-    case_id = city.person(drafter).submit(document_id)["case_id"]
-    until(lambda: city.person(drafter).get(f"/cases/{case_id}"))
-    return drafter, document_id, case_id
 
 
 def groups(case: dict[str, Any]) -> list[list[dict[str, Any]]]:
@@ -128,7 +110,7 @@ def units_of(city: City, staff_id: str) -> set[str]:
 @pytest.mark.parametrize("key", ROUTES)
 def test_a_sample_goes_its_way_to_the_decision(city, key):
     """AP-01, AP-02, AP-04 to AP-08: the seats of the regulations, the decider of the body, what is above struck through."""
-    drafter, document_id, case_id = submitted(city, key)
+    drafter, document_id, case_id = city.submitted(key)
     clerk = city.person(drafter)
     case = clerk.get(f"/cases/{case_id}")
     assert in_words(case) == ROUTES[key]
@@ -138,7 +120,7 @@ def test_a_sample_goes_its_way_to_the_decision(city, key):
 
 def test_the_water_works_up_to_their_manager(city):
     """AP-05: 担当 → 室長 → 局長 → 公営企業管理者, who is the boat race's as well and acts from the post of the water works."""
-    drafter, document_id, case_id = submitted(city, "kyusui-118", **WATER)
+    drafter, document_id, case_id = city.submitted("kyusui-118", **WATER)
     case = city.person(drafter).get(f"/cases/{case_id}")
     assert in_words(case) == ("担当主査 → 室長補佐 → 室長 → 局長 → 公営企業管理者", "")
     walk(city, drafter, document_id, case, watched=True)
@@ -178,21 +160,10 @@ def boxes(city: City, who: str, document_id: str) -> list[str]:
     return [" ".join(html.unescape(re.sub(r"<[^>]+>", " ", item)).split()) for item in items]
 
 
-@contextlib.contextmanager
-def away(city: City, role: str) -> Iterator[None]:
-    """On record as absent meanwhile."""
-    span = {"from": clock.now().isoformat(), "to": (clock.now() + dt.timedelta(days=2)).isoformat()}
-    absence = city.person(role).post("/absences", span | {"reason_code": "business_trip"})
-    try:
-        yield
-    finally:
-        city.person(role).request("DELETE", f"/absences/{absence['id']}")
-
-
 def test_a_substitute_decides_and_the_absent_views_it_later(city):
     """AP-11 to AP-18: 代決 by whom the drafter asks, with both names in the box, and a 後閲 that changes nothing."""
     document_id, case_id = city.circulating()
-    with away(city, "head"):
+    with city.away("head"):
         city.act("chief", case_id, "approve")
         city.act("deputy", case_id, "approve")
         city.on_case("clerk", case_id, "ask-substitute", comment="至急")
@@ -215,7 +186,7 @@ def test_a_substitute_decides_and_the_absent_views_it_later(city):
 
 def test_a_dissent_is_weighed_and_named_by_the_decision(city):
     """AP-20: 不同意 stops nothing; who decides against it says that they weighed it, and no 代決 is possible meanwhile."""
-    drafter, document_id, case_id = submitted(city, "sokutei-01")
+    drafter, document_id, case_id = city.submitted("sokutei-01")
     for post in ("P-040-03-03", "P-040-03-02", "P-040-03-01"):
         city.act(city.holder(post), case_id, "approve")
     finance, contracts = city.holder("P-020-04-01"), city.holder("P-020-05-01")

@@ -1,0 +1,91 @@
+"""Sample routes as people walk them: 合議 with a 不同意, 代決 with a later 後閲, 引上げ."""
+
+from __future__ import annotations
+
+import uuid
+
+from playwright.sync_api import Page, expect
+
+from tests.conftest import City
+from tests.e2e import journey
+from tests.e2e.conftest import findings
+
+# 担当主査, 室長補佐, 室長 of 環境政策室.
+ROOM = ("P-040-03-03", "P-040-03-02", "P-040-03-01")
+
+
+def seats(page: Page) -> str:
+    """What the 決裁欄 says, in the order of work."""
+    return " ".join(page.get_by_role("list", name="決裁欄").inner_text().split())
+
+
+def test_a_department_decides_against_a_dissent(city: City, visit, picture) -> None:
+    """AP-07, AP-08, AP-20: two 合議 side by side, one against it; the 部長 says that they weighed it, and decides."""
+    title = f"令和9年河川水質等環境測定業務委託契約の締結について（伺い）{uuid.uuid4().hex[:6]}"
+    drafter, document, case_id = city.submitted("sokutei-01", title=title)
+    for post in ROOM:
+        city.act(city.holder(post), case_id, "approve")
+    opinion = "当初予算に計上がありません。"
+    finance = visit(city.holder("P-020-04-01"))
+    journey.open_from_inbox(finance, title)
+    journey.act(finance, "不同意", "不同意を登録しました。", opinion)
+    city.act(city.holder("P-020-05-01"), case_id, "concur")
+    city.act(city.holder("P-040-00-02"), case_id, "approve")
+    director = visit(city.holder("P-040-00-01"))
+    journey.open_from_inbox(director, title)
+    expect(director.get_by_role("main")).to_contain_text(opinion)
+    journey.press(director, "決裁する")
+    expect(director.get_by_role("alert")).to_contain_text("読んで判断した")
+    assert findings(director) == []
+    picture(director, "dissent")
+    director.get_by_role("checkbox", name="財政経営室　室長の意見を読んで判断した").check()
+    journey.act(director, "決裁する", "決裁を登録しました。", "補正予算で対応する。")
+    clerk = visit(drafter, f"/documents/{document}")
+    journey.reload_until(clerk, "次は施行の登録です。")
+    shown = seats(clerk)
+    for words in (
+        "財政経営室 室長（合議） 不同意",
+        "契約検査室 室長（合議） 同意",
+        "部長 決裁",
+        "市長 この決裁では対象外",
+    ):
+        assert words in shown, shown
+    picture(clerk, "dissent-decided")
+
+
+def test_a_substitute_is_asked_decides_and_the_absent_views_it(city: City, visit, title, picture) -> None:
+    """AP-13, AP-16 to AP-18: asked by the drafter, marked 代 with both names, and the 後閲 waits for the absent."""
+    document = city.draft(title=title)["id"]
+    case_id = city.person("clerk").submit(document)["case_id"]
+    with city.away("head"):
+        city.act("chief", case_id, "approve")
+        city.act("deputy", case_id, "approve")
+        clerk = visit("clerk", f"/documents/{document}")
+        journey.reload_until(clerk, "代決を依頼する")
+        journey.press(clerk, "代決を依頼する")
+        journey.told(clerk, "代決を依頼しました。")
+        deputy = visit("deputy", f"/documents/{document}")
+        journey.act(deputy, "代決する", "代決を登録しました。")
+    head = visit("head")
+    journey.open_from_inbox(head, title)
+    assert "代 山﨑 由紀子" in seats(head), seats(head)
+    journey.act(head, "後閲する", "後閲を登録しました。")
+    head.goto(f"{city.stack.url}/documents/{document}")
+    assert "代 山﨑 由紀子 後閲 髙橋 誠司" in seats(head), seats(head)
+    picture(head, "substituted")
+
+
+def test_an_upper_seat_takes_it_out_of_a_lower_ones_hands(city: City, visit, title) -> None:
+    """AP-11: 引上げ on the page of the upper seat; the lower one finds a 後閲."""
+    document = city.draft(title=title)["id"]
+    case_id = city.person("clerk").submit(document)["case_id"]
+    city.act("chief", case_id, "approve")
+    head = visit("head", f"/documents/{document}")
+    journey.reload_until(head, "室長補佐の処理を待っています。")
+    journey.act(head, "引き上げて処理する", "引上げを登録しました。", "至急のため")
+    head.goto(f"{city.stack.url}/documents/{document}")
+    journey.act(head, "決裁する", "決裁を登録しました。")
+    deputy = visit("deputy")
+    journey.open_from_inbox(deputy, title)
+    assert "引上げ 髙橋 誠司 後閲 山﨑 由紀子" in seats(deputy), seats(deputy)
+    journey.act(deputy, "後閲する", "後閲を登録しました。")
