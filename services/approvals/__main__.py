@@ -21,6 +21,7 @@ from chassis.requests import Call
 from chassis.serving import Parts, Wiring
 from kanketsu.approvals.v1.approvals_service_pb2_grpc import add_ApprovalsServiceServicer_to_server
 from kanketsu.approvals.v1.decision_rules_service_pb2_grpc import add_DecisionRulesServiceServicer_to_server
+from kanketsu.approvals.v1.provisioning_service_pb2_grpc import add_ProvisioningServiceServicer_to_server
 from kanketsu.approvals.v1.reorganisation_service_pb2_grpc import add_ReorganisationServiceServicer_to_server
 from kanketsu.approvals.v1.route_templates_service_pb2_grpc import add_RouteTemplatesServiceServicer_to_server
 from services.approvals import consumer, report, settings
@@ -32,6 +33,7 @@ from services.approvals.changes import report as personnel_report
 from services.approvals.changes.api import Api as ReorganisationApi
 from services.approvals.organisation import load
 from services.approvals.organisation.domain import BODIES, DECISION_CLASSES
+from services.approvals.provisioning.api import ProvisioningApi
 from services.approvals.routes.domain import ExceptionKind, Facts
 from services.approvals.rules.api import RulesApi
 from services.approvals.templates.api import TemplatesApi
@@ -64,6 +66,10 @@ async def serve() -> None:
                     add_RouteTemplatesServiceServicer_to_server, TemplatesApi(parts.pool, parts.relay, parts.recorder)
                 ),
                 partial(add_ReorganisationServiceServicer_to_server, reorganising),
+                partial(
+                    add_ProvisioningServiceServicer_to_server,
+                    ProvisioningApi(parts.pool, parts.relay, parts.recorder),
+                ),
             ],
             consumers=[consumer.submissions(parts.broker, parts.pool, parts.relay)],
             tasks=[partial(midnight.run, parts.pool, parts.relay)],

@@ -332,6 +332,12 @@ def require_planner(roles: Collection[str]) -> None:
         raise DomainError(Kind.DENIED, "NOT_PERMITTED", "the records office or an administrator plans")
 
 
+def require_directory_writer(roles: Collection[str]) -> None:
+    """Accounts and plain memberships are kept by the program of the city's directory alone. NOT_PERMITTED."""
+    if "directory_writer" not in roles:
+        raise DomainError(Kind.DENIED, "NOT_PERMITTED", "for the program of the city's directory")
+
+
 def require_version(version: int, expected: int) -> None:
     """ABORTED STALE_VERSION: it changed since it was read."""
     if version != expected:

@@ -310,6 +310,30 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
         "The organisation is changing over",
         "The change set of today is being applied. Nothing was changed. Try again shortly.",
     ),
+    ("approvals", "ACCOUNT_EXISTS"): Sentence(
+        "すでに登録されています",
+        "同じ職員番号またはログイン名の職員がいます。その職員の登録を変更してください。退職した職員も含みます。",
+        "Exists already",
+        "Somebody has this personnel number or login already, perhaps a leaver. Change that account instead.",
+    ),
+    ("approvals", "POST_OF_PERSONNEL"): Sentence(
+        "人事で発令した職は変更できません",
+        "この所属で係員以外の職に就いています。人事異動の案または人事データの取込みで変更してください。",
+        "A post of personnel",
+        "The person holds a post above member in the unit. Change it by a change set or the personnel file.",
+    ),
+    ("approvals", "NO_PLAIN_POST"): Sentence(
+        "係員の職がありません",
+        "この所属には係員の職がありません。組織改編の案で職を設けてください。",
+        "No plain post",
+        "The unit has no post of a plain member. Add one by a change set.",
+    ),
+    ("approvals", "PLANNED_OTHERWISE"): Sentence(
+        "確認済みの異動の案と合いません",
+        "確認済みの異動・改編の案が優先します。実施日の後に行うか、案を取りやめて作り直してください。",
+        "Planned otherwise",
+        "A reviewed change set would no longer fit, and it wins. Try again after its day, or draft it anew.",
+    ),
     ("approvals", "CHANGE_SET_STATE"): Sentence(
         "今の状態ではこの操作はできません",
         "この異動・改編の案は、確認が済んだか、取りやめたか、すでに反映されています。案を開き直して、今の状態を確かめてください。",

@@ -142,6 +142,7 @@ async def apply_due(pool: Pool, now: dt.datetime) -> list[ChangeSet]:
 async def _apply(conn: Connection, found: ChangeSet, now: dt.datetime) -> ChangeSet:
     before = await store.organisation_on(conn, found.effective_on)
     made, findings = domain.after(before, found.changes)
+    findings = domain.still_wrong(before, found.changes, findings)
     if not findings:
         findings = await _written(conn, found, before, made)
     over = planned.closed(found, findings, now)
@@ -188,6 +189,8 @@ async def findings_of(conn: Connection, found: ChangeSet) -> list[Finding]:
     """
     before = await before_of(conn, found)
     made, findings = domain.after(before, found.changes)
+    if found.state is planned.SetState.REVIEWED:
+        findings = domain.still_wrong(before, found.changes, findings)
     if findings:
         return findings
     async with conn.transaction(force_rollback=True):

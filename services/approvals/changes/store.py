@@ -146,8 +146,8 @@ async def _valid(conn: Connection, table: str, day: dt.date) -> list[tuple[Any, 
 async def write(conn: Connection, turnovers: Mapping[str, Turnover], day: dt.date) -> None:
     """End and begin rows on the day. All ends first, so that no constraint sees two holders at once.
 
-    A row that cannot end because it began on that very day, and one that contradicts a later row, violate a
-    constraint: IntegrityError.
+    A row that contradicts a later one violates a constraint, and so does a unit or a post that would end on the day it
+    began: IntegrityError.
     """
     for table, turnover in turnovers.items():
         await _end(conn, table, turnover.ended, day)
@@ -166,11 +166,15 @@ async def _end(conn: Connection, table: str, rows: Sequence[object], day: dt.dat
 
 
 async def _begin(conn: Connection, table: str, rows: Sequence[object], day: dt.date) -> None:
+    """What began and ended on this very day begins again as the same row."""
     columns = ", ".join(_ROWS[table])
     typed = ", ".join(f"{name} {kind}" for name, kind in _ROWS[table].items())
+    again = ", ".join(f"{name} = excluded.{name}" for name in _ROWS[table] if name not in _KEYS[table])
     await conn.execute(
         f"INSERT INTO {table} ({columns}, valid_from) SELECT {columns}, %(day)s"
-        f" FROM jsonb_to_recordset(%(rows)s) AS n ({typed})",
+        f" FROM jsonb_to_recordset(%(rows)s) AS n ({typed})"
+        f" ON CONFLICT ({', '.join(_KEYS[table])}, valid_from)"
+        f" DO UPDATE SET {again + ', ' if again else ''}valid_to = 'infinity'",
         {"day": day, "rows": _json(rows)},
     )
 

@@ -223,7 +223,7 @@ async def presence(conn: Connection, begins: dt.date, ends: dt.date, after: str,
         " p.first, p.last, b.first, b.last"
         " FROM (SELECT staff_id, array_agg(greatest(valid_from, %(begins)s) ORDER BY valid_from) AS first,"
         "   array_agg(least(valid_to, %(ends)s) ORDER BY valid_from) AS last FROM staff"
-        "  WHERE valid_from < %(ends)s AND %(begins)s < valid_to AND staff_id > %(after)s"
+        "  WHERE valid_from < %(ends)s AND %(begins)s < valid_to AND valid_from < valid_to AND staff_id > %(after)s"
         "  GROUP BY staff_id ORDER BY staff_id LIMIT %(limit)s) AS p"
         " CROSS JOIN LATERAL (SELECT coalesce(array_agg(from_at ORDER BY from_at), '{}') AS first,"
         "   coalesce(array_agg(to_at ORDER BY from_at), '{}') AS last FROM absences WHERE staff_id = p.staff_id"

@@ -39,6 +39,8 @@ from kanketsu.approvals.v1 import approvals_service_pb2_grpc as service_grpc
 from kanketsu.approvals.v1 import decision_rules_service_pb2 as rules_pb
 from kanketsu.approvals.v1 import decision_rules_service_pb2_grpc as rules_grpc
 from kanketsu.approvals.v1 import events_pb2
+from kanketsu.approvals.v1 import provisioning_service_pb2 as provisioning_pb
+from kanketsu.approvals.v1 import provisioning_service_pb2_grpc as provisioning_grpc
 from kanketsu.approvals.v1 import reorganisation_service_pb2 as reorganisation_pb
 from kanketsu.approvals.v1 import reorganisation_service_pb2_grpc as reorganisation_grpc
 from kanketsu.approvals.v1 import route_templates_service_pb2 as templates_pb
@@ -52,6 +54,7 @@ from services.approvals.changes.api import Api as ReorganisationApi
 from services.approvals.deadlines.domain import Deadlines
 from services.approvals.organisation import load
 from services.approvals.organisation import store as organisation_store
+from services.approvals.provisioning.api import ProvisioningApi
 from services.approvals.rules.api import RulesApi
 from services.approvals.templates.api import TemplatesApi
 
@@ -84,6 +87,7 @@ class City:
     rules: rules_grpc.DecisionRulesServiceStub
     templates: templates_grpc.RouteTemplatesServiceStub
     reorganisation: reorganisation_grpc.ReorganisationServiceStub
+    provisioning: provisioning_grpc.ProvisioningServiceStub
     pool: db.Pool
     relay: Relay
     recorder: Recorder
@@ -95,9 +99,8 @@ class City:
     async def call(self, method: str, request: Any, identity: Identity, timeout: float = 10.0) -> Any:
         """One call with a fresh identity token."""
         token = self.identities.identity(identity, "approvals")
-        stub = next(
-            stub for stub in (self.stub, self.rules, self.templates, self.reorganisation) if hasattr(stub, method)
-        )
+        stubs = (self.stub, self.rules, self.templates, self.reorganisation, self.provisioning)
+        stub = next(stub for stub in stubs if hasattr(stub, method))
         return await client.call(method, getattr(stub, method), request, token, timeout)
 
     async def person(self, staff_id: str) -> Person:
@@ -215,9 +218,8 @@ class Person:
 
     async def call(self, method: str, **fields: Any) -> Any:
         """One RPC."""
-        messages = next(
-            one for one in (pb, rules_pb, templates_pb, reorganisation_pb) if hasattr(one, f"{method}Request")
-        )
+        known = (pb, rules_pb, templates_pb, reorganisation_pb, provisioning_pb)
+        messages = next(one for one in known if hasattr(one, f"{method}Request"))
         request = getattr(messages, f"{method}Request")(**fields)
         return await self.city.call(method, request, self.identity)
 
@@ -335,6 +337,7 @@ async def running(
         partial(rules_grpc.add_DecisionRulesServiceServicer_to_server, rules_api),
         partial(templates_grpc.add_RouteTemplatesServiceServicer_to_server, TemplatesApi(pool, relay, recorder)),
         partial(reorganisation_grpc.add_ReorganisationServiceServicer_to_server, reorganising),
+        partial(provisioning_grpc.add_ProvisioningServiceServicer_to_server, ProvisioningApi(pool, relay, recorder)),
     ]
     server = Server(settings, guard, add)
     await server.start()
@@ -352,6 +355,7 @@ async def running(
         rules_grpc.DecisionRulesServiceStub(channel),
         templates_grpc.RouteTemplatesServiceStub(channel),
         reorganisation_grpc.ReorganisationServiceStub(channel),
+        provisioning_grpc.ProvisioningServiceStub(channel),
         pool,
         relay,
         recorder,

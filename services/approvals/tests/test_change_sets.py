@@ -508,3 +508,10 @@ def test_the_service_looks_every_minute_and_at_every_midnight():
     late = dt.datetime(2027, 3, 31, 23, 59, 58, tzinfo=clock.JST)
     assert midnight.seconds_to_sleep(late) == 2.0
     assert midnight.seconds_to_sleep(late - dt.timedelta(hours=1)) == midnight.LOOK_SECONDS
+
+
+def test_nobody_is_named_like_a_service():
+    """Who had such an id would pass for a service, whom no review of the log looks at."""
+    spy = Change(ChangeKind.STAFF_BEGINS, staff_id="service:gateway", name="影", kana="カゲ", login="k", email="k@x.jp")
+    made, findings = domain.after(TOWN, [spy])
+    assert (made, findings) == (TOWN, [Finding(1, "MALFORMED", "staff_id")])

@@ -30,6 +30,7 @@ FAMILIES: Final = {
         (
             *(
                 "absence",
+                "account",
                 "case",
                 "change_set",
                 "class",
@@ -39,6 +40,7 @@ FAMILIES: Final = {
                 "finding",
                 "folder",
                 "inbox",
+                "membership",
                 "number",
             ),
             *("permission", "presence", "receipt", "review", "route", "rules", "step", "template"),
@@ -86,7 +88,18 @@ class Kind(Enum):
 VERBS: Final = {
     **dict.fromkeys(
         (
-            *("appended", "attachment_added", "created", "drawn", "imported", "issued", "loaded", "opened", "open"),
+            *(
+                "appended",
+                "attachment_added",
+                "begun",
+                "created",
+                "drawn",
+                "imported",
+                "issued",
+                "loaded",
+                "opened",
+                "open",
+            ),
             *("drafted", "planned", "registered"),
         ),
         Kind.CREATE,
