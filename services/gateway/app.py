@@ -34,6 +34,9 @@ from services.gateway.errors import Refusal, problem, refusal, refusal_of, refus
 from services.gateway.oidc import Provider
 from services.gateway.people import People
 from services.gateway.recording import AuditSink
+from services.gateway.scim import api as scim_api
+from services.gateway.scim import messages
+from services.gateway.scim.caller import DirectoryAccess
 from services.gateway.sessions import Sessions
 from services.gateway.settings import Settings
 from services.gateway.signin import SignIn
@@ -61,13 +64,16 @@ class Gateway:
         )
         self.canary = Canary(settings, self.clients, self.recorder)
         self.sign_in = SignIn(settings, self.sessions, self.provider, self.people, self.recorder)
+        self.directory = DirectoryAccess(settings, self.provider, self.sign_in)
         # How a refusal looks to a person.
         self.error_page: ErrorPage = pages.error_page
         self._has_been_ready = False
 
     def refuse(self, request: Request, refused: Refusal) -> Response:
-        """A page for people, problem+json for programs; who is not signed in goes to the login and back."""
+        """A page for people, problem+json for programs, SCIM's own errors for SCIM; who is not signed in goes to the login and back."""
         path = request.url.path
+        if path.startswith("/scim/"):
+            return messages.error(refused, request)
         if path.startswith(("/api/", "/log/")) or "text/html" not in request.headers.get("accept", ""):
             return problem(refused, request)
         if refused.reason == "SIGN_IN_REQUIRED" and request.method == "GET":
@@ -160,6 +166,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _refused)
     for router in api.ROUTERS:
         app.include_router(router)
+    app.include_router(scim_api.router)
     pages.install(app)
     return app
 

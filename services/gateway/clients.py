@@ -22,6 +22,7 @@ from chassis.identity import Identity, Signer
 from chassis.tally import Tally
 from kanketsu.approvals.v1.approvals_service_pb2_grpc import ApprovalsServiceStub
 from kanketsu.approvals.v1.decision_rules_service_pb2_grpc import DecisionRulesServiceStub
+from kanketsu.approvals.v1.provisioning_service_pb2_grpc import ProvisioningServiceStub
 from kanketsu.approvals.v1.reorganisation_service_pb2_grpc import ReorganisationServiceStub
 from kanketsu.approvals.v1.route_templates_service_pb2_grpc import RouteTemplatesServiceStub
 from kanketsu.audit.v1.audit_service_pb2 import ReadEntriesRequest, ReadEntriesResponse
@@ -43,6 +44,7 @@ from services.gateway.settings import Settings
 if TYPE_CHECKING:
     from kanketsu.approvals.v1.approvals_service_pb2_grpc import ApprovalsServiceAsyncStub
     from kanketsu.approvals.v1.decision_rules_service_pb2_grpc import DecisionRulesServiceAsyncStub
+    from kanketsu.approvals.v1.provisioning_service_pb2_grpc import ProvisioningServiceAsyncStub
     from kanketsu.approvals.v1.reorganisation_service_pb2_grpc import ReorganisationServiceAsyncStub
     from kanketsu.approvals.v1.route_templates_service_pb2_grpc import RouteTemplatesServiceAsyncStub
     from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceAsyncStub
@@ -63,6 +65,7 @@ DEADLINES = {
     "EnforceDocument": 10.0,
     "CompleteDocument": 20.0,
     # These look at the whole organisation.
+    "ChangeMembership": 10.0,
     "DraftChangeSet": 10.0,
     "ReviewChangeSet": 20.0,
     "GetChangeSet": 20.0,
@@ -149,6 +152,7 @@ class Clients:
     rules: Peer[DecisionRulesServiceAsyncStub]
     templates: Peer[RouteTemplatesServiceAsyncStub]
     reorganisation: Peer[ReorganisationServiceAsyncStub]
+    provisioning: Peer[ProvisioningServiceAsyncStub]
     # Further services of audit, over its channel.
     reviews: Peer[ReviewServiceAsyncStub]
     witness: Peer[WitnessServiceAsyncStub]
@@ -267,6 +271,7 @@ def open_clients(settings: Settings) -> Clients:
         documents=Peer("documents", documents, DocumentsServiceStub(documents), signer, answered),
         approvals=Peer("approvals", approvals, ApprovalsServiceStub(approvals), signer, answered),
         reorganisation=Peer("approvals", approvals, ReorganisationServiceStub(approvals), signer, answered),
+        provisioning=Peer("approvals", approvals, ProvisioningServiceStub(approvals), signer, answered),
         audit=Peer("audit", audit, AuditServiceStub(audit), signer, answered),
         rules=Peer("approvals", approvals, DecisionRulesServiceStub(approvals), signer, answered),
         templates=Peer("approvals", approvals, RouteTemplatesServiceStub(approvals), signer, answered),

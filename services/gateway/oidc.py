@@ -81,6 +81,15 @@ class Login:
     id_token: str
 
 
+@dataclass(frozen=True)
+class Program:
+    """A verified program that acts for itself; `expires` in seconds since the epoch."""
+
+    subject: str
+    roles: frozenset[str]
+    expires: float
+
+
 def new_attempt(target: str) -> Attempt:
     """Fresh secrets of 256 bits each."""
     return Attempt(secrets.token_urlsafe(32), secrets.token_urlsafe(32), secrets.token_urlsafe(48), target)
@@ -180,20 +189,32 @@ class Provider:
         return Login(self._login(claims, "LOGIN_FAILED"), id_token)
 
     async def access(self, token: str) -> tuple[str, float]:
-        """(login, expiry) of a program's access token. TOKEN_INVALID otherwise."""
+        """(login, expiry) of an access token for the JSON API. TOKEN_INVALID otherwise."""
+        claims, expires = await self._access_claims(token, self._settings.api_audience)
+        return self._login(claims, "TOKEN_INVALID"), expires
+
+    async def program(self, token: str, audience: str) -> Program:
+        """What an access token for `audience` says of the program that brings it. TOKEN_INVALID otherwise."""
+        claims, expires = await self._access_claims(token, audience)
+        subject = claims.get("sub")
+        if not isinstance(subject, str) or not 0 < len(subject) <= 255:
+            raise refusal("TOKEN_INVALID")
+        return Program(subject, _roles(claims), expires)
+
+    async def _access_claims(self, token: str, audience: str) -> tuple[Mapping[str, object], float]:
         _, claims = await self._verified(token, "TOKEN_INVALID")
         now = time.time()
         expires, begins = _number(claims, "exp"), claims.get("nbf", 0)
         if (
             claims.get("iss") != self._settings.oidc_issuer
-            or self._settings.api_audience not in _audiences(claims)
+            or audience not in _audiences(claims)
             or expires is None
             or now >= expires + LEEWAY_SECONDS
             or not isinstance(begins, int | float)
             or begins > now + LEEWAY_SECONDS
         ):
             raise refusal("TOKEN_INVALID")
-        return self._login(claims, "TOKEN_INVALID"), expires
+        return claims, expires
 
     async def logout_url(self, id_token: str) -> str:
         """Where to end the provider's own session, "" when it offers none or does not answer."""
@@ -336,6 +357,15 @@ def _audiences(claims: Mapping[str, object]) -> list[str]:
     if isinstance(audience, str):
         return [audience]
     return [str(one) for one in audience] if isinstance(audience, list) else []
+
+
+def _roles(claims: Mapping[str, object]) -> frozenset[str]:
+    """Scopes and roles; issuers differ in the claim, and in words or a list of words."""
+    found = set[str]()
+    for name in ("scope", "scp", "roles"):
+        value = claims.get(name)
+        found.update(value.split() if isinstance(value, str) else map(str, value) if isinstance(value, list) else ())
+    return frozenset(found)
 
 
 def _number(claims: Mapping[str, object], name: str) -> float | None:

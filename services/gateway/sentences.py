@@ -468,6 +468,36 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
         "If-Match required",
         "Send If-Match with the ETag you read. An asterisk is not enough.",
     ),
+    ("gateway", "SCIM_SYNTAX"): Sentence(
+        "SCIM のメッセージとして読めません",
+        "schemas、Operations などが RFC 7644 の形と違います。連携元の設定を確かめてください。",
+        "Not a SCIM message",
+        "schemas, Operations or another member is not as RFC 7644 has it. Check the directory's settings.",
+    ),
+    ("gateway", "SCIM_FILTER"): Sentence(
+        "この条件では検索できません",
+        "使える条件は「属性 eq 値」を and でつないだものです。属性は /scim/v2/Schemas と運用手引きを見てください。",
+        "Filter not supported",
+        "Filters are `attribute eq value`, joined by `and`, on the attributes that the documentation lists.",
+    ),
+    ("gateway", "SCIM_PATH"): Sentence(
+        "この属性はありません",
+        "変更できる属性は /scim/v2/Schemas に示すものです。連携元の属性の対応付けを直してください。",
+        "No such attribute",
+        "The attributes that can be written are those of /scim/v2/Schemas. Correct the directory's mapping.",
+    ),
+    ("gateway", "SCIM_MUTABILITY"): Sentence(
+        "この属性は変更できません",
+        "職員番号、所属の番号と名称は人事異動・組織改編で変更します。連携元の対応付けから外してください。",
+        "Cannot be changed",
+        "Personnel numbers, and numbers and names of units, change by change sets. Take them out of the mapping.",
+    ),
+    ("gateway", "UNITS_BY_PERSONNEL"): Sentence(
+        "所属の新設・廃止はできません",
+        "所属は組織改編の案で作り、廃止します。連携元では、グループの作成・削除を行わない設定にしてください。",
+        "Units are not made here",
+        "Units begin and end by change sets. Set the directory to update groups only, not to create or delete them.",
+    ),
     ("gateway", "PROOF_PENDING"): Sentence(
         "証明をまだ作れません",
         "完結の記録がログに組み込まれるまで数秒かかります。少し待ってからもう一度お試しください。",

@@ -33,6 +33,8 @@ class Settings(ServiceSettings):
     oidc_login_claim: str = "sub"
     # Audience of access tokens that programs present.
     api_audience: str = "kanketsu-api"
+    # Audience of the directory's program, at /scim/v2 alone; its token also has the role "directory_writer".
+    scim_audience: str = "kanketsu-scim"
     # Addresses of the services: "host:port,host:port" or a gRPC name.
     documents_target: str
     approvals_target: str

@@ -77,7 +77,7 @@ class SignIn:
 
     async def caller(self, request: Request) -> Caller:
         """The verified caller, or SIGN_IN_REQUIRED, TOKEN_INVALID, CROSS_SITE, SESSIONS_UNAVAILABLE, UNKNOWN_STAFF."""
-        terminal = _terminal(request)
+        terminal = terminal_of(request)
         authorization = request.headers.get("authorization")
         if authorization is not None:
             return await self._of_token(authorization, request, terminal)
@@ -85,7 +85,13 @@ class SignIn:
         session = await self._sessions.find(cookie) if cookie else None
         if session is None:
             raise refusal("SIGN_IN_REQUIRED")
-        person = await self._people.find(session.login)
+        try:
+            person = await self._people.find(session.login)
+        except DomainError as error:
+            if error.kind is Kind.DENIED:
+                # Who has left does not find their session again when they come back (AC-16).
+                await self._sessions.end(session)
+            raise
         post = request.headers.get("kanketsu-post") or _held(person, session.post)
         caller = self._caller(person, session.id, post, terminal, session)
         if request.method not in SAFE_METHODS and not self._is_same_site(request):
@@ -114,7 +120,7 @@ class SignIn:
 
     async def deny_network(self, request: Request) -> None:
         """Record and refuse a terminal outside the allowed networks (SC-21)."""
-        await self._refused(self._unknown(_terminal(request)), "request.denied", "NETWORK_NOT_ALLOWED")
+        await self._refused(self._unknown(terminal_of(request)), "request.denied", "NETWORK_NOT_ALLOWED")
         raise refusal("NETWORK_NOT_ALLOWED")
 
     async def _of_token(self, authorization: str, request: Request, terminal: str) -> Caller:
@@ -210,7 +216,7 @@ class SignIn:
         answer = dict(request.query_params)
         name = self._attempt_name(answer.get("state", ""))
         attempt = _decode(request.cookies.get(name, ""))
-        terminal = _terminal(request)
+        terminal = terminal_of(request)
         try:
             if attempt is None:
                 raise refusal("LOGIN_FAILED")
@@ -244,7 +250,7 @@ class SignIn:
 
     async def log_reader(self, request: Request, path: str) -> None:
         """Let an audit officer, or a verifier from its network, have entries of the log, and record it (SC-06)."""
-        terminal = _terminal(request)
+        terminal = terminal_of(request)
         if self._is_verifier(terminal):
             reader = Identity(staff_id="service:verifier", tenant=self._settings.tenant, terminal=terminal)
         else:
@@ -278,6 +284,14 @@ class SignIn:
         return response
 
     # --- recording -------------------------------------------------------------------------------
+
+    async def record_refusal(self, terminal: str, reason: str) -> None:
+        """A program that was not admitted. TOO_MANY_REFUSALS, NOT_RECORDED."""
+        await self._refused(self._unknown(terminal), "session.denied", reason)
+
+    async def record_login(self, actor: Identity, method: str, client: str) -> None:
+        """A program that was admitted, by the name its issuer knows it by."""
+        await self._record(actor, "session.login", method=method, client=client)
 
     async def _record(self, actor: Identity, action: str, **detail: str) -> None:
         await self._recorder.record(
@@ -341,7 +355,8 @@ def _held(person: Person, chosen: str) -> str:
     return main.post_id if main is not None else ""
 
 
-def _terminal(request: Request) -> str:
+def terminal_of(request: Request) -> str:
+    """Address of whoever asks."""
     return request.client.host if request.client is not None else ""
 
 
