@@ -214,6 +214,17 @@ def file_plan(city: City) -> Iterator[str]:
             yield f"{name}: the class belongs to {owner['unit_id']}"
         if not row["fiscal_year"].isdecimal():
             yield f"{name}: fiscal year {row['fiscal_year']}"
+    templates = keys(city.body_templates, "body_template_id")
+    for row in city.follow_ups:
+        name = f"follow-up {row['follow_up_id']}"
+        if row["class_code"] not in classes or row["next_class_code"] not in classes:
+            yield f"{name}: unknown class"
+        if row["body_template_id"] and row["body_template_id"] not in templates:
+            yield f"{name}: unknown body template"
+        done = city.receipts if row["after_kind"] == "receipt" else city.documents
+        wanted = [*(one["title"] for one in done), *(one["title"] for one in city.follow_ups)]
+        if not any(row["after_words"] in title for title in wanted):
+            yield f"{name}: follows nothing of this city"
 
 
 def receipts(city: City) -> Iterator[str]:

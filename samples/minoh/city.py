@@ -33,6 +33,8 @@ COLUMNS: dict[str, str] = {
         "personal_information,paper_only,after_expiry,view_class"
     ),
     "folders.csv": "folder_id,unit_id,fiscal_year,class_code,name",
+    "body_templates.csv": "body_template_id,name,body",
+    "follow_ups.csv": ("follow_up_id,class_code,after_kind,after_words,kind,title,next_class_code,body_template_id"),
 }
 
 
@@ -51,6 +53,8 @@ class City:
     decision_rules: list[Row]
     classes: list[Row]
     folders: list[Row]
+    body_templates: list[Row]
+    follow_ups: list[Row]
     receipts: list[dict[str, Any]]
     documents: list[dict[str, Any]]
 

@@ -6,18 +6,23 @@ import argparse
 import datetime as dt
 import logging
 import sys
+from functools import partial
 from pathlib import Path
 
 from chassis import db, process, serving
 from chassis.identity import IdentityVerifier, Signer
 from chassis.serving import Parts, Wiring
+from kanketsu.documents.v1.body_templates_service_pb2_grpc import add_BodyTemplatesServiceServicer_to_server
 from kanketsu.documents.v1.documents_service_pb2_grpc import add_DocumentsServiceServicer_to_server
+from kanketsu.documents.v1.repeating_service_pb2_grpc import add_RepeatingServiceServicer_to_server
 from services.documents import consumer, loader, policy, sweeper
 from services.documents import settings as settings_
 from services.documents.api import Api
 from services.documents.blobs import MountedKeys, ObjectStore
+from services.documents.bodies.api import BodyTemplatesApi
 from services.documents.commands import Service
 from services.documents.content_locks import Locker
+from services.documents.repeating.api import RepeatingApi
 from services.documents.settings import ContentSettings, LoadSettings, MigrateSettings, SweepSettings
 from services.documents.sheets.drawing import Drawer
 
@@ -36,7 +41,11 @@ async def serve() -> None:
         service = Service(parts.pool, parts.relay, blobs, keys, locker, drawer)
         api = Api(service, parts.recorder, Signer(settings.receipt_signing_key_file), settings.upload_limit)
         return Wiring(
-            servicers=[lambda server: add_DocumentsServiceServicer_to_server(api, server)],
+            servicers=[
+                partial(add_DocumentsServiceServicer_to_server, api),
+                partial(add_RepeatingServiceServicer_to_server, RepeatingApi(service, parts.recorder)),
+                partial(add_BodyTemplatesServiceServicer_to_server, BodyTemplatesApi(service, parts.recorder)),
+            ],
             consumers=[consumer.consumer(parts.broker, service)],
             tasks=[locker.run, drawer.run, lambda: sweeper.run(parts.pool, blobs, settings.sweep_after)],
             opened=blobs.served,

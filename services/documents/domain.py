@@ -360,9 +360,16 @@ def owner_rights(document: Document) -> list[tuple[str, str]]:
 
 
 def create(
-    document_id: str, content: Fields, *, drafter: str, post_id: str, unit_id: str, now: dt.datetime
+    document_id: str,
+    content: Fields,
+    *,
+    drafter: str,
+    post_id: str,
+    unit_id: str,
+    now: dt.datetime,
+    change: str = "created",
 ) -> tuple[Document, list[Fact]]:
-    """起案. Only the drafter sees it until it circulates."""
+    """起案, or with `change` "repeated" 引用起案. Only the drafter sees it until it circulates."""
     document = Document(
         document_id=document_id,
         version=1,
@@ -376,7 +383,7 @@ def create(
         created_at=now,
         updated_at=now,
     )
-    return document, [changed(document, "created")]
+    return document, [changed(document, change)]
 
 
 def edit(document: Document, content: Fields, now: dt.datetime) -> tuple[Document, list[Fact]]:

@@ -1,23 +1,32 @@
-"""Loads units, classes and folders from a folder of CSV files: all of it, or nothing with line numbers."""
+"""Loads units and the file plan from a folder of CSV files: all of it, or nothing with line numbers."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from chassis import clock, outbox
 from chassis.db import Connection, Pool, transaction
-from services.documents import domain, events, retention
+from chassis.errors import DomainError
+from services.documents import domain, events, retention, textrules
+from services.documents.bodies import domain as bodies
+from services.documents.bodies import store as body_store
+from services.documents.bodies.domain import BodyTemplate, Scope
 from services.documents.domain import DESIGNATED, UNIT, Class, Folder
+from services.documents.repeating import store as follow_up_store
+from services.documents.repeating.domain import KINDS, FollowUp
 
 T = TypeVar("T")
 UNITS = Path("organisation/units.csv")
 CLASSES = Path("classes.csv")
 FOLDERS = Path("folders.csv")
+# A city need not have these two.
+BODY_TEMPLATES = Path("body_templates.csv")
+FOLLOW_UPS = Path("follow_ups.csv")
 DISCLOSURES = {"open": 1, "partial": 2, "closed": 3}
 PERSONAL = {"none": 1, "personal": 2, "sensitive": 3}
 VIEW_CLASSES = {"unit": UNIT, "designated": DESIGNATED}
@@ -48,6 +57,9 @@ class Plan:
     units: list[Unit]
     classes: list[Class]
     folders: list[Folder]
+    # 例文 of the city, and what usually follows; None where there is no file.
+    body_templates: list[BodyTemplate] | None
+    follow_ups: list[FollowUp] | None
     # hex sha256 over the files' bytes.
     digest: str
 
@@ -73,10 +85,24 @@ def read(source: Path) -> Plan:
 
     columns = "folder_id unit_id fiscal_year class_code name"
     folders = _rows(source / FOLDERS, tuple(columns.split()), "folder_id", folder, problems)
+    templates: list[BodyTemplate] | None = None
+    if (source / BODY_TEMPLATES).exists():
+        names = ("body_template_id", "name", "body")
+        templates = _rows(source / BODY_TEMPLATES, names, "body_template_id", _body_template, problems)
+    known_templates = {one.body_template_id for one in templates or ()}
+
+    def follow_up(row: Mapping[str, str]) -> FollowUp:
+        return _follow_up(row, by_code, known_templates)
+
+    follow_ups: list[FollowUp] | None = None
+    if (source / FOLLOW_UPS).exists():
+        columns = "follow_up_id class_code after_kind after_words kind title next_class_code body_template_id"
+        follow_ups = _rows(source / FOLLOW_UPS, tuple(columns.split()), "follow_up_id", follow_up, problems)
     if problems:
         raise BadFiles(problems)
-    digest = hashlib.sha256(b"".join((source / name).read_bytes() for name in (UNITS, CLASSES, FOLDERS)))
-    return Plan(units, classes, folders, digest.hexdigest())
+    there = [source / name for name in (UNITS, CLASSES, FOLDERS, BODY_TEMPLATES, FOLLOW_UPS)]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in there if path.exists()))
+    return Plan(units, classes, folders, templates, follow_ups, digest.hexdigest())
 
 
 async def load(pool: Pool, plan: Plan) -> None:
@@ -88,6 +114,10 @@ async def load(pool: Pool, plan: Plan) -> None:
             await _upsert_class(conn, class_)
         for folder in plan.folders:
             await _upsert_folder(conn, folder)
+        for template in plan.body_templates or ():
+            await _keep_body_template(conn, template)
+        if plan.follow_ups is not None:
+            await follow_up_store.replace_follow_ups(conn, plan.follow_ups)
         fact = domain.file_plan_loaded(len(plan.units), len(plan.classes), len(plan.folders), plan.digest)
         cause = events.Cause(events.own_actor(), clock.now())
         envelopes = events.envelopes(
@@ -189,6 +219,41 @@ def _folder(row: Mapping[str, str], units: set[str], classes: Mapping[str, Class
     )
 
 
+def _body_template(row: Mapping[str, str]) -> BodyTemplate:
+    if not textrules.is_uuid(row["body_template_id"]):
+        raise ValueError(f"body_template_id {row['body_template_id']!r}: a UUID")
+    template = BodyTemplate(
+        row["body_template_id"], 1, Scope.CITY, "", row["name"], row["body"], events.own_actor().staff_id, clock.now()
+    )
+    try:
+        return bodies.checked(template)
+    except DomainError as error:
+        raise ValueError(", ".join(f"{one.field}: {one.problem}" for one in error.fields)) from None
+
+
+def _follow_up(row: Mapping[str, str], classes: Mapping[str, Class], templates: set[str]) -> FollowUp:
+    for name in ("class_code", "next_class_code"):
+        if row[name] not in classes:
+            raise ValueError(f"unknown class {row[name]!r}")
+    for name in ("after_kind", "kind"):
+        if row[name] not in KINDS:
+            raise ValueError(f"{name} {row[name]!r}: {', '.join(sorted(KINDS))}")
+    if row["body_template_id"] and row["body_template_id"] not in templates:
+        raise ValueError(f"unknown body template {row['body_template_id']!r}")
+    if domain.text_violations([("title", row["title"], domain.MAX_TITLE, False)]):
+        raise ValueError(f"title {row['title']!r}: at most {domain.MAX_TITLE} characters on a line")
+    return FollowUp(
+        follow_up_id=_needed(row, "follow_up_id"),
+        class_code=row["class_code"],
+        after_kind=row["after_kind"],
+        after_words=row["after_words"],
+        kind=row["kind"],
+        title=_needed(row, "title"),
+        next_class_code=row["next_class_code"],
+        body_template_id=row["body_template_id"],
+    )
+
+
 def _needed(row: Mapping[str, str], name: str) -> str:
     if not row[name].strip():
         raise ValueError(f"{name} is empty")
@@ -243,3 +308,12 @@ async def _upsert_folder(conn: Connection, folder: Folder) -> None:
         " ON CONFLICT (folder_id) DO UPDATE SET name = excluded.name",
         (folder.folder_id, folder.unit_id, folder.fiscal_year, folder.class_code, folder.name, folder.retention),
     )
+
+
+async def _keep_body_template(conn: Connection, template: BodyTemplate) -> None:
+    """The next version where its name or text is another one; what is the same already gets none."""
+    await body_store.lock(conn, template.body_template_id)
+    newest = await body_store.newest_of(conn, template.body_template_id)
+    if newest is None or (newest.name, newest.body, newest.retired) != (template.name, template.body, False):
+        version = newest.version + 1 if newest is not None else 1
+        await body_store.insert(conn, replace(template, version=version))

@@ -9,11 +9,16 @@ from __future__ import annotations
 from chassis.errors import DomainError, FieldViolation, Kind, invalid
 from chassis.identity import Identity
 from chassis.interceptors import Policy, Refusal
+from services.documents.bodies.domain import BodyTemplate, Scope
 from services.documents.domain import Document
 
 CALLS = Policy(
     service="documents",
-    callers={"kanketsu.documents.v1.DocumentsService": frozenset({"gateway"})},
+    callers={
+        "kanketsu.documents.v1.DocumentsService": frozenset({"gateway"}),
+        "kanketsu.documents.v1.RepeatingService": frozenset({"gateway"}),
+        "kanketsu.documents.v1.BodyTemplatesService": frozenset({"gateway"}),
+    },
     refusals={
         "RegisterReceipt": Refusal("receipt.registered", "receipt"),
         "GetReceipt": Refusal("receipt.viewed", "receipt", "receipt_id"),
@@ -37,6 +42,12 @@ CALLS = Policy(
         "ListClasses": Refusal("class.listed", "class"),
         "ListFolders": Refusal("folder.listed", "folder"),
         "CreateFolder": Refusal("folder.created", "folder"),
+        "RepeatDocument": Refusal("document.repeated", "document", "document_id"),
+        "ListRelated": Refusal("document.related_listed", "document", "document_id"),
+        "ListBodyTemplates": Refusal("body_template.listed", "body_template"),
+        "SaveBodyTemplate": Refusal("body_template.saved", "body_template", "body_template_id"),
+        "RetireBodyTemplate": Refusal("body_template.retired", "body_template", "body_template_id"),
+        "FillBodyTemplate": Refusal("body_template.filled", "body_template", "body_template_id"),
     },
 )
 
@@ -77,3 +88,10 @@ def may_work_for(actor: Identity, unit_id: str, field: str = "unit_id") -> str:
         # The same answer for a unit that does not exist (AC-03).
         raise invalid(FieldViolation(field, "UNKNOWN"))
     return unit
+
+
+def may_keep(actor: Identity, template: BodyTemplate) -> None:
+    """Oneself, the unit's records manager, or the records office. NOT_PERMITTED."""
+    keeper = {Scope.PERSONAL: "clerk", Scope.UNIT: "records_manager", Scope.CITY: "records_officer"}[template.scope]
+    if keeper not in actor.roles or not template.usable_by(actor.staff_id, actor.units):
+        raise not_permitted(f"only a {keeper} whose template it is")

@@ -360,7 +360,7 @@ async def delete(conn: Connection, document_id: str, now: dt.datetime) -> None:
         " SELECT a.object_key, a.version_id, %s FROM attachments AS a WHERE a.document_id = %s",
         (now, document_id),
     )
-    for table in ("attachments", "document_receipts", "document_texts", "document_keys", "documents"):
+    for table in ("attachments", "document_receipts", "document_texts", "document_keys", "citations", "documents"):
         await conn.execute(f"DELETE FROM {table} WHERE document_id = %s".encode(), (document_id,))
     await end_rights(conn, document_id)
 

@@ -13,6 +13,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +32,22 @@ from chassis.settings import Secret, ServiceSettings
 from conftest import Database
 from deploy.local.stack import Stack
 from kanketsu.approvals.v1 import events_pb2 as approvals_pb2
+from kanketsu.documents.v1 import (
+    body_templates_service_pb2,
+    body_templates_service_pb2_grpc,
+    repeating_service_pb2,
+    repeating_service_pb2_grpc,
+)
 from kanketsu.documents.v1 import documents_service_pb2 as pb
 from kanketsu.documents.v1 import documents_service_pb2_grpc as service_grpc
 from kanketsu.event.v1 import envelope_pb2
 from services.documents import consumer, loader, policy
 from services.documents.api import Api
 from services.documents.blobs import MountedKeys, ObjectStore, StoreConfig
+from services.documents.bodies.api import BodyTemplatesApi
 from services.documents.commands import Service
 from services.documents.content_locks import Locker
+from services.documents.repeating.api import RepeatingApi
 from services.documents.sheets.drawing import Drawer
 
 SAMPLES = Path(__file__).parents[3] / "samples" / "minoh"
@@ -90,6 +99,8 @@ class House:
     """The running service and everything around it that a test touches."""
 
     stub: service_grpc.DocumentsServiceStub
+    repeating: repeating_service_pb2_grpc.RepeatingServiceStub
+    body_templates: body_templates_service_pb2_grpc.BodyTemplatesServiceStub
     service: Service
     recorder: Recorder
     identities: Signer
@@ -301,11 +312,17 @@ class Person:
 
     async def call(self, method: str, /, **given: Any) -> Any:
         """One unary RPC with a fresh identity, and a fresh request id where there is one."""
-        request_type = getattr(pb, f"{method}Request")
+        name = f"{method}Request"
+        parts = (
+            (pb, self.house.stub),
+            (repeating_service_pb2, self.house.repeating),
+            (body_templates_service_pb2, self.house.body_templates),
+        )
+        messages, of = next((module, stub) for module, stub in parts if hasattr(module, name))
+        request_type = getattr(messages, name)
         if "request_id" in request_type.DESCRIPTOR.fields_by_name and "request_id" not in given:
             given["request_id"] = clock.new_id()
-        stub = getattr(self.house.stub, method)
-        return await client.call(method, stub, request_type(**given), self.token(), 10.0)
+        return await client.call(method, getattr(of, method), request_type(**given), self.token(), 10.0)
 
     async def draft(self, post_id: str = "", **given: Any) -> pb.Document:
         """A new draft."""
@@ -422,7 +439,15 @@ async def running(
     service = Service(pool, relay, blobs, keys, locker, Drawer(pool, relay, blobs, keys, locker))
     api = Api(service, recorder, Signer(receipt_key), UPLOAD_LIMIT)
     guard = Guard(policy.CALLS, TENANT, IdentityVerifier(identity_jwks, TENANT, "documents"), recorder)
-    server = Server(settings, guard, [lambda s: service_grpc.add_DocumentsServiceServicer_to_server(api, s)])
+    servicers = [
+        partial(service_grpc.add_DocumentsServiceServicer_to_server, api),
+        partial(repeating_service_pb2_grpc.add_RepeatingServiceServicer_to_server, RepeatingApi(service, recorder)),
+        partial(
+            body_templates_service_pb2_grpc.add_BodyTemplatesServiceServicer_to_server,
+            BodyTemplatesApi(service, recorder),
+        ),
+    ]
+    server = Server(settings, guard, servicers)
     await server.start()
     recording = asyncio.create_task(recorder.run())
     credentials = grpc.ssl_channel_credentials(
@@ -434,7 +459,19 @@ async def running(
         f"unix:{folder}/grpc.sock", credentials, options=[("grpc.ssl_target_name_override", "localhost")]
     )
     stub = service_grpc.DocumentsServiceStub(channel)
-    yield House(stub, service, recorder, Signer(identity_key), KeyVerifier(receipt_jwks), where, engines)
+    repeating = repeating_service_pb2_grpc.RepeatingServiceStub(channel)
+    body_templates = body_templates_service_pb2_grpc.BodyTemplatesServiceStub(channel)
+    yield House(
+        stub,
+        repeating,
+        body_templates,
+        service,
+        recorder,
+        Signer(identity_key),
+        KeyVerifier(receipt_jwks),
+        where,
+        engines,
+    )
     await channel.close()
     await server.stop(0, 1)
     recording.cancel()

@@ -17,7 +17,7 @@ def city(tmp_path: Path) -> Path:
     """A copy of the sample city's tables."""
     folder = tmp_path / "city"
     (folder / "organisation").mkdir(parents=True)
-    for name in (loader.UNITS, loader.CLASSES, loader.FOLDERS):
+    for name in (loader.UNITS, loader.CLASSES, loader.FOLDERS, loader.BODY_TEMPLATES, loader.FOLLOW_UPS):
         shutil.copy(SAMPLES / name, folder / name)
     return folder
 
@@ -56,6 +56,12 @@ def test_the_sample_city_is_good(city: Path) -> None:
         (loader.FOLDERS, "F-X,U-040-03,令和8,0403-02-01,綴", "fiscal_year '令和8'"),
         (loader.FOLDERS, "F-X,U-040-03,2026,0403-02-01,", "name is empty"),
         (loader.FOLDERS, "F-X,U-040-03,2026,0403-02-01,綴,余り", "number of cells"),
+        (loader.BODY_TEMPLATES, "T-1,名,文", "body_template_id 'T-1'"),
+        (loader.BODY_TEMPLATES, "019a0000-0000-7000-8000-000000000099,名,{氏名}", "body: UNKNOWN_PLACEHOLDER"),
+        (loader.FOLLOW_UPS, "N-1,0403-02-01,draft,,draft,件名,9999,", "unknown class '9999'"),
+        (loader.FOLLOW_UPS, "N-1,0403-02-01,起案,,draft,件名,0403-02-01,", "after_kind '起案'"),
+        (loader.FOLLOW_UPS, "N-1,0403-02-01,draft,,draft,,0403-02-01,", "title is empty"),
+        (loader.FOLLOW_UPS, "N-1,0403-02-01,draft,,draft,件名,0403-02-01,T-1", "unknown body template 'T-1'"),
     ],
 )
 def test_each_problem_has_its_line(city: Path, file: Path, line: str, problem: str) -> None:
@@ -80,7 +86,7 @@ def test_missing_columns_files_and_odd_bytes(city: Path) -> None:
 
 
 async def test_loading_again_changes_nothing_and_a_changed_class_keeps_filed_folders(house: House, city: Path) -> None:
-    tables = ("units", "classes", "folders")
+    tables = ("units", "classes", "folders", "body_templates", "follow_ups")
     before = [await house.rows(f"SELECT to_jsonb(t)::text FROM {t} AS t ORDER BY 1") for t in tables]
     await loader.load(house.pool, loader.read(city))
     assert [await house.rows(f"SELECT to_jsonb(t)::text FROM {t} AS t ORDER BY 1") for t in tables] == before
@@ -88,3 +94,21 @@ async def test_loading_again_changes_nothing_and_a_changed_class_keeps_filed_fol
     await loader.load(house.pool, loader.read(city))
     assert await house.rows("SELECT retention FROM classes WHERE class_code = '0403-02-01'") == [("10",)]
     assert await house.rows("SELECT DISTINCT retention FROM folders WHERE class_code = '0403-02-01'") == [("5",)]
+
+
+async def test_a_changed_text_is_the_next_version_and_what_follows_is_replaced(house: House, city: Path) -> None:
+    """FL-06: of a 例文 every version stays; a row that the list no longer has is offered no more."""
+    edit(city / loader.BODY_TEMPLATES, lambda text: text.replace("照会への回答", "照会・依頼への回答", 1))
+    edit(city / loader.FOLLOW_UPS, lambda text: "\n".join(text.splitlines()[:2]) + "\n")
+    await loader.load(house.pool, loader.read(city))
+    names = await house.rows(
+        "SELECT version, name FROM body_templates WHERE body_template_id = '019a0000-0000-7000-8000-000000000006'"
+        " ORDER BY version"
+    )
+    assert names == [(1, "照会への回答"), (2, "照会・依頼への回答")]
+    assert await house.rows("SELECT follow_up_id FROM follow_ups") == [("N-0201-01-01-1",)]
+    # Files that a city does not have change nothing.
+    (city / loader.BODY_TEMPLATES).unlink()
+    (city / loader.FOLLOW_UPS).unlink()
+    await loader.load(house.pool, loader.read(city))
+    assert await house.rows("SELECT follow_up_id FROM follow_ups") == [("N-0201-01-01-1",)]

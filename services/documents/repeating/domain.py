@@ -1,0 +1,108 @@
+"""引用起案: what of a document comes over into a new draft, and what usually follows one (次にすること). Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from chassis import wareki
+from services.documents.domain import Class, Document, Fields, Folder, State, day_of
+from services.documents.retention import fiscal_year
+
+KINDS = frozenset({"receipt", "draft"})
+# A document has come to an end that something may follow.
+DONE = frozenset({State.DECIDED, State.ENFORCED, State.COMPLETED})
+_YEAR = re.compile(r"(?<![0-9０-９])(?:(?:昭和|平成|令和)(?:元|[0-9０-９]{1,2})|[0-9０-９]{4})年度")
+_WIDE = str.maketrans("0123456789", "０１２３４５６７８９")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUp:
+    """A row of the file plan: after a thing of this class and with these words, that one usually comes (FL-06)."""
+
+    follow_up_id: str
+    class_code: str
+    # "receipt" or "draft": what was done, and words of its title, "" for any.
+    after_kind: str
+    after_words: str
+    # "receipt" or "draft": what comes next.
+    kind: str
+    # 「{年度}」 stands for the fiscal year of the day.
+    title: str
+    next_class_code: str
+    # "" for none.
+    body_template_id: str
+
+    def titled(self, year: int) -> str:
+        """Its title in this fiscal year."""
+        return self.title.replace("{年度}", wareki.format_fiscal_year(year))
+
+
+def years_moved(text: str, years: int) -> str:
+    """The text with every fiscal year it names moved on by so many: 令和7年度 → 令和8年度, 2025年度 → 2026年度.
+
+    Written as it was, with wide digits where it had them; a year that never was (平成32年度) stays.
+    """
+
+    def moved(found: re.Match[str]) -> str:
+        written = found.group()
+        try:
+            year = wareki.parse_fiscal_year(written) + years
+        except wareki.WarekiError:
+            return written
+        named = f"{year}年度" if written[0].isdecimal() else wareki.format_fiscal_year(year)
+        return named.translate(_WIDE) if re.search("[０-９]", written) else named
+
+    return _YEAR.sub(moved, text)
+
+
+def drafted_in(document: Document) -> int:
+    """The fiscal year of its 起案."""
+    return fiscal_year(day_of(document.submitted_at or document.created_at))
+
+
+def repeated(source: Document, year: int, *, with_counterparty: bool) -> Fields:
+    """What comes over into a draft of this fiscal year; the years of the title keep their distance to it.
+
+    Not the amount, the days, the receipts and 至急: they are of the old case. Names only when asked for (NB-12).
+    """
+    content, years = source.content, year - drafted_in(source)
+    return Fields(
+        title=years_moved(content.title, years),
+        subtitle=years_moved(content.subtitle, years),
+        body=content.body,
+        class_code=content.class_code,
+        decision_class=content.decision_class,
+        disclosure=content.disclosure,
+        personal_information=content.personal_information,
+        enforcement_required=content.enforcement_required,
+        enforcement_method=content.enforcement_method,
+        counterparty=content.counterparty if with_counterparty else "",
+        enforcement_addressee=content.enforcement_addressee if with_counterparty else "",
+    )
+
+
+def following(content: Fields, next_: FollowUp, year: int) -> Fields:
+    """The draft of what follows: of another matter, so what the class gives by default is not that of the source."""
+    same = next_.next_class_code == content.class_code
+    return replace(
+        content,
+        title=next_.titled(year),
+        subtitle="",
+        class_code=next_.next_class_code,
+        disclosure=content.disclosure if same else 0,
+        personal_information=content.personal_information if same else 0,
+    )
+
+
+def filed(content: Fields, unit_id: str, class_: Class | None, folder: Folder | None) -> Fields:
+    """In the folder of this year. A class of another unit's own does not come over."""
+    if class_ is None or class_.unit_id not in ("", unit_id):
+        return replace(content, class_code="", folder_id="")
+    return replace(content, folder_id=folder.folder_id if folder is not None else "")
+
+
+def offered(plan: Iterable[FollowUp], kind: str, title: str) -> list[FollowUp]:
+    """What usually follows a "receipt" or "draft" of this title, of the rows of its class."""
+    return [one for one in plan if one.after_kind == kind and one.after_words in title]
