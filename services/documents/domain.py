@@ -369,7 +369,7 @@ def create(
     now: dt.datetime,
     change: str = "created",
 ) -> tuple[Document, list[Fact]]:
-    """起案, or with `change` "repeated" 引用起案. Only the drafter sees it until it circulates."""
+    """起案, or with `change` "redrafted" 引用起案. Only the drafter sees it until it circulates."""
     document = Document(
         document_id=document_id,
         version=1,

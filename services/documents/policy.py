@@ -42,12 +42,12 @@ CALLS = Policy(
         "ListClasses": Refusal("class.listed", "class"),
         "ListFolders": Refusal("folder.listed", "folder"),
         "CreateFolder": Refusal("folder.created", "folder"),
-        "RepeatDocument": Refusal("document.repeated", "document", "document_id"),
+        "RepeatDocument": Refusal("document.redrafted", "document", "document_id"),
         "ListRelated": Refusal("document.related_listed", "document", "document_id"),
         "ListBodyTemplates": Refusal("body_template.listed", "body_template"),
         "SaveBodyTemplate": Refusal("body_template.saved", "body_template", "body_template_id"),
         "RetireBodyTemplate": Refusal("body_template.retired", "body_template", "body_template_id"),
-        "FillBodyTemplate": Refusal("body_template.filled", "body_template", "body_template_id"),
+        "ReadBodyTemplate": Refusal("body_template.read", "body_template", "body_template_id"),
     },
 )
 

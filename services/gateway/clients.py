@@ -30,6 +30,7 @@ from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceStub
 from kanketsu.audit.v1.review_service_pb2_grpc import ReviewServiceStub
 from kanketsu.audit.v1.timestamp_service_pb2_grpc import TimestampServiceStub
 from kanketsu.audit.v1.witness_service_pb2_grpc import WitnessServiceStub
+from kanketsu.documents.v1.body_templates_service_pb2_grpc import BodyTemplatesServiceStub
 from kanketsu.documents.v1.documents_service_pb2 import (
     ReadAttachmentRequest,
     ReadAttachmentResponse,
@@ -38,6 +39,7 @@ from kanketsu.documents.v1.documents_service_pb2 import (
     UploadHeader,
 )
 from kanketsu.documents.v1.documents_service_pb2_grpc import DocumentsServiceStub
+from kanketsu.documents.v1.repeating_service_pb2_grpc import RepeatingServiceStub
 from services.gateway.callers import Caller
 from services.gateway.settings import Settings
 
@@ -51,7 +53,9 @@ if TYPE_CHECKING:
     from kanketsu.audit.v1.review_service_pb2_grpc import ReviewServiceAsyncStub
     from kanketsu.audit.v1.timestamp_service_pb2_grpc import TimestampServiceAsyncStub
     from kanketsu.audit.v1.witness_service_pb2_grpc import WitnessServiceAsyncStub
+    from kanketsu.documents.v1.body_templates_service_pb2_grpc import BodyTemplatesServiceAsyncStub
     from kanketsu.documents.v1.documents_service_pb2_grpc import DocumentsServiceAsyncStub
+    from kanketsu.documents.v1.repeating_service_pb2_grpc import RepeatingServiceAsyncStub
 
 # Seconds a call may take. Files take as long as slow lines need.
 DEADLINE = 5.0
@@ -60,6 +64,7 @@ DEADLINES = {
     # Counts what came since the last time.
     "Reconcile": 60.0,
     "CreateDraft": 10.0,
+    "RepeatDocument": 10.0,
     "SubmitDocument": 10.0,
     "ActOnStep": 10.0,
     "EnforceDocument": 10.0,
@@ -148,6 +153,9 @@ class Clients:
     documents: Peer[DocumentsServiceAsyncStub]
     approvals: Peer[ApprovalsServiceAsyncStub]
     audit: Peer[AuditServiceAsyncStub]
+    # Further services of documents, over its channel.
+    repeating: Peer[RepeatingServiceAsyncStub]
+    body_templates: Peer[BodyTemplatesServiceAsyncStub]
     # Further services of approvals, over its channel.
     rules: Peer[DecisionRulesServiceAsyncStub]
     templates: Peer[RouteTemplatesServiceAsyncStub]
@@ -269,6 +277,8 @@ def open_clients(settings: Settings) -> Clients:
     answered = Tally()
     return Clients(
         documents=Peer("documents", documents, DocumentsServiceStub(documents), signer, answered),
+        repeating=Peer("documents", documents, RepeatingServiceStub(documents), signer, answered),
+        body_templates=Peer("documents", documents, BodyTemplatesServiceStub(documents), signer, answered),
         approvals=Peer("approvals", approvals, ApprovalsServiceStub(approvals), signer, answered),
         reorganisation=Peer("approvals", approvals, ReorganisationServiceStub(approvals), signer, answered),
         provisioning=Peer("approvals", approvals, ProvisioningServiceStub(approvals), signer, answered),

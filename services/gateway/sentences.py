@@ -555,6 +555,10 @@ FIELD_PROBLEMS: Final[dict[str, tuple[str, str]]] = {
     "NOT_ALLOWED": ("指定できない値です。", "Not allowed."),
     "CONTROL_CHARACTER": ("使えない制御文字が含まれています。", "Contains a control character."),
     "INVALID_CHARACTER": ("使えない文字が含まれています。", "Contains a character that cannot be used."),
+    "UNKNOWN_PLACEHOLDER": (
+        "｛｝の中に書けるのは、件名、相手方、年度、日付だけです。",
+        "Braces may hold the title, the counterparty, the fiscal year or the day only, by their Japanese names.",
+    ),
     "PRIVATE_USE_CHARACTER": (
         "外字は使えません。標準の文字に置き換えてください。",
         "Contains a private-use character; use a standard one.",

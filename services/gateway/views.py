@@ -20,7 +20,9 @@ from kanketsu.approvals.v1 import route_templates_service_pb2 as templates
 from kanketsu.audit.v1 import audit_service_pb2 as audit
 from kanketsu.audit.v1 import review_service_pb2 as reviews
 from kanketsu.audit.v1 import witness_service_pb2 as witnesses
+from kanketsu.documents.v1 import body_templates_service_pb2 as bodies
 from kanketsu.documents.v1 import documents_service_pb2 as documents
+from kanketsu.documents.v1 import repeating_service_pb2 as repeating
 from kanketsu.event.v1 import envelope_pb2 as event
 
 View = dict[str, Any]
@@ -277,6 +279,40 @@ def folder(message: documents.Folder) -> View:
         "class_code": message.class_code,
         "name": message.name,
         "retention": message.retention,
+    }
+
+
+def body_template(message: bodies.BodyTemplate) -> View:
+    """A template of bodies (例文) in the version that counts."""
+    return {
+        "id": message.body_template_id,
+        "body_template_id": message.body_template_id,
+        "scope": message.scope,
+        "unit_id": message.unit_id or None,
+        "name": message.name,
+        "body": message.body,
+        "saved_by": message.saved_by,
+        "saved_at": moment(message, "saved_at"),
+        "version": message.version,
+    }
+
+
+def related(message: repeating.ListRelatedResponse) -> View:
+    """引用元, what was drafted from it, and 次にすること."""
+    return {
+        "source_ids": list(message.source_ids),
+        "repeated_ids": list(message.repeated_ids),
+        "follow_ups": [
+            {
+                "follow_up_id": one.follow_up_id,
+                "kind": one.kind,
+                "title": one.title,
+                "class_code": one.class_code,
+                "folder_id": one.folder_id or None,
+                "body_template_id": one.body_template_id or None,
+            }
+            for one in message.follow_ups
+        ],
     }
 
 

@@ -71,6 +71,7 @@ PAGES = (
     ("clerk", "/documents/{draft}/attachments"),
     ("clerk", "/documents/{draft}/route"),
     ("clerk", "/route-templates"),
+    ("clerk", "/body-templates"),
     ("chief", "/"),
     ("chief", "/documents/{circulating}"),
     ("chief", "/documents/{circulating}/decider"),

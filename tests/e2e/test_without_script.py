@@ -78,3 +78,19 @@ def test_an_exceptional_matter_goes_to_a_higher_decider(city: City, visit) -> No
     expect(last).to_contain_text(re.compile("部長|次長"))
     journey.press(page, "回議を開始する")
     journey.told(page, "回議を開始しました。")
+
+
+def test_a_text_is_filled_in_on_demand_and_enter_saves(visit, title) -> None:
+    """FL-06: an 例文 with what the form knows; Enter in a field is the button at the end, as without the 例文."""
+    clerk = visit("clerk", "/documents/new", script=False)
+    journey.box(clerk, "件名").fill(title)
+    journey.box(clerk, "相手方").fill("髙﨑 邦夫")
+    journey.press(clerk, "例文を伺い文に入れる")
+    expect(clerk.get_by_role("alert")).to_contain_text("例文を選んでください。")
+    clerk.get_by_label("例文").select_option(label="補助金の交付決定")
+    journey.press(clerk, "例文を伺い文に入れる")
+    expect(journey.box(clerk, "件名")).to_have_value(title)
+    expect(journey.box(clerk, "伺い文")).to_have_value(re.compile("標記の件について、髙﨑 邦夫から別添のとおり"))
+    journey.box(clerk, "件名").press("Enter")
+    journey.told(clerk, "保存しました。")
+    expect(clerk.get_by_role("heading", level=1)).to_have_text("添付")

@@ -31,6 +31,7 @@ FAMILIES: Final = {
             *(
                 "absence",
                 "account",
+                "body_template",
                 "case",
                 "change_set",
                 "class",
@@ -100,14 +101,14 @@ VERBS: Final = {
                 "opened",
                 "open",
             ),
-            *("drafted", "planned", "registered"),
+            *("drafted", "planned", "redrafted", "registered"),
         ),
         Kind.CREATE,
     ),
     **dict.fromkeys(
         ("presented", "read", "resolved", "versions_viewed", "viewed", "described", "explained"), Kind.READ
     ),
-    **dict.fromkeys(("compared", "history_read", "listed", "searched", "viewers_read"), Kind.LIST),
+    **dict.fromkeys(("compared", "history_read", "listed", "related_listed", "searched", "viewers_read"), Kind.LIST),
     **dict.fromkeys(("downloaded", "exported", "printed"), Kind.DOWNLOAD),
     **dict.fromkeys(
         (

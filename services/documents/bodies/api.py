@@ -107,9 +107,9 @@ class BodyTemplatesApi(BodyTemplatesServiceServicer):
             ),
         )
 
-    async def FillBodyTemplate(
-        self, request: pb.FillBodyTemplateRequest, context: Context
-    ) -> pb.FillBodyTemplateResponse:
+    async def ReadBodyTemplate(
+        self, request: pb.ReadBodyTemplateRequest, context: Context
+    ) -> pb.ReadBodyTemplateResponse:
         """Its text for this title and counterparty, today. NOT_FOUND for one the caller may not use."""
         messages.check_text(request)
         caller, body_template_id = identity(), messages.known_id(request.body_template_id)
@@ -118,10 +118,10 @@ class BodyTemplatesApi(BodyTemplatesServiceServicer):
         if found is None or not found.usable_by(caller.staff_id, caller.units):
             raise not_found()
         record = await self._recorder.record(
-            Access(actor=caller, action="body_template.filled", object_type="body_template", object_id=body_template_id)
+            Access(actor=caller, action="body_template.read", object_type="body_template", object_id=body_template_id)
         )
         body = filled(found.body, request.title, request.counterparty, clock.today())
-        return pb.FillBodyTemplateResponse(body=body, access_record=record)
+        return pb.ReadBodyTemplateResponse(body=body, access_record=record)
 
 
 def _template(template: BodyTemplate) -> pb.BodyTemplate:

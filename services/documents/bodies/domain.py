@@ -11,8 +11,8 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from chassis import wareki
 from chassis.errors import DomainError, FieldViolation, Kind, invalid
+from chassis.wareki import fiscal_year, format_date, format_fiscal_year
 from services.documents.domain import MAX_BODY, Fact, text_violations
 
 MAX_NAME = 60
@@ -80,8 +80,8 @@ def filled(body: str, title: str, counterparty: str, today: dt.date) -> str:
     known = {
         "件名": title,
         "相手方": counterparty,
-        "年度": wareki.format_fiscal_year(wareki.fiscal_year(today)),
-        "日付": wareki.format_date(today),
+        "年度": format_fiscal_year(fiscal_year(today)),
+        "日付": format_date(today),
     }
     return _PLACE.sub(lambda found: known.get(found[1]) or found[0], body)
 

@@ -93,7 +93,7 @@ class RepeatingApi(RepeatingServiceServicer):
         answer.access_record = await self._recorder.record(
             Access(
                 actor=reader,
-                action=f"{object_type}.related_listed",
+                action={"document": "document.related_listed", "receipt": "receipt.related_listed"}[object_type],
                 object_type=object_type,
                 object_id=object_id,
                 result_count=len(ids),

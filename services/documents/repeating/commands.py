@@ -58,7 +58,7 @@ async def repeat_document(
             post_id=post,
             unit_id=unit,
             now=now,
-            change="repeated",
+            change="redrafted",
         )
         await store.insert(conn, document, wrapped)
         await citations.cite(conn, document_id, source.document_id)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from chassis import wareki
+from chassis.wareki import WarekiError, format_fiscal_year, parse_fiscal_year
 from services.documents.domain import Class, Document, Fields, Folder, State, day_of
 from services.documents.retention import fiscal_year
 
@@ -36,7 +36,7 @@ class FollowUp:
 
     def titled(self, year: int) -> str:
         """Its title in this fiscal year."""
-        return self.title.replace("{年度}", wareki.format_fiscal_year(year))
+        return self.title.replace("{年度}", format_fiscal_year(year))
 
 
 def years_moved(text: str, years: int) -> str:
@@ -48,10 +48,10 @@ def years_moved(text: str, years: int) -> str:
     def moved(found: re.Match[str]) -> str:
         written = found.group()
         try:
-            year = wareki.parse_fiscal_year(written) + years
-        except wareki.WarekiError:
+            year = parse_fiscal_year(written) + years
+        except WarekiError:
             return written
-        named = f"{year}年度" if written[0].isdecimal() else wareki.format_fiscal_year(year)
+        named = f"{year}年度" if written[0].isdecimal() else format_fiscal_year(year)
         return named.translate(_WIDE) if re.search("[０-９]", written) else named
 
     return _YEAR.sub(moved, text)

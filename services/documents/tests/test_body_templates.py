@@ -83,7 +83,7 @@ async def test_each_keeps_its_own(house: House) -> None:
     assert await names(house.stranger) == {"市の例文"}
     # AC-03: another's is not there, not even to be filled in or let go.
     for method, given in (
-        ("FillBodyTemplate", {}),
+        ("ReadBodyTemplate", {}),
         ("RetireBodyTemplate", {"expected_version": 1}),
         ("SaveBodyTemplate", {"expected_version": 1, "name": "別", "body": "別"}),
     ):
@@ -105,10 +105,10 @@ async def test_every_version_is_kept(house: House) -> None:
     assert (second.version, second.scope) == (2, "personal")
     error = await refused(person.call("SaveBodyTemplate", expected_version=1, **changed))
     assert error.reason == "STALE_VERSION"
-    answer = await person.call("FillBodyTemplate", body_template_id=first.body_template_id, title="件名")
+    answer = await person.call("ReadBodyTemplate", body_template_id=first.body_template_id, title="件名")
     assert answer.body == f"改めた例文。{wareki.format_date(clock.today())}"
     await person.call("RetireBodyTemplate", body_template_id=first.body_template_id, expected_version=2)
-    error = await refused(person.call("FillBodyTemplate", body_template_id=first.body_template_id))
+    error = await refused(person.call("ReadBodyTemplate", body_template_id=first.body_template_id))
     assert error.kind is Kind.NOT_FOUND
     rows = await house.rows(
         "SELECT version, body, retired FROM body_templates WHERE body_template_id = %s ORDER BY version",

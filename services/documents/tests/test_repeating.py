@@ -25,7 +25,7 @@ async def test_a_draft_of_my_own_from_a_document_i_may_see(house: House) -> None
         "S0073",
     )
     (event,) = await house.envelopes(draft.document_id)
-    assert event.action == "document.repeated"
+    assert event.action == "document.redrafted"
     # AC-03: who sees the new one does not learn of the old one from its history.
     assert source.document_id not in str(event)
     asked = await house.colleague.call("RepeatDocument", document_id=source.document_id, with_counterparty=True)

@@ -110,6 +110,7 @@ async def list_documents(
     since: str = "",
     until: str = "",
     number: str = "",
+    document_ids: Sequence[str] = (),
     cursor: str = "",
     limit: int = 50,
 ) -> Answer:
@@ -123,6 +124,7 @@ async def list_documents(
         class_code=class_code,
         to=until,
         number=number,
+        document_ids=document_ids,
         cursor=cursor,
         limit=limit,
         **{"from": since},

@@ -3,6 +3,7 @@
 from services.gateway.api import (
     archive,
     audit,
+    body_templates,
     cases,
     certificates,
     documents,
@@ -14,6 +15,7 @@ from services.gateway.api import (
     organisation,
     receipts,
     reorganisation,
+    repeating,
     reviews,
     rules,
     session,
@@ -24,12 +26,14 @@ from services.gateway.api import (
 # In the order of matching: what is asked most comes first.
 ROUTERS = (
     documents.router,
+    repeating.router,
     files.router,
     cases.router,
     receipts.router,
     organisation.router,
     reorganisation.router,
     filing.router,
+    body_templates.router,
     rules.router,
     templates.router,
     evidence.router,

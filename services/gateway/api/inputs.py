@@ -355,3 +355,35 @@ class TemplateIn(TemplateChange):
 
     scope: Literal["personal", "unit", "city"]
     unit_id: Code | None = None
+
+
+class RepeatIn(Body):
+    """引用起案; an empty object asks for the same once more."""
+
+    # Names are protected: counterparty and addressee come over only when asked for.
+    with_counterparty: bool = False
+    # One of the `follow_ups` of the document.
+    follow_up_id: Code | None = None
+
+
+class BodyTemplateChange(Body):
+    """The next version of a template of bodies."""
+
+    model_config = _required("name", "body")
+
+    name: ShortText = ""
+    body: LongText = ""
+
+
+class BodyTemplateIn(BodyTemplateChange):
+    """A template of one's own, of a unit or of the city."""
+
+    scope: Literal["personal", "unit", "city"]
+    unit_id: Code | None = None
+
+
+class FillIn(Body):
+    """What is known of the draft."""
+
+    title: ShortText = ""
+    counterparty: ShortText = ""

@@ -998,3 +998,43 @@ class RouteTemplate(Shape):
 class RouteTemplateList(Shape):
     items: list[RouteTemplate]
     next_cursor: str | None
+
+
+class BodyTemplate(Shape):
+    """例文; the words {件名} {相手方} {年度} {日付} are filled in at use."""
+
+    id: str
+    body_template_id: str
+    scope: str = Field(description="personal, unit or city")
+    unit_id: str | None
+    name: str
+    body: str
+    saved_by: str
+    saved_at: str | None
+    version: int
+
+
+class BodyTemplateList(Shape):
+    items: list[BodyTemplate]
+    next_cursor: str | None
+
+
+class FilledBody(Shape):
+    body: str
+
+
+class FollowUp(Shape):
+    """次にすること: what the file plan says usually comes next."""
+
+    follow_up_id: str
+    kind: str = Field(description="receipt or draft")
+    title: str
+    class_code: str
+    folder_id: str | None = Field(description="of this fiscal year; null for none")
+    body_template_id: str | None
+
+
+class Related(Shape):
+    source_ids: list[str] = Field(description="引用元")
+    repeated_ids: list[str] = Field(description="drafted from it, newest first")
+    follow_ups: list[FollowUp]

@@ -12,6 +12,7 @@ from starlette.types import Scope
 from services.gateway.pages import (
     added_seats,
     audit,
+    body_templates,
     cases,
     documents,
     drafts,
@@ -20,6 +21,7 @@ from services.gateway.pages import (
     organisation,
     receipts,
     reorganisation,
+    repeating,
     reviews,
     rules,
     search,
@@ -41,6 +43,8 @@ _ROUTERS_WITH_IDS = (
     organisation.router,
     rules.router,
     templates.router,
+    body_templates.router,
+    repeating.router,
     reorganisation.router,
 )
 

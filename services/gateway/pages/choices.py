@@ -37,6 +37,15 @@ def folders(items: Iterable[View]) -> Groups:
     return [(wareki.format_fiscal_year(year), groups[year]) for year in sorted(groups, reverse=True)]
 
 
+def body_templates(items: Iterable[View]) -> Groups:
+    """例文 by whose they are."""
+    whose = {"personal": "自分", "unit": "所属", "city": "全庁"}
+    groups: dict[str, Choices] = {}
+    for one in items:
+        groups.setdefault(whose[one["scope"]], []).append((one["body_template_id"], one["name"]))
+    return list(groups.items())
+
+
 def states() -> Choices:
     """Document states."""
     return [(name, word) for name, (word, _) in vocabulary.STATES.items()]

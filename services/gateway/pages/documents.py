@@ -14,7 +14,7 @@ from chassis.errors import DomainError, Kind
 from chassis.wareki import JST
 from services.gateway.actions import cases, documents, filing, organisation
 from services.gateway.actions.answer import Answer
-from services.gateway.pages import choices, differences, files, sheet
+from services.gateway.pages import choices, differences, files, repeating, sheet
 from services.gateway.pages.desk import AtDesk, Desk, absorb
 from services.gateway.pages.forms import Form, day_values, version_of
 from services.gateway.views import View
@@ -41,13 +41,14 @@ async def draw(desk: Desk, document_id: str, form: Form, status: int = 200, *, p
     people = [document["drafter"], document["decided_by"], document["enforcement"]["collated_by"]]
     people += [one["added_by"] for one in document["attachments"] if not one["sheet"]]
     people += [one["staff_id"] for one in document["annotations"]]
-    names, case = await asyncio.gather(
+    names, case, related = await asyncio.gather(
         organisation.names(
             desk.clients,
             desk.caller,
             [f"unit:{document['unit_id']}", *(f"staff:{staff_id}" for staff_id in people if staff_id)],
         ),
         case_of(desk, document),
+        repeating.related(desk, document_id),
     )
     return desk.draw(
         "document",
@@ -59,6 +60,7 @@ async def draw(desk: Desk, document_id: str, form: Form, status: int = 200, *, p
         seats=sheet.seats(document, case, names[f"staff:{document['drafter']}"]),
         opinions=sheet.opinions(case),
         case=case,
+        related=related,
         my_step=None if printing else sheet.my_step(case),
         printed_at=clock.now().isoformat() if printing else None,
         now=sheet.now(

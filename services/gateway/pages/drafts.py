@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -12,9 +13,9 @@ from starlette.responses import Response
 
 from chassis import clock
 from chassis.errors import DomainError
-from services.gateway.actions import documents, filing, organisation, receipts, templates
+from services.gateway.actions import body_templates, documents, filing, organisation, receipts, templates
 from services.gateway.callers import Caller
-from services.gateway.pages import choices, sheet
+from services.gateway.pages import choices, repeating, sheet
 from services.gateway.pages.desk import AtDesk, Desk, absorb
 from services.gateway.pages.forms import Form, day_values, version_of
 from services.gateway.views import View
@@ -26,14 +27,15 @@ _CHOICES = ("folder_id", "decision_class", "disclosure", "personal_information",
 
 
 @router.get("/documents/new")
-async def new(desk: AtDesk, receipt: str = "") -> Response:
-    """An empty draft, or one from a receipt (LC-03)."""
+async def new(desk: AtDesk, receipt: str = "", follow_up: str = "") -> Response:
+    """An empty draft, or one from a receipt (LC-03): what usually follows it where that was chosen (FL-06)."""
     values = {"enforcement_required": "yes"}
     sources: list[View] = []
     if receipt:
         source = (await receipts.read(desk.clients, desk.caller, receipt)).body
         sources = [source]
         values |= {"title": f"{source['title']}について（伺い）", "counterparty": source["sender_name"]}
+        values |= await _following(desk, receipt, follow_up, source["sender_name"]) if follow_up else {}
     acting = desk.caller.acting_post
     return await _draw_form(desk, Form(values | {"post_id": acting.post_id if acting else ""}), None, sources)
 
@@ -42,6 +44,10 @@ async def new(desk: AtDesk, receipt: str = "") -> Response:
 async def create(desk: AtDesk) -> Response:
     """一時保存 for the first time. No number yet (NB-04)."""
     form = await desk.form()
+    if form.text("next") == "example":
+        receipt_ids = form.all_of("receipt_ids")
+        sources = [(await receipts.read(desk.clients, desk.caller, one)).body for one in receipt_ids]
+        return await _draw_form(desk, await _with_example(desk, form), None, sources)
     fields = _fields(form) | {"receipt_ids": form.all_of("receipt_ids")}
     status = 422
     if not form.errors:
@@ -65,6 +71,9 @@ async def edit(desk: AtDesk, document_id: str) -> Response:
 async def save(desk: AtDesk, document_id: str) -> Response:
     """Keep the changes if nobody else changed it meanwhile."""
     form = await desk.form()
+    if form.text("next") == "example":
+        document = (await documents.read(desk.clients, desk.caller, document_id)).body
+        return await _draw_form(desk, await _with_example(desk, form), document, [])
     fields = _fields(form)
     status = 422
     if not form.errors:
@@ -166,7 +175,11 @@ async def _draw_form(desk: Desk, form: Form, document: View | None, sources: lis
         if document
         else next((post.unit_id for post in posts if post.post_id == form.text("post_id")), "")
     )
-    folders, colleagues = await asyncio.gather(filing.folders(desk.clients, desk.caller), _colleagues(desk, unit))
+    folders, examples, colleagues = await asyncio.gather(
+        filing.folders(desk.clients, desk.caller),
+        body_templates.listed(desk.clients, desk.caller),
+        _colleagues(desk, unit),
+    )
     designated = set(form.all_of("designated") or (document or {}).get("designated", []))
     return desk.draw(
         "draft",
@@ -176,6 +189,7 @@ async def _draw_form(desk: Desk, form: Form, document: View | None, sources: lis
         document=document,
         receipts=sources,
         folder_groups=choices.folders(folders.body["items"]),
+        example_groups=choices.body_templates(examples.body["items"]),
         colleagues=colleagues,
         designated=designated,
         post_choices=[(post.post_id, f"{post.unit_name} {post.title}") for post in posts],
@@ -188,6 +202,36 @@ async def _colleagues(desk: Desk, unit_id: str) -> choices.Choices:
         return []
     staff = await organisation.staff(desk.clients, desk.caller, unit_id=unit_id)
     return [one for one in choices.staff(staff.body["items"]) if one[0] != desk.caller.staff.staff_id]
+
+
+async def _following(desk: Desk, receipt_id: str, follow_up_id: str, sender_name: str) -> Mapping[str, str]:
+    """The fields that the file plan and its 例文 know of what usually follows a receipt."""
+    chosen = await repeating.follow_up(desk, follow_up_id, receipt_id=receipt_id)
+    if chosen is None:
+        return {}
+    values = {"title": chosen["title"], "folder_id": chosen["folder_id"] or ""}
+    if chosen["body_template_id"]:
+        filled = await body_templates.fill(
+            desk.clients,
+            desk.caller,
+            chosen["body_template_id"],
+            title=chosen["title"],
+            counterparty=sender_name,
+        )
+        values["body"] = filled.body["body"]
+    return values
+
+
+async def _with_example(desk: Desk, form: Form) -> Form:
+    """The form with the chosen 例文 behind what is written already. Nothing is saved."""
+    chosen = form.required("body_template_id", "例文を選んでください。")
+    if not chosen:
+        return form
+    filled = await body_templates.fill(
+        desk.clients, desk.caller, chosen, title=form.text("title"), counterparty=form.text("counterparty")
+    )
+    body = "\n\n".join(text for text in (form.lines("body"), filled.body["body"]) if text)
+    return replace(form, values={**form.values, "body": body, "body_template_id": ""})
 
 
 def _after_saving(desk: Desk, form: Form, document_id: str) -> Response:

@@ -11,7 +11,8 @@ from starlette.responses import Response
 from chassis import clock
 from chassis.errors import DomainError
 from services.gateway.actions import documents, filing, organisation, receipts
-from services.gateway.pages import choices
+from services.gateway.actions import repeating as related
+from services.gateway.pages import choices, repeating
 from services.gateway.pages.desk import AtDesk, Desk, absorb
 from services.gateway.pages.forms import Form, day_values
 
@@ -35,10 +36,14 @@ async def register(desk: AtDesk, q: str = "", unit: str = "", cursor: str = "") 
 
 
 @router.get("/receipts/new")
-async def new(desk: AtDesk) -> Response:
-    """The empty form, both days today."""
+async def new(desk: AtDesk, document: str = "", follow_up: str = "") -> Response:
+    """The form, both days today; with what usually follows a document where that was chosen (FL-06)."""
     today = clock.today()
     values = day_values("arrived_on", today) | day_values("received_on", today)
+    chosen = await repeating.follow_up(desk, follow_up, document_id=document) if document and follow_up else None
+    if chosen is not None:
+        source = (await documents.read(desk.clients, desk.caller, document)).body
+        values |= {"title": chosen["title"], "class_code": chosen["class_code"], "sender_name": source["counterparty"]}
     return await _draw_form(desk, Form(values | {"unit_id": next(iter(desk.unit_ids), "")}))
 
 
@@ -74,12 +79,13 @@ async def show(desk: AtDesk, receipt_id: str) -> Response:
     """One receipt, with the sender's name."""
     answer = await receipts.read(desk.clients, desk.caller, receipt_id)
     receipt = answer.body
-    names, classes, drafts = await asyncio.gather(
+    names, classes, drafts, found_next = await asyncio.gather(
         organisation.names(
             desk.clients, desk.caller, [f"staff:{receipt['registered_by']}", f"unit:{receipt['unit_id']}"]
         ),
         filing.classes(desk.clients, desk.caller),
         documents.list_documents(desk.clients, desk.caller, number=receipt["receipt_number"]),
+        related.related(desk.clients, desk.caller, receipt_id=receipt_id),
     )
     found = next((one for one in classes.body["items"] if one["class_code"] == receipt["class_code"]), None)
     return desk.draw(
@@ -92,6 +98,7 @@ async def show(desk: AtDesk, receipt_id: str) -> Response:
             "registered_by_name": names[f"staff:{receipt['registered_by']}"],
             "class_name": choices.class_name(found) if found is not None else receipt["class_code"],
         },
+        follow_ups=[one for one in found_next.body["follow_ups"] if one["kind"] == "draft"],
         documents=[one for one in drafts.body["items"] if one["document_id"] in receipt["document_ids"]],
     )
 

@@ -22,7 +22,7 @@ NEXT = FollowUp(
 )
 
 
-def document(**given: object) -> Document:
+def document() -> Document:
     """Drafted on 31 March 2026: 令和7年度."""
     content = Fields(
         title="令和7年度浄化槽補助金の交付決定について（伺い）",
@@ -43,20 +43,19 @@ def document(**given: object) -> Document:
         urgent=True,
     )
     moment = dt.datetime(2026, 3, 31, 23, 59, tzinfo=JST)
-    values: dict[str, object] = {
-        "document_id": "d-1",
-        "version": 9,
-        "state": State.DECIDED,
-        "revision": 1,
-        "frozen_revision": 1,
-        "content": content,
-        "unit_id": "U-040-03",
-        "drafter": "S0072",
-        "drafter_post": "P-040-03-05",
-        "created_at": moment,
-        "updated_at": moment,
-    }
-    return Document(**(values | given))  # type: ignore[arg-type]
+    return Document(
+        document_id="d-1",
+        version=9,
+        state=State.DECIDED,
+        revision=1,
+        frozen_revision=1,
+        content=content,
+        unit_id="U-040-03",
+        drafter="S0072",
+        drafter_post="P-040-03-05",
+        created_at=moment,
+        updated_at=moment,
+    )
 
 
 @pytest.mark.parametrize(
