@@ -76,6 +76,8 @@ def repeated(source: Document, year: int, *, with_counterparty: bool) -> Fields:
         decision_class=content.decision_class,
         disclosure=content.disclosure,
         personal_information=content.personal_information,
+        # Not wider than the source; whom it is for is chosen anew (AC-02).
+        view_class=content.view_class,
         enforcement_required=content.enforcement_required,
         enforcement_method=content.enforcement_method,
         counterparty=content.counterparty if with_counterparty else "",
