@@ -21,6 +21,7 @@ from chassis.requests import Call
 from chassis.serving import Parts, Wiring
 from kanketsu.approvals.v1.approvals_service_pb2_grpc import add_ApprovalsServiceServicer_to_server
 from kanketsu.approvals.v1.decision_rules_service_pb2_grpc import add_DecisionRulesServiceServicer_to_server
+from kanketsu.approvals.v1.notices_service_pb2_grpc import add_NoticesServiceServicer_to_server
 from kanketsu.approvals.v1.provisioning_service_pb2_grpc import add_ProvisioningServiceServicer_to_server
 from kanketsu.approvals.v1.reorganisation_service_pb2_grpc import add_ReorganisationServiceServicer_to_server
 from kanketsu.approvals.v1.route_templates_service_pb2_grpc import add_RouteTemplatesServiceServicer_to_server
@@ -31,6 +32,8 @@ from services.approvals.changes import commands as change_commands
 from services.approvals.changes import midnight, personnel
 from services.approvals.changes import report as personnel_report
 from services.approvals.changes.api import Api as ReorganisationApi
+from services.approvals.notices import mail, reminders
+from services.approvals.notices.api import NoticesApi
 from services.approvals.organisation import load
 from services.approvals.organisation.domain import BODIES, DECISION_CLASSES
 from services.approvals.provisioning.api import ProvisioningApi
@@ -45,6 +48,7 @@ async def serve() -> None:
     """Serve until SIGTERM."""
     chosen = settings.read()
     receipts = KeyVerifier(chosen.receipt_jwks_file)
+    mail_server, reminding = chosen.mail_server, chosen.reminding
 
     async def build(parts: Parts) -> Wiring:
         api = Api(
@@ -70,9 +74,14 @@ async def serve() -> None:
                     add_ProvisioningServiceServicer_to_server,
                     ProvisioningApi(parts.pool, parts.relay, parts.recorder),
                 ),
+                partial(add_NoticesServiceServicer_to_server, NoticesApi(parts.pool, parts.relay, parts.recorder)),
             ],
             consumers=[consumer.submissions(parts.broker, parts.pool, parts.relay)],
-            tasks=[partial(midnight.run, parts.pool, parts.relay)],
+            tasks=[
+                partial(midnight.run, parts.pool, parts.relay),
+                partial(reminders.run, parts.pool, chosen.deadlines, reminding),
+                *([partial(mail.run, parts.pool, mail_server)] if mail_server is not None else []),
+            ],
         )
 
     await serving.serve(

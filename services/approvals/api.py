@@ -43,6 +43,7 @@ from services.approvals.deadlines import store as deadline_store
 from services.approvals.deadlines.domain import Deadlines
 from services.approvals.deadlines.store import Overdue
 from services.approvals.inputs import known_id, require_readable
+from services.approvals.notices import store as notice_store
 from services.approvals.organisation import commands as organisation_commands
 from services.approvals.organisation import principals
 from services.approvals.organisation import store as organisation_store
@@ -73,6 +74,7 @@ POLICY = Policy(
         "kanketsu.approvals.v1.RouteTemplatesService": frozenset({"gateway"}),
         "kanketsu.approvals.v1.ReorganisationService": frozenset({"gateway"}),
         "kanketsu.approvals.v1.ProvisioningService": frozenset({"gateway"}),
+        "kanketsu.approvals.v1.NoticesService": frozenset({"gateway"}),
     },
     refusals={
         "ResolveActor": Refusal("actor.resolved", "staff"),
@@ -122,6 +124,13 @@ POLICY = Policy(
         "ListStrandedSteps": Refusal("case.listed", "step"),
         "ReassignStep": Refusal("step.moved", "step", "step_id"),
         "ListTenures": Refusal("directory.listed", "staff", "staff_id"),
+        "ListNotices": Refusal("notice.listed", "notice"),
+        "MarkNoticesRead": Refusal("notice.read", "notice"),
+        "GetNoticeChoices": Refusal("notice.choices_viewed", "notice_choices"),
+        "ChooseNotices": Refusal("notice.chosen", "notice_choices"),
+        "ListNewNotices": Refusal("notice.followed", "notice"),
+        "GetEscalationList": Refusal("escalation.viewed", "unit", "unit_id"),
+        "SaveEscalationList": Refusal("escalation.saved", "unit", "unit_id"),
     },
 )
 
@@ -165,6 +174,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
             if actor is None:
                 raise DomainError(Kind.NOT_FOUND, "UNKNOWN_STAFF", "no staff member has this login today")
             below = await principals.subordinate_units(conn, actor, clock.today()) if self._managers_see_below else []
+            unread = await notice_store.unread(conn, actor.staff_id)
         return pb.ResolveActorResponse(
             staff_id=actor.staff_id,
             name=actor.name,
@@ -172,6 +182,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
             posts=_held_posts(actor.posts),
             roles=actor.roles,
             principals=[*actor.principals, *below],
+            unread_notices=unread,
         )
 
     async def ListUnits(self, request: pb.ListUnitsRequest, context: Context) -> pb.ListUnitsResponse:

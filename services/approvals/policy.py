@@ -14,7 +14,7 @@ from chassis.errors import DomainError, Kind, not_found
 from services.approvals.cases import acts, additions
 from services.approvals.cases import domain as cases
 from services.approvals.cases.domain import Action, Case, CaseState, CityRules, Hall, Signature, Step
-from services.approvals.organisation.domain import LINE, Absence, AbsenceReason, HeldPost, Holder, Seat
+from services.approvals.organisation.domain import LINE, Absence, AbsenceReason, HeldPost, Holder, Seat, Unit
 from services.approvals.routes.domain import StepKind
 from services.approvals.templates.domain import Scope, Template
 
@@ -412,3 +412,18 @@ def require_may_keep(template: Template, reader: Reader, roles: Collection[str])
     keeper = {Scope.PERSONAL: "clerk", Scope.UNIT: "records_manager", Scope.CITY: "records_officer"}[template.scope]
     if keeper not in roles or not may_use(template, reader):
         raise DomainError(Kind.DENIED, "NOT_PERMITTED", f"only a {keeper} whose template it is")
+
+
+# --- notices ------------------------------------------------------------------------------------
+
+
+def require_may_escalate(unit_id: str, reader: Reader, roles: Collection[str]) -> None:
+    """Whom a unit's overdue cases are told to is its records manager's, or the records office's. NOT_PERMITTED."""
+    if "records_officer" not in roles and not ("records_manager" in roles and unit_id in reader.units):
+        raise DomainError(Kind.DENIED, "NOT_PERMITTED", "the unit's records manager, or the records office")
+
+
+def require_known_unit(unit_id: str, units: Collection[Unit]) -> None:
+    """NOT_FOUND for a unit that does not exist today."""
+    if all(unit.unit_id != unit_id for unit in units):
+        raise not_found()

@@ -13,6 +13,8 @@ from pathlib import Path
 from chassis.settings import PREFIX, Secret, ServiceSettings, SettingsError, load
 from services.approvals.cases.domain import CityRules, DissentPolicy
 from services.approvals.deadlines.domain import Deadlines
+from services.approvals.notices.commands import Reminding
+from services.approvals.notices.mail import MailServer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +43,24 @@ class Settings(ServiceSettings):
     concurrence_days: int = Deadlines.concurrence_days
     step_days: int = Deadlines.step_days
 
+    # Full hour of an opening day from which on reminders are made, and opening days after the last one from which on
+    # the unit's escalation list is told too (AP-09, LC-13).
+    reminder_hour: int = Reminding.hour
+    escalation_days: int = Reminding.escalation_days
+    # The mail server for notices; no e-mail is sent when the host is empty.
+    mail_host: str = ""
+    mail_port: int = 587
+    # "starttls", "tls" or "none".
+    mail_tls: str = "starttls"
+    # Certificates to trust for the mail server beside the system's own.
+    mail_ca_file: Path | None = None
+    # Sender, and the login when the server asks for one.
+    mail_from: str = ""
+    mail_user: str = ""
+    mail_password: Secret | None = None
+    # The address of this installation, as people type it; stands in every e-mail.
+    public_url: str = ""
+
     @property
     def city_rules(self) -> CityRules:
         """What the city has set for the course of a case. SettingsError for a policy that does not exist."""
@@ -60,6 +80,33 @@ class Settings(ServiceSettings):
             raise SettingsError(
                 [f"{PREFIX}CLOSED_DAYS, {PREFIX}CONCURRENCE_DAYS, {PREFIX}STEP_DAYS: {error}"]
             ) from None
+
+    @property
+    def reminding(self) -> Reminding:
+        """When the city urges. SettingsError for an hour or a term that is none."""
+        try:
+            return Reminding(self.reminder_hour, self.escalation_days)
+        except ValueError as error:
+            raise SettingsError([f"{PREFIX}REMINDER_HOUR, {PREFIX}ESCALATION_DAYS: {error}"]) from None
+
+    @property
+    def mail_server(self) -> MailServer | None:
+        """Where e-mail goes; None without a host. SettingsError for what could not be sent."""
+        if not self.mail_host:
+            return None
+        try:
+            return MailServer(
+                self.mail_host,
+                self.mail_port,
+                self.mail_tls,
+                self.mail_from,
+                self.public_url,
+                self.mail_user,
+                self.mail_password or "",
+                self.mail_ca_file,
+            )
+        except ValueError as error:
+            raise SettingsError([f"{PREFIX}MAIL_…: {error}"]) from None
 
 
 @dataclass(frozen=True, kw_only=True)

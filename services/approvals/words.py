@@ -50,3 +50,18 @@ def span(low: int | None, high: int | None) -> str:
 def some(names: Sequence[str]) -> str:
     """「環境政策室」, 「環境政策室、税務室 ほか3所属」."""
     return "、".join(names[:2]) + (f" ほか{len(names) - 2}所属" if len(names) > 2 else "")
+
+
+NOTICES = {
+    "rejected": "否決",
+    "withdrawn": "取下げ",
+    "sent_back": "差戻し",
+    "decided": "決裁済み",
+    "substitute": "代決の依頼",
+    "urgent_turn": "至急の未処理",
+    "turn": "未処理",
+    "post_view": "後閲",
+    "circulation": "供覧",
+    "reminder": "期限の到来",
+    "escalation": "滞留",
+}

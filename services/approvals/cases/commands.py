@@ -19,6 +19,7 @@ from services.approvals.cases import acts, additions, domain, store
 from services.approvals.cases.domain import Act, Action, Case, CityRules, Hall, Signature, Step, StepState
 from services.approvals.cases.envelopes import AWAITS, Cause, envelopes
 from services.approvals.cases.turns import Outcome
+from services.approvals.notices import commands as notices
 from services.approvals.organisation import store as organisation
 from services.approvals.organisation.domain import department
 from services.approvals.policy import Reader, Receipt
@@ -95,6 +96,7 @@ async def open_case(conn: Connection, submission: Submission, cause: Cause, now:
         hall = await store.hall_of(conn, _posts(plan), now.date(), now)
         case, events = acts.open_case(case, hall.absent, now)
     await store.insert(conn, case)
+    await notices.tell(conn, None, case, now)
     await outbox.append(conn, envelopes(case, events, cause, hall), AWAITS)
     return case
 
@@ -138,6 +140,7 @@ async def act_on_step(
         after, events = acts.act(case, step.step_id, act, hall, city)
         response = encode(after, hall)
         await store.save(conn, case, after)
+        await notices.tell(conn, case, after, now)
         await outbox.append(conn, envelopes(after, events, cause.acting_as(after.decisions[-1].by), hall), AWAITS)
         await requests.keep(conn, call, response)
     return response
@@ -191,6 +194,7 @@ async def act_on_case(
                 raise ValueError(f"{wish.action} is not an act on the case itself")
         response = encode(after, hall)
         await store.save(conn, case, after)
+        await notices.tell(conn, case, after, now)
         await outbox.append(conn, envelopes(after, events, cause.acting_as(after.decisions[-1].by), hall), AWAITS)
         await requests.keep(conn, call, response)
     return response

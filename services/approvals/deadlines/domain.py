@@ -46,15 +46,22 @@ class Deadlines:
 
     def overdue_before(self, kind: str, today: dt.date) -> dt.datetime:
         """What has waited since before this moment is overdue today. ValueError for a kind without a term."""
+        return self.due_before(kind, today - dt.timedelta(days=1))
+
+    def due_before(self, kind: str, day: dt.date, later: int = 0) -> dt.datetime:
+        """What has waited since before this moment had its last day by `day`, or so many opening days earlier.
+
+        ValueError for a kind without a term.
+        """
         term = self._term(kind)
         if term is None:
             raise ValueError(f"nothing is urged: {kind}")
-        day = today
+        first = day
         for _ in range(_FURTHEST):
-            if self._after(day - dt.timedelta(days=1), term) < today:
+            if self._after(first - dt.timedelta(days=1), term + later) <= day:
                 break
-            day -= dt.timedelta(days=1)
-        return dt.datetime.combine(day, dt.time(), JST)
+            first -= dt.timedelta(days=1)
+        return dt.datetime.combine(first, dt.time(), JST)
 
     def waited(self, since: dt.datetime, today: dt.date) -> int:
         """Opening days after the one on which it came, today included."""

@@ -16,6 +16,7 @@ from services.approvals import policy
 from services.approvals.cases import store as cases
 from services.approvals.cases.domain import Case, Hall
 from services.approvals.cases.envelopes import AWAITS, Cause, cause_of, envelopes
+from services.approvals.notices import commands as notices
 from services.approvals.organisation.domain import Seat
 from services.approvals.succession import domain, store
 from services.approvals.succession.store import StepMove
@@ -45,17 +46,18 @@ async def follow_successors(pool: Pool, now: dt.datetime) -> int:
     while heirs:
         async with db.transaction(pool) as conn:
             locked, after = await store.lock_cases_of(conn, list(heirs), after, BATCH)
-            changed: list[Case] = []
+            changed: list[tuple[Case, Case]] = []
             moves: list[StepMove] = []
             told: list[envelope_pb2.Envelope] = []
             for case, hall in await cases.load_many(conn, locked, day, now):
                 made, events = domain.follow(case, heirs)
                 if events:
-                    changed.append(made)
+                    changed.append((case, made))
                     moves += _moves(case, made, "", ITSELF.staff_id)
                     told += envelopes(made, events, cause_of(ITSELF), _with(hall, seats))
             if moves:
-                await store.save_moves(conn, changed, moves, now)
+                await store.save_moves(conn, [made for _, made in changed], moves, now)
+                await notices.tell_moved(conn, changed, now)
                 await outbox.append(conn, told, AWAITS)
                 moved += len(moves)
         if not after:
@@ -104,6 +106,7 @@ async def reassign(
         made, events = domain.reassign(case, wish.step_id, target, wish.reason, hall)
         response = encode(made)
         await store.save_moves(conn, [made], _moves(case, made, wish.reason, by), now)
+        await notices.tell_moved(conn, [(case, made)], now)
         seats = {} if target is None else {target.post_id: target}
         await outbox.append(conn, envelopes(made, events, cause, _with(hall, seats)), AWAITS)
         await requests.keep(conn, call, response)

@@ -39,6 +39,8 @@ from kanketsu.approvals.v1 import approvals_service_pb2_grpc as service_grpc
 from kanketsu.approvals.v1 import decision_rules_service_pb2 as rules_pb
 from kanketsu.approvals.v1 import decision_rules_service_pb2_grpc as rules_grpc
 from kanketsu.approvals.v1 import events_pb2
+from kanketsu.approvals.v1 import notices_service_pb2 as notices_pb
+from kanketsu.approvals.v1 import notices_service_pb2_grpc as notices_grpc
 from kanketsu.approvals.v1 import provisioning_service_pb2 as provisioning_pb
 from kanketsu.approvals.v1 import provisioning_service_pb2_grpc as provisioning_grpc
 from kanketsu.approvals.v1 import reorganisation_service_pb2 as reorganisation_pb
@@ -52,6 +54,7 @@ from services.approvals.api import POLICY, Api
 from services.approvals.cases.domain import CityRules
 from services.approvals.changes.api import Api as ReorganisationApi
 from services.approvals.deadlines.domain import Deadlines
+from services.approvals.notices.api import NoticesApi
 from services.approvals.organisation import load
 from services.approvals.organisation import store as organisation_store
 from services.approvals.provisioning.api import ProvisioningApi
@@ -88,6 +91,7 @@ class City:
     templates: templates_grpc.RouteTemplatesServiceStub
     reorganisation: reorganisation_grpc.ReorganisationServiceStub
     provisioning: provisioning_grpc.ProvisioningServiceStub
+    notices: notices_grpc.NoticesServiceStub
     pool: db.Pool
     relay: Relay
     recorder: Recorder
@@ -99,7 +103,7 @@ class City:
     async def call(self, method: str, request: Any, identity: Identity, timeout: float = 10.0) -> Any:
         """One call with a fresh identity token."""
         token = self.identities.identity(identity, "approvals")
-        stubs = (self.stub, self.rules, self.templates, self.reorganisation, self.provisioning)
+        stubs = (self.stub, self.rules, self.templates, self.reorganisation, self.provisioning, self.notices)
         stub = next(stub for stub in stubs if hasattr(stub, method))
         return await client.call(method, getattr(stub, method), request, token, timeout)
 
@@ -218,7 +222,7 @@ class Person:
 
     async def call(self, method: str, **fields: Any) -> Any:
         """One RPC."""
-        known = (pb, rules_pb, templates_pb, reorganisation_pb, provisioning_pb)
+        known = (pb, rules_pb, templates_pb, reorganisation_pb, provisioning_pb, notices_pb)
         messages = next(one for one in known if hasattr(one, f"{method}Request"))
         request = getattr(messages, f"{method}Request")(**fields)
         return await self.city.call(method, request, self.identity)
@@ -338,6 +342,7 @@ async def running(
         partial(templates_grpc.add_RouteTemplatesServiceServicer_to_server, TemplatesApi(pool, relay, recorder)),
         partial(reorganisation_grpc.add_ReorganisationServiceServicer_to_server, reorganising),
         partial(provisioning_grpc.add_ProvisioningServiceServicer_to_server, ProvisioningApi(pool, relay, recorder)),
+        partial(notices_grpc.add_NoticesServiceServicer_to_server, NoticesApi(pool, relay, recorder)),
     ]
     server = Server(settings, guard, add)
     await server.start()
@@ -356,6 +361,7 @@ async def running(
         templates_grpc.RouteTemplatesServiceStub(channel),
         reorganisation_grpc.ReorganisationServiceStub(channel),
         provisioning_grpc.ProvisioningServiceStub(channel),
+        notices_grpc.NoticesServiceStub(channel),
         pool,
         relay,
         recorder,

@@ -186,6 +186,8 @@ async def test_open_steps_follow_the_successor_or_wait_for_the_records_office(ci
     assert (moved.action, moved.actor.staff_id, moved.detail["act"]) == ("step.moved", "service:approvals", "succeed")
     principals = {lease.principal for lease in snapshot_of(moved).leases}
     assert principals == {"post:P-040-03-91", "staff:S0070"}
+    told = await city.rows("SELECT kind FROM notices WHERE case_id = %s AND post_id = 'P-040-03-91'", acted.case_id)
+    assert told == [("turn",)], "and so does who holds it"
     assert await succession.follow_successors(city.pool, at(day, minutes=1)) == 0, "once"
     assert planned.change_set_id
 

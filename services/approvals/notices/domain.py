@@ -1,0 +1,176 @@
+"""Whom an act makes hear of what (通知). Pure: a case before and after an act gives who is told, by post or by person.
+
+A notice names a case and a kind, nothing else; what the document is about is not known here (AC-14).
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from chassis.errors import FieldViolation, invalid
+from services.approvals.cases.domain import Action, Case, CaseState, Step, inbox_kind
+
+MAX_LISTED_POSTS: Final = 20
+# Longer than any tree of units: searches end.
+_DEEPEST: Final = 16
+_ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?")
+
+
+class NoticeKind(enum.StrEnum):
+    """What somebody is told. In the order in which one stands for all when a person would be told several at once."""
+
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+    SENT_BACK = "sent_back"
+    DECIDED = "decided"
+    # 代決依頼 (AP-17).
+    SUBSTITUTE = "substitute"
+    # 至急 (AP-50).
+    URGENT_TURN = "urgent_turn"
+    TURN = "turn"
+    POST_VIEW = "post_view"
+    CIRCULATION = "circulation"
+    # The term is over (AP-09, LC-13), and is long over.
+    REMINDER = "reminder"
+    ESCALATION = "escalation"
+
+
+class Group(enum.StrEnum):
+    """Kinds that a person switches together."""
+
+    URGENT = "urgent"
+    TURN = "turn"
+    RESULT = "result"
+    DEADLINE = "deadline"
+
+
+GROUP_OF: Final[Mapping[NoticeKind, Group]] = {
+    NoticeKind.REJECTED: Group.RESULT,
+    NoticeKind.WITHDRAWN: Group.RESULT,
+    NoticeKind.SENT_BACK: Group.RESULT,
+    NoticeKind.DECIDED: Group.RESULT,
+    NoticeKind.SUBSTITUTE: Group.URGENT,
+    NoticeKind.URGENT_TURN: Group.URGENT,
+    NoticeKind.TURN: Group.TURN,
+    NoticeKind.POST_VIEW: Group.TURN,
+    NoticeKind.CIRCULATION: Group.TURN,
+    NoticeKind.REMINDER: Group.DEADLINE,
+    NoticeKind.ESCALATION: Group.DEADLINE,
+}
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Which groups go to open pages and by e-mail; the page 通知 shows all of them in any case."""
+
+    live: frozenset[Group] = frozenset(Group)
+    mail: frozenset[Group] = frozenset({Group.URGENT, Group.DEADLINE})
+    # 0 for who has chosen nothing.
+    version: int = 0
+
+
+@dataclass(frozen=True)
+class Told:
+    """One notice of one case: to the holders of a post on the day, or to a person."""
+
+    case_id: str
+    kind: NoticeKind
+    post_id: str = ""
+    staff_id: str = ""
+
+
+_WAITS: Final = {"post_view": NoticeKind.POST_VIEW, "circulation": NoticeKind.CIRCULATION}
+_ENDS: Final = {
+    CaseState.REJECTED: NoticeKind.REJECTED,
+    CaseState.WITHDRAWN: NoticeKind.WITHDRAWN,
+    CaseState.SENT_BACK: NoticeKind.SENT_BACK,
+    # The plan did not fit: the document is with its drafter again.
+    CaseState.REFUSED: NoticeKind.SENT_BACK,
+    CaseState.DECIDED: NoticeKind.DECIDED,
+}
+
+
+def told(before: Case | None, after: Case) -> tuple[Told, ...]:
+    """Who hears of an act: the posts for which something waits that did not wait before, and whom the end concerns.
+
+    `before` is None for a case that is opened. The order is that of the kinds.
+    """
+    found = [*_ended(before, after), *_waiting(before, after)]
+    order = list(NoticeKind)
+    return tuple(sorted(dict.fromkeys(found), key=lambda one: order.index(one.kind)))
+
+
+def choices(live: Collection[str], mail: Collection[str], version: int) -> Choices:
+    """INVALID_FIELDS for a group that does not exist."""
+    known = set(Group)
+    wrong = [name for name, wished in (("live", live), ("mail", mail)) if not known.issuperset(wished)]
+    if wrong:
+        raise invalid(*(FieldViolation(name, "UNKNOWN") for name in wrong))
+    return Choices(frozenset(map(Group, live)), frozenset(map(Group, mail)), version)
+
+
+def checked_list(post_ids: Sequence[str], known: Collection[str]) -> tuple[str, ...]:
+    """The posts of an escalation list. INVALID_FIELDS for too many, one twice, one that does not exist today."""
+    problem = ""
+    if len(post_ids) > MAX_LISTED_POSTS:
+        problem = "TOO_MANY"
+    elif len(set(post_ids)) != len(post_ids):
+        problem = "POST_TWICE"
+    elif not set(post_ids) <= set(known):
+        problem = "UNKNOWN"
+    if problem:
+        raise invalid(FieldViolation("post_ids", problem))
+    return tuple(post_ids)
+
+
+def list_of(unit_id: str, parents: Mapping[str, str], lists: Mapping[str, Sequence[str]]) -> str:
+    """The unit whose escalation list holds for a unit: itself, else the nearest above; "" when there is none."""
+    for _ in range(_DEEPEST):
+        if not unit_id or lists.get(unit_id):
+            return unit_id
+        unit_id = parents.get(unit_id, "")
+    return ""
+
+
+def is_address(text: str) -> bool:
+    """Whether an e-mail can go there: one plain address, nothing that could become another header."""
+    return len(text) <= 254 and _ADDRESS.fullmatch(text) is not None and ".." not in text
+
+
+def _waiting(before: Case | None, after: Case) -> list[Told]:
+    """What waits in an inbox now and did not before: another post, another round, another heading, a substitute asked."""
+    was = {} if before is None else {step.step_id: (before, step) for step in before.steps}
+    found: list[Told] = []
+    for step in after.steps:
+        heading = inbox_kind(after, step)
+        if not heading:
+            continue
+        old_case, old = was.get(step.step_id, (None, None))
+        waited = old_case is not None and old is not None and _waited(old_case, old) == _waited(after, step)
+        turn = NoticeKind.URGENT_TURN if after.urgent else NoticeKind.TURN
+        if not waited:
+            found.append(Told(after.case_id, _WAITS.get(heading, turn), post_id=step.post_id))
+        asked = step.asked_post_id if heading == "decision" else ""
+        if asked and (old is None or old.asked_post_id != asked):
+            found.append(Told(after.case_id, NoticeKind.SUBSTITUTE, post_id=asked))
+    return found
+
+
+def _waited(case: Case, step: Step) -> tuple[str, str, int]:
+    return inbox_kind(case, step), step.post_id, step.round
+
+
+def _ended(before: Case | None, after: Case) -> list[Told]:
+    """The drafter, and after a 否認 or 取下げ who answered a 合議; never who did it."""
+    kind = _ENDS.get(after.state)
+    if kind is None or (before is not None and before.state is after.state):
+        return []
+    people = [after.drafter]
+    if kind in (NoticeKind.REJECTED, NoticeKind.WITHDRAWN):
+        people += [one.by.staff_id for one in after.decisions if one.action in (Action.CONCUR, Action.DISSENT)]
+    actor = after.decisions[-1].by.staff_id if after.decisions else ""
+    return [Told(after.case_id, kind, staff_id=one) for one in people if one != actor]
