@@ -6,17 +6,30 @@ import asyncio
 import json
 import logging
 import signal
+import socket
 import sys
 
 import uvicorn
+from fastapi import FastAPI
 
 from chassis import process, telemetry
 from chassis.settings import describe
 from services.gateway import settings as configuration
 from services.gateway.api import openapi
-from services.gateway.app import create_app
+from services.gateway.app import Gateway, create_app
 
 log = logging.getLogger(__name__)
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams to open pages first: they would hold up the end of everything else for the whole grace time."""
+
+    app: FastAPI
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        gateway: Gateway = self.app.state.gateway
+        gateway.open_pages.close()
+        await super().shutdown(sockets)
 
 
 async def serve() -> None:
@@ -27,8 +40,9 @@ async def serve() -> None:
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     log.info("starting", extra={"settings": describe(settings)})
     host, _, port = settings.http_listen.rpartition(":")
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=host,
         port=int(port),
         http="httptools",
@@ -42,7 +56,8 @@ async def serve() -> None:
         timeout_keep_alive=65,
         timeout_graceful_shutdown=settings.grace,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
+    server.app = app
     # The server answers these signals and then raises them once more: that must not look like a crash.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)

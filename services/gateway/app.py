@@ -31,6 +31,7 @@ from services.gateway.canary import Canary
 from services.gateway.clients import open_clients
 from services.gateway.edge import Edge
 from services.gateway.errors import Refusal, problem, refusal, refusal_of, refusal_of_http, refusal_of_validation
+from services.gateway.live import OpenPages
 from services.gateway.oidc import Provider
 from services.gateway.people import People
 from services.gateway.recording import AuditSink
@@ -62,6 +63,7 @@ class Gateway:
         self.recorder = Recorder(
             "gateway", settings.instance, AuditSink(self.clients), recover_after=settings.recover_after
         )
+        self.open_pages = OpenPages(self.clients, settings.notices_interval)
         self.canary = Canary(settings, self.clients, self.recorder)
         self.sign_in = SignIn(settings, self.sessions, self.provider, self.people, self.recorder)
         self.directory = DirectoryAccess(settings, self.provider, self.sign_in)
@@ -108,6 +110,7 @@ class Gateway:
             _start(self._follow_directory()),
             _start(tally.report_for_ever(self.clients.answered, self.recorder, "gateway", "answered")),
             _start(self.canary.run()),
+            _start(self.open_pages.run()),
         ]
         try:
             yield

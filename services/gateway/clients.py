@@ -22,6 +22,7 @@ from chassis.identity import Identity, Signer
 from chassis.tally import Tally
 from kanketsu.approvals.v1.approvals_service_pb2_grpc import ApprovalsServiceStub
 from kanketsu.approvals.v1.decision_rules_service_pb2_grpc import DecisionRulesServiceStub
+from kanketsu.approvals.v1.notices_service_pb2_grpc import NoticesServiceStub
 from kanketsu.approvals.v1.provisioning_service_pb2_grpc import ProvisioningServiceStub
 from kanketsu.approvals.v1.reorganisation_service_pb2_grpc import ReorganisationServiceStub
 from kanketsu.approvals.v1.route_templates_service_pb2_grpc import RouteTemplatesServiceStub
@@ -46,6 +47,7 @@ from services.gateway.settings import Settings
 if TYPE_CHECKING:
     from kanketsu.approvals.v1.approvals_service_pb2_grpc import ApprovalsServiceAsyncStub
     from kanketsu.approvals.v1.decision_rules_service_pb2_grpc import DecisionRulesServiceAsyncStub
+    from kanketsu.approvals.v1.notices_service_pb2_grpc import NoticesServiceAsyncStub
     from kanketsu.approvals.v1.provisioning_service_pb2_grpc import ProvisioningServiceAsyncStub
     from kanketsu.approvals.v1.reorganisation_service_pb2_grpc import ReorganisationServiceAsyncStub
     from kanketsu.approvals.v1.route_templates_service_pb2_grpc import RouteTemplatesServiceAsyncStub
@@ -161,6 +163,7 @@ class Clients:
     templates: Peer[RouteTemplatesServiceAsyncStub]
     reorganisation: Peer[ReorganisationServiceAsyncStub]
     provisioning: Peer[ProvisioningServiceAsyncStub]
+    notices: Peer[NoticesServiceAsyncStub]
     # Further services of audit, over its channel.
     reviews: Peer[ReviewServiceAsyncStub]
     witness: Peer[WitnessServiceAsyncStub]
@@ -282,6 +285,7 @@ def open_clients(settings: Settings) -> Clients:
         approvals=Peer("approvals", approvals, ApprovalsServiceStub(approvals), signer, answered),
         reorganisation=Peer("approvals", approvals, ReorganisationServiceStub(approvals), signer, answered),
         provisioning=Peer("approvals", approvals, ProvisioningServiceStub(approvals), signer, answered),
+        notices=Peer("approvals", approvals, NoticesServiceStub(approvals), signer, answered),
         audit=Peer("audit", audit, AuditServiceStub(audit), signer, answered),
         rules=Peer("approvals", approvals, DecisionRulesServiceStub(approvals), signer, answered),
         templates=Peer("approvals", approvals, RouteTemplatesServiceStub(approvals), signer, answered),

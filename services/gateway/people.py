@@ -25,6 +25,8 @@ class People:
         self._seconds = seconds
         # login → (good until, person). Stale entries stay to recognise that nothing changed.
         self._known: OrderedDict[str, tuple[float, Person]] = OrderedDict()
+        # How many notices each has not read, as of the same answer.
+        self._unread: dict[str, int] = {}
         self._asking: dict[str, asyncio.Task[Person]] = {}
 
     async def find(self, login: str) -> Person:
@@ -38,6 +40,10 @@ class People:
             asking = self._asking[login] = asyncio.create_task(self._ask(login))
             asking.add_done_callback(lambda _: self._asking.pop(login, None))
         return await asyncio.shield(asking)
+
+    def unread(self, login: str) -> int:
+        """How many notices the person had not read when last asked, seconds ago."""
+        return self._unread.get(login, 0)
 
     def forget(self) -> None:
         """The organisation changed."""
@@ -60,8 +66,10 @@ class People:
         if known is not None and known[1] == person:
             person = known[1]
         self._known[login] = (time.monotonic() + self._seconds, person)
+        self._unread[login] = answer.unread_notices
         while len(self._known) > REMEMBER:
-            self._known.popitem(last=False)
+            gone, _ = self._known.popitem(last=False)
+            self._unread.pop(gone, None)
         return person
 
 

@@ -438,6 +438,12 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
         "Too many refusals",
         "This address was refused too often. Wait as long as Retry-After says.",
     ),
+    ("gateway", "TOO_MANY_STREAMS"): Sentence(
+        "開いている画面が多すぎます",
+        "新しい通知を受け取る画面が多すぎます。使っていない画面を閉じてから、もう一度お試しください。",
+        "Too many open pages",
+        "Too many pages of yours follow notices. Close some of them.",
+    ),
     ("gateway", "TOO_LARGE"): Sentence(
         "送られた内容が大きすぎます",
         "受け付けられる大きさを超えています。内容を小さくするか分けて、もう一度送ってください。",

@@ -74,8 +74,8 @@ class Sessions:
         self._remember(session)
         return cookie, session
 
-    async def find(self, cookie: str) -> Session | None:
-        """The live session of a cookie; None when there is none, or it ended."""
+    async def find(self, cookie: str, *, used: bool = True) -> Session | None:
+        """The live session of a cookie; None when there is none, or it ended. `used`: somebody is there to use it."""
         key, now = _key(cookie), time.time()
         known = self._known.get(key)
         if known is not None and time.monotonic() < known[0]:
@@ -90,7 +90,7 @@ class Sessions:
         if now - session.seen > self._idle or now - session.created > self._absolute:
             await self.end(session)
             return None
-        if now - session.seen > TOUCH_SECONDS:
+        if used and now - session.seen > TOUCH_SECONDS:
             session = await self._write(dataclasses.replace(session, seen=now)) or session
         return session
 

@@ -75,14 +75,17 @@ class SignIn:
 
     # --- the caller of a request -----------------------------------------------------------------
 
-    async def caller(self, request: Request) -> Caller:
-        """The verified caller, or SIGN_IN_REQUIRED, TOKEN_INVALID, CROSS_SITE, SESSIONS_UNAVAILABLE, UNKNOWN_STAFF."""
+    async def caller(self, request: Request, *, used: bool = True) -> Caller:
+        """The verified caller, or SIGN_IN_REQUIRED, TOKEN_INVALID, CROSS_SITE, SESSIONS_UNAVAILABLE, UNKNOWN_STAFF.
+
+        What a page asks by itself does not count as use of the session: an open page must not keep it alive.
+        """
         terminal = terminal_of(request)
         authorization = request.headers.get("authorization")
         if authorization is not None:
             return await self._of_token(authorization, request, terminal)
         cookie = request.cookies.get(self.cookie)
-        session = await self._sessions.find(cookie) if cookie else None
+        session = await self._sessions.find(cookie, used=used) if cookie else None
         if session is None:
             raise refusal("SIGN_IN_REQUIRED")
         try:
@@ -383,4 +386,11 @@ async def signed_in(request: Request) -> Caller:
     return await sign_in.caller(request)
 
 
+async def still_signed_in(request: Request) -> Caller:
+    """FastAPI dependency: the caller, of what a page asks by itself."""
+    sign_in: SignIn = request.app.state.gateway.sign_in
+    return await sign_in.caller(request, used=False)
+
+
 SignedIn = Annotated[Caller, Depends(signed_in)]
+StillSignedIn = Annotated[Caller, Depends(still_signed_in)]

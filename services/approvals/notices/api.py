@@ -108,7 +108,7 @@ class NoticesApi(NoticesServiceServicer):
         record = await self._recorder.record(
             Access(
                 actor=caller,
-                action="notice.choices_viewed",
+                action="notice_choices.viewed",
                 object_type="notice_choices",
                 object_id=caller.staff_id,
             )
@@ -143,9 +143,13 @@ class NoticesApi(NoticesServiceServicer):
             # Beyond the newest: the database was restored, and begins again.
             after = min(_position(request.after), _position(newest)) if request.after else _position(newest)
             found = await store.fresh(conn, after, "", MAX_FRESH)
-        record = await self._listed("notice.followed", found) if found else ""
+            unread = await store.unread_of(conn, sorted({one.staff_id for one in found})) if found else {}
+        record = await self._listed("notice.presented", found) if found else ""
         return pb.ListNewNoticesResponse(
-            notices=[pb.NewNotice(staff_id=one.staff_id, notice=_notice(one)) for one in found],
+            notices=[
+                pb.NewNotice(staff_id=one.staff_id, notice=_notice(one), unread=unread.get(one.staff_id, 0))
+                for one in found
+            ],
             position=found[-1].position if found else f"{after[0]}.{after[1]}",
             access_record=record,
         )

@@ -118,7 +118,7 @@ async def choose(
         chosen, address = await store.choices_of(conn, call.staff_id, now.date())
         response = encode(chosen, address)
         message = events_pb2.NoticeChoicesChanged(staff_id=call.staff_id)
-        event = _envelope(message, "notice.chosen", "notice_choices", call.staff_id, version, cause, now)
+        event = _envelope(message, "notice_choices.changed", "notice_choices", call.staff_id, version, cause, now)
         await outbox.append(conn, [event], AWAITS)
         await requests.keep(conn, call, response)
     return response

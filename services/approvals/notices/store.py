@@ -199,6 +199,16 @@ async def unread(conn: Connection, staff_id: str) -> int:
     return int(row[0]) if row is not None else 0
 
 
+async def unread_of(conn: Connection, staff_ids: Sequence[str]) -> dict[str, int]:
+    """The same of several people."""
+    cursor = await conn.execute(
+        "SELECT staff_id, least(count(*), %s) FROM notices WHERE staff_id = ANY(%s) AND read_at IS NULL"
+        " GROUP BY staff_id",
+        (MOST_COUNTED, list(staff_ids)),
+    )
+    return {str(staff_id): int(count) for staff_id, count in await cursor.fetchall()}
+
+
 async def mark_read(conn: Connection, staff_id: str, notice_ids: Sequence[str], up_to: str, now: dt.datetime) -> None:
     """These of the person's, or all that were made before or with the notice `up_to`."""
     await conn.execute(

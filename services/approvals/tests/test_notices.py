@@ -320,7 +320,7 @@ async def test_each_person_switches_pages_and_mail_by_group(city: City) -> None:
     wrong = await refused(chief.call("ChooseNotices", request_id=clock.new_id(), live=["everything"]))
     assert [(one.field, one.problem) for one in wrong.fields] == [("live", "UNKNOWN")]
     (event,) = await city.envelopes(chief.staff_id)
-    assert (event.action, event.aggregate_version) == ("notice.chosen", 1)
+    assert (event.action, event.aggregate_version) == ("notice_choices.changed", 1)
     await chief.call("ChooseNotices", request_id=clock.new_id(), live=before.live, mail=before.mail)
 
 
@@ -338,9 +338,9 @@ async def test_the_gateway_follows_without_a_gap(city: City) -> None:
         await chief.call("ListNewNotices")
     assert caught.value.reason == "NOT_PERMITTED"
     start = (await follow(city, "")).position
-    seen = len(await city.records("notice.followed"))
+    seen = len(await city.records("notice.presented"))
     assert list((await follow(city, start)).notices) == []
-    assert len(await city.records("notice.followed")) == seen
+    assert len(await city.records("notice.presented")) == seen
     async with db.transaction(city.pool) as slow:
         await slow.execute("SELECT pg_current_xact_id()")
         case_id = await city.circulating()
@@ -355,7 +355,7 @@ async def test_the_gateway_follows_without_a_gap(city: City) -> None:
     # After a restore the transactions of the database may begin again below where somebody was.
     reset = await follow(city, f"{10**17}.{answer.position.partition('.')[2]}")
     assert int(reset.position.partition(".")[0]) < 10**17
-    (*_, record) = await city.records("notice.followed")
+    (*_, record) = await city.records("notice.presented")
     assert (record.actor.staff_id, record.result_count) == ("service:gateway", 1)
 
 

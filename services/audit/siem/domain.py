@@ -44,6 +44,7 @@ FAMILIES: Final = {
                 "inbox",
                 "membership",
                 "notice",
+                "notice_choices",
                 "number",
             ),
             *("permission", "presence", "receipt", "review", "route", "rules", "step", "template"),

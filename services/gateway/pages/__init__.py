@@ -18,6 +18,7 @@ from services.gateway.pages import (
     drafts,
     files,
     home,
+    notices,
     organisation,
     receipts,
     reorganisation,
@@ -45,6 +46,7 @@ _ROUTERS_WITH_IDS = (
     templates.router,
     body_templates.router,
     repeating.router,
+    notices.router,
     reorganisation.router,
 )
 

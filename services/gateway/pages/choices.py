@@ -80,6 +80,15 @@ def posts(items: Iterable[View], units: dict[str, str], names: dict[str, str]) -
     return [(name, members) for name, members in groups.items() if members]
 
 
+def post_groups(units: Iterable[View], posts: Iterable[View]) -> Groups:
+    """Posts that may stand on a route, by unit in its order."""
+    by_unit: dict[str, Choices] = {}
+    for post in posts:
+        if post["rank"] != "member":
+            by_unit.setdefault(post["unit_id"], []).append((post["post_id"], post["title"]))
+    return [(unit["name"], by_unit[unit["unit_id"]]) for unit in units if unit["unit_id"] in by_unit]
+
+
 def years(today: date, *, before: int = 8, after: int = 1) -> list[tuple[int, str]]:
     """Fiscal years around today, the current one first among equals of a select (UI-08)."""
     current = wareki.fiscal_year(today)

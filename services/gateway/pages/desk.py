@@ -86,6 +86,7 @@ class Desk:
                     "csrf_token": session.csrf if session is not None else "",
                     "here": here,
                     "counts": None,
+                    "unread": self.gateway.people.unread(self.caller.staff.login),
                     "notice": vocabulary.NOTICES.get(self.request.query_params.get("done", "")),
                     "form": Form(),
                 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -51,6 +52,7 @@ def environment() -> Environment:
         "vocabulary": vocabulary,
         "asset": _Assets(HERE / "static"),
         "new_request_key": clock.new_id,
+        "notice_words": json.dumps({kind: word for kind, (word, _) in vocabulary.NOTICE_KINDS.items()}),
     }
     return made
 

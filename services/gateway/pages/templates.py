@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from chassis.errors import DomainError
 from services.gateway.actions import organisation, templates
-from services.gateway.pages import vocabulary
+from services.gateway.pages import choices, vocabulary
 from services.gateway.pages.desk import AtDesk, Desk, absorb
 from services.gateway.pages.forms import Form, version_of
 from services.gateway.views import View
@@ -101,7 +101,7 @@ async def _draw(desk: Desk, form: Form, status: int = 200) -> Response:
         scope_choices=scopes,
         kind_choices=[(kind, vocabulary.STEP_KINDS[kind]) for kind in ("approve", "concur", "review")],
         place_choices=list(vocabulary.PLACES.items()),
-        post_groups=_post_groups(units, posts),
+        post_groups=choices.post_groups(units, posts),
         numbers=range(1, SEATS + 1),
     )
 
@@ -134,12 +134,3 @@ def _shown(one: View, names: dict[str, str], scopes: list[str]) -> View:
         ],
         "mine": one["scope"] in scopes and len(one["steps"]) <= SEATS,
     }
-
-
-def _post_groups(units: list[View], posts: list[View]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Posts that may stand on a route, by unit in its order."""
-    by_unit: dict[str, list[tuple[str, str]]] = {}
-    for post in posts:
-        if post["rank"] != "member":
-            by_unit.setdefault(post["unit_id"], []).append((post["post_id"], post["title"]))
-    return [(unit["name"], by_unit[unit["unit_id"]]) for unit in units if unit["unit_id"] in by_unit]

@@ -311,9 +311,9 @@ RECORDED_ACTIONS: Final[dict[str, str]] = {
     "directory.loaded": "組織・職員を読込み",
     "notice.listed": "通知の一覧を表示",
     "notice.read": "通知を既読にする",
-    "notice.followed": "新しい通知を開いている画面へ送信",
-    "notice.choices_viewed": "通知の設定を表示",
-    "notice.chosen": "通知の設定を変更",
+    "notice.presented": "新しい通知を開いている画面へ送信",
+    "notice_choices.viewed": "通知の設定を表示",
+    "notice_choices.changed": "通知の設定を変更",
     "escalation.viewed": "滞留の連絡先を表示",
     "escalation.saved": "滞留の連絡先を変更",
     "template.saved": "ルートのひな形を保存",
@@ -704,6 +704,27 @@ FIELDS: Final[dict[str, str]] = {
     "reason": "変更の理由",
     "effective_from": "適用を始める月",
     **{f"thresholds_{name}": label for name, (label, _) in THRESHOLDS.items()},
+}
+
+# Kinds of notices (通知), with the tone of their chip; and the groups a person switches.
+NOTICE_KINDS: Final[dict[str, tuple[str, str]]] = {
+    "urgent_turn": ("至急の未処理", "urgent"),
+    "substitute": ("代決の依頼", "urgent"),
+    "turn": ("未処理", "progress"),
+    "post_view": ("後閲", "progress"),
+    "circulation": ("供覧", "progress"),
+    "decided": ("決裁済み", "decided"),
+    "sent_back": ("差戻し", "attention"),
+    "rejected": ("否決", "attention"),
+    "withdrawn": ("取下げ", "neutral"),
+    "reminder": ("期限の到来", "attention"),
+    "escalation": ("滞留", "attention"),
+}
+NOTICE_GROUPS: Final[dict[str, str]] = {
+    "urgent": "至急の未処理・代決の依頼",
+    "turn": "未処理・供覧・後閲",
+    "result": "決裁・差戻し・否決・取下げ（自分の起案など）",
+    "deadline": "期限の到来・滞留",
 }
 
 _HOME: Final = ("ホームへ", "/")

@@ -1,0 +1,150 @@
+"""通知: one's own list, what is read, what goes where; and 滞留の連絡先 of a unit (AP-09, AP-50, AC-14, LC-13)."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from chassis.errors import DomainError
+from services.gateway.actions import notices, organisation
+from services.gateway.pages import choices, vocabulary
+from services.gateway.pages.desk import AtDesk, Desk, absorb
+from services.gateway.pages.forms import Form, version_of
+from services.gateway.views import View
+
+router = APIRouter()
+
+# Rows of the form of an escalation list; a longer one is kept by a program.
+POSTS = 5
+
+
+@router.get("/notices")
+async def listed(desk: AtDesk, unread: str = "", cursor: str = "") -> Response:
+    """Newest first, all or the unread ones; numbers, no titles (AC-14)."""
+    answer = await notices.listed(desk.clients, desk.caller, unread_only=bool(unread), cursor=cursor)
+    found = answer.body["items"]
+    names = await organisation.names(
+        desk.clients, desk.caller, {f"post:{one['post_id']}" for one in found if one["post_id"]}
+    )
+    return desk.draw(
+        "notices",
+        "notices",
+        access_record=answer.access_record,
+        notices=[_shown(one, names, desk) for one in found],
+        only_unread=bool(unread),
+        unread=answer.body["unread"],
+        pager=desk.pager(answer.body["next_cursor"]),
+    )
+
+
+@router.post("/notices/read")
+async def mark_read(desk: AtDesk) -> Response:
+    """One, or all that the page showed and any before them."""
+    form = await desk.form()
+    one, up_to = form.text("notice_id"), form.text("up_to")
+    await notices.mark_read(
+        desk.clients, desk.caller, form.text("request_key"), notice_ids=[one] if one else [], up_to=up_to
+    )
+    return desk.go("/notices", done="notices_read")
+
+
+@router.get("/notices/settings")
+async def settings(desk: AtDesk) -> Response:
+    """通知の設定."""
+    return await _draw_settings(desk, Form())
+
+
+@router.post("/notices/settings")
+async def choose(desk: AtDesk) -> Response:
+    """For notices from now on."""
+    form = await desk.form()
+    chosen = {
+        name: [group for group in vocabulary.NOTICE_GROUPS if form.text(f"{name}_{group}")] for name in ("live", "mail")
+    }
+    try:
+        await notices.choose(
+            desk.clients, desk.caller, form.text("request_key"), live=chosen["live"], mail=chosen["mail"]
+        )
+    except DomainError as error:
+        return await _draw_settings(desk, form, absorb(form, error))
+    return desk.go("/notices/settings", done="notices_chosen")
+
+
+@router.get("/escalation")
+async def escalation(desk: AtDesk, unit: str = "") -> Response:
+    """滞留の連絡先 of a unit: one of the caller's own, or any for the records office."""
+    return await _draw_escalation(desk, unit, Form())
+
+
+@router.post("/escalation")
+async def save_escalation(desk: AtDesk) -> Response:
+    """The next version of the list."""
+    form = await desk.form()
+    unit_id = form.text("unit_id")
+    posts = [post for number in range(1, POSTS + 1) if (post := form.text(f"post_id_{number}"))]
+    try:
+        await notices.save_escalation_list(
+            desk.clients, desk.caller, form.text("request_key"), unit_id, version_of(form), posts
+        )
+    except DomainError as error:
+        return await _draw_escalation(desk, unit_id, form, absorb(form, error))
+    return desk.go("/escalation", unit=unit_id, done="escalation_saved")
+
+
+async def _draw_settings(desk: Desk, form: Form, status: int = 200) -> Response:
+    answer = await notices.choices(desk.clients, desk.caller)
+    values = form.values or {f"{name}_{group}": "yes" for name in ("live", "mail") for group in answer.body[name]}
+    return desk.draw(
+        "notice_settings",
+        "notice-settings",
+        status=status,
+        access_record=answer.access_record,
+        form=Form(values, form.errors, form.request_key),
+        address=answer.body["address"],
+    )
+
+
+async def _draw_escalation(desk: Desk, unit_id: str, form: Form, status: int = 200) -> Response:
+    units = (await organisation.units(desk.clients, desk.caller)).body["items"]
+    everywhere = desk.caller.has_role("records_officer")
+    own = [(one["unit_id"], one["name"]) for one in units if everywhere or one["unit_id"] in desk.unit_ids]
+    unit_id = unit_id or next(iter(desk.unit_ids), "")
+    answer = await notices.escalation_list(desk.clients, desk.caller, unit_id)
+    kept = answer.body
+    posts = (await organisation.posts(desk.clients, desk.caller)).body["items"]
+    names = await organisation.names(
+        desk.clients,
+        desk.caller,
+        [f"post:{one}" for one in kept["holds_post_ids"]] + [f"unit:{kept['holds_unit_id'] or ''}", f"unit:{unit_id}"],
+    )
+    values = form.values or {f"post_id_{number}": post for number, post in enumerate(kept["post_ids"], start=1)} | {
+        "version": str(kept["version"])
+    }
+    return desk.draw(
+        "escalation",
+        "escalation",
+        status=status,
+        access_record=answer.access_record,
+        form=Form(values, form.errors, form.request_key),
+        unit_id=unit_id,
+        unit_name=names[f"unit:{unit_id}"],
+        unit_choices=own,
+        holds=[names[f"post:{one}"] for one in kept["holds_post_ids"]],
+        holds_unit="" if kept["holds_unit_id"] in (None, unit_id) else names[f"unit:{kept['holds_unit_id']}"],
+        post_groups=choices.post_groups(units, posts),
+        numbers=range(1, POSTS + 1),
+        too_long=len(kept["post_ids"]) > POSTS,
+    )
+
+
+def _shown(one: View, names: dict[str, str], desk: Desk) -> View:
+    """With the way to the document; what is escalated need not be visible, and leads to 滞留 or nowhere (AC-10)."""
+    href = f"/documents/{one['document_id']}"
+    if one["kind"] == "escalation":
+        href = "/overdue" if desk.caller.has_role("records_manager") else ""
+    return one | {
+        "word": vocabulary.NOTICE_KINDS[one["kind"]],
+        "href": href,
+        "number": one["draft_number"] or "（起案番号なし）",
+        "post": names[f"post:{one['post_id']}"] if one["post_id"] else "",
+    }
