@@ -28,6 +28,13 @@ def together(*calls):
         return list(pool.map(guarded, calls))
 
 
+def told(lost):
+    """Who comes second is told that somebody was first, and what to do."""
+    assert (lost.status, lost.reason) == (412, "STALE_VERSION")
+    assert lost.problem["title"] == "ほかの人が先に変更しました"
+    assert "最新の内容を開き直し" in lost.problem["detail"]
+
+
 def act_body(person, case_id, action):
     case = person.get(f"/cases/{case_id}")
     document, _ = person.document(case["document_id"])
@@ -49,7 +56,8 @@ def test_two_tabs_act_once(city):
     won = [answer for answer in answers if not isinstance(answer, Refused)]
     lost = [answer for answer in answers if isinstance(answer, Refused)]
     assert len(won) == 1
-    assert {refusal.status for refusal in lost} <= {409, 412}
+    for refusal in lost:
+        told(refusal)
     case = city.person("clerk").get(f"/cases/{case_id}")
     assert len([d for d in case["decisions"] if d["action"] == "approve"]) == 1
 
@@ -78,7 +86,43 @@ def test_an_act_against_a_withdrawal_has_one_winner(city):
             lambda c=chief, p=path, b=body, e=etag: c.post(p, b, etag=e),
             lambda c=clerk, i=case_id, e=etag: c.post(f"/cases/{i}/withdraw", {"comment": "取下げ"}, etag=e),
         )
-        assert len([answer for answer in answers if isinstance(answer, Refused)]) == 1
+        (lost,) = [answer for answer in answers if isinstance(answer, Refused)]
+        told(lost)
+        case = clerk.get(f"/cases/{case_id}")
+        assert case["state"] == ("withdrawn" if lost is answers[0] else "circulating")
+
+
+def test_a_seat_acts_while_an_upper_one_pulls_it_up(city):
+    """引上げ against 承認 of the same seat: one of the two stands on it."""
+    _, case_id = city.circulating()
+    city.act("chief", case_id, "approve")
+    deputy, head = city.person("deputy", 1), city.person("head", 2)
+    (one, by_deputy, etag), (other, by_head, _) = (
+        act_body(deputy, case_id, "approve"),
+        act_body(head, case_id, "pull_up"),
+    )
+    answers = together(lambda: deputy.post(one, by_deputy, etag=etag), lambda: head.post(other, by_head, etag=etag))
+    (lost,) = [answer for answer in answers if isinstance(answer, Refused)]
+    told(lost)
+    states = [step["state"] for step in city.person("clerk").get(f"/cases/{case_id}")["steps"][:3]]
+    assert states == ["approved", "pulled_up" if lost is answers[0] else "approved", "active"]
+
+
+def test_the_decider_comes_back_while_the_substitute_decides(city):
+    """AP-01: 決裁 against 代決; there is one decision."""
+    _, case_id = city.circulating()
+    with city.away("head"):
+        city.act("chief", case_id, "approve")
+        city.act("deputy", case_id, "approve")
+        city.on_case("clerk", case_id, "ask-substitute")
+        deputy, head = city.person("deputy", 1), city.person("head", 2)
+        (path, instead, etag), (_, own, _) = act_body(deputy, case_id, "substitute"), act_body(head, case_id, "decide")
+        answers = together(lambda: deputy.post(path, instead, etag=etag), lambda: head.post(path, own, etag=etag))
+    (lost,) = [answer for answer in answers if isinstance(answer, Refused)]
+    told(lost)
+    made = [one["action"] for one in city.person("clerk").get(f"/cases/{case_id}")["decisions"]]
+    assert made[-1:] == ["decide" if lost is answers[0] else "substitute"]
+    assert len({"decide", "substitute"} & set(made)) == 1
 
 
 def test_the_drafter_edits_while_the_approver_reads(city):
