@@ -364,7 +364,8 @@ def _roles(claims: Mapping[str, object]) -> frozenset[str]:
     found = set[str]()
     for name in ("scope", "scp", "roles"):
         value = claims.get(name)
-        found.update(value.split() if isinstance(value, str) else map(str, value) if isinstance(value, list) else ())
+        words = value.split() if isinstance(value, str) else value if isinstance(value, list) else []
+        found.update(word for word in words if isinstance(word, str))
     return frozenset(found)
 
 

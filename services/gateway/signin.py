@@ -91,7 +91,7 @@ class SignIn:
         try:
             person = await self._people.find(session.login)
         except DomainError as error:
-            if error.kind is Kind.DENIED:
+            if error.reason == "UNKNOWN_STAFF":
                 # Who has left does not find their session again when they come back (AC-16).
                 await self._sessions.end(session)
             raise

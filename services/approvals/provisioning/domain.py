@@ -152,7 +152,10 @@ def _problem(text: str) -> str:
     if len(text) > MAX_TEXT:
         return "TOO_LONG"
     kinds = {unicodedata.category(character) for character in text}
-    return "CONTROL_CHARACTER" if "Cc" in kinds else "PRIVATE_USE_CHARACTER" if "Co" in kinds else ""
+    if "Co" in kinds:
+        return "PRIVATE_USE_CHARACTER"
+    # Invisible ones, too: two logins that look the same would be two people.
+    return "INVALID_CHARACTER" if kinds & {"Cc", "Cf", "Zl", "Zp"} else ""
 
 
 def require_free(before: Organisation, change: Change) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from dataclasses import replace
 
 import pytest
 
-from chassis import clock
+from chassis import clock, db
+from chassis.errors import DomainError
 from chassis.identity import Identity
 from kanketsu.approvals.v1 import provisioning_service_pb2 as pb
 from services.approvals.changes import commands as change_commands
 from services.approvals.changes.domain import AppointmentRow, ChangeKind
+from services.approvals.organisation import store as organisation_store
 from services.approvals.provisioning import domain
 from services.approvals.provisioning.domain import Account, Fields, MembershipWish
 from services.approvals.tests.conftest import TENANT, City, refused
@@ -137,6 +140,21 @@ async def test_a_retried_request_is_answered_from_its_first_answer(city):
     assert await events(city, "N0003") == ["account.begun"]
 
 
+async def test_of_two_at_the_same_time_one_wins(city):
+    """A directory that runs twice: one account, one membership, no error but the one that says so."""
+    results = await asyncio.gather(*(create(city, "N0010") for _ in range(5)), return_exceptions=True)
+    refusals = [one.reason for one in results if isinstance(one, DomainError)]
+    assert refusals == ["ACCOUNT_EXISTS"] * 4
+    await asyncio.gather(*(regroup(city, OFFICE, join_ids=["N0010"]) for _ in range(5)))
+    await asyncio.gather(*(change(city, "N0010", active=False) for _ in range(5)))
+    assert await events(city, "N0010") == ["account.begun", "membership.begun", "account.ended"]
+    async with db.connection(city.pool) as conn:
+        day = clock.today()
+        begins, ends = day - dt.timedelta(days=30), day + dt.timedelta(days=1)
+        there = await organisation_store.presence(conn, begins, ends, "N0009", 1)
+    assert "N0010" not in [one.staff_id for one in there], "a day that ended before it was over is no day on the staff"
+
+
 async def test_a_number_and_a_login_are_one_persons(city):
     await create(city, "N0004", login="unique.login@city.minoh.example")
     error = await refused(create(city, "N0005", login="unique.login@city.minoh.example"))
@@ -169,6 +187,7 @@ async def test_nobody_is_named_like_a_service(city, staff_id):
         ({"name": "長" * 201}, "name"),
         ({"name": "改\n行"}, "name"),
         ({"name": "外字\ue000"}, "name"),
+        ({"login": "katsuragi\u200b.takuya"}, "login"),
         ({"active": False}, "active"),
     ],
 )

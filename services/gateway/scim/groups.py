@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from kanketsu.approvals.v1.provisioning_service_pb2 import Membership
 from services.gateway.errors import invalid, refusal
-from services.gateway.scim.messages import GROUP, PREFIX, etag
+from services.gateway.scim.messages import GROUP, PREFIX, etag, listed
 from services.gateway.scim.patch import Operation, members, operations
 
 _ONE: Final = re.compile(r'members\[\s*value\s+eq\s+("(?:[^"\\]|\\.)*")\s*\]', re.I)
@@ -53,7 +53,7 @@ def resource(unit: Membership, public_url: str) -> dict[str, Any]:
 
 def wish_of(body: Mapping[str, Any], unit_id: str) -> Wish:
     """What a Group to put says; without `members` nothing about them."""
-    if GROUP not in (body.get("schemas") or ()):
+    if GROUP not in listed(body.get("schemas")):
         raise refusal("SCIM_SYNTAX")
     return _wish([Operation("replace", path, value, named=False) for path, value in members(body)], unit_id)
 
@@ -102,9 +102,9 @@ def _remove(wish: Wish, leaving: set[str]) -> None:
 
 
 def _ids(value: Any) -> set[str]:
-    listed = value if isinstance(value, list) else [value]
+    given = value if isinstance(value, list) else [value]
     found = set[str]()
-    for one in listed:
+    for one in given:
         if not isinstance(one, dict) or not isinstance(one.get("value"), str):
             raise invalid("members", "WRONG_TYPE")
         # Units below a unit are personnel's too.

@@ -52,8 +52,7 @@ def error(refused: Refusal, request: Request) -> Response:
 
 
 def _details(told: Mapping[str, object]) -> list[str]:
-    errors = told["errors"]
-    return [one["detail"] for one in errors] if isinstance(errors, list) else []
+    return [str(one["detail"]) for one in listed(told["errors"])]
 
 
 def reply(resource: Mapping[str, Any], request: Request, status: int = 200, record: str = "") -> Response:
@@ -136,6 +135,11 @@ async def body_of(request: Request) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise refusal("MALFORMED_BODY")
     return document
+
+
+def listed(value: object) -> list[Any]:
+    """A list as it is; nothing else is one."""
+    return value if isinstance(value, list) else []
 
 
 def _no_number(text: str) -> float:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from services.gateway.errors import refusal
-from services.gateway.scim.messages import GROUP, STAFF, USER, bare
+from services.gateway.scim.messages import GROUP, STAFF, USER, bare, listed
 
 MAX_OPERATIONS: Final = 1000
 _SCHEMA: Final = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
@@ -28,12 +28,12 @@ class Operation:
 
 def operations(body: Mapping[str, Any]) -> list[Operation]:
     """In order. SCIM_SYNTAX for what is no PatchOp or too long."""
-    if _SCHEMA not in _list(body.get("schemas")):
+    if _SCHEMA not in listed(body.get("schemas")):
         raise refusal("SCIM_SYNTAX")
-    listed = _list(next((value for key, value in body.items() if key.lower() == "operations"), None))
-    if not 0 < len(listed) <= MAX_OPERATIONS:
+    entries = listed(next((value for key, value in body.items() if key.lower() == "operations"), None))
+    if not 0 < len(entries) <= MAX_OPERATIONS:
         raise refusal("SCIM_SYNTAX")
-    return [one for entry in listed for one in _operation(entry)]
+    return [one for entry in entries for one in _operation(entry)]
 
 
 def _operation(entry: Any) -> Iterator[Operation]:
@@ -70,7 +70,3 @@ def members(resource: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from ((f"name.{inner.lower()}", one) for inner, one in value.items())
         else:
             yield lower, value
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

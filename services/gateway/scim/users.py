@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from kanketsu.approvals.v1.provisioning_service_pb2 import Account, AccountFields
 from services.gateway.errors import invalid, refusal
-from services.gateway.scim.messages import ENTERPRISE, PREFIX, STAFF, USER, etag
+from services.gateway.scim.messages import ENTERPRISE, PREFIX, STAFF, USER, etag, listed
 from services.gateway.scim.patch import Operation, members, operations
 
 _KANA: Final = f"{STAFF}:kana".lower()
@@ -73,7 +73,7 @@ def external_id(body: Mapping[str, Any]) -> str:
 
 def fields_of(body: Mapping[str, Any], staff_id: str) -> AccountFields:
     """What a User to create or to put says. SCIM_MUTABILITY for another id, INVALID_FIELDS for a wrong type."""
-    if USER not in (body.get("schemas") or ()):
+    if USER not in listed(body.get("schemas")):
         raise refusal("SCIM_SYNTAX")
     return _fields([Operation("replace", path, value, named=False) for path, value in members(body)], staff_id)
 
@@ -121,11 +121,11 @@ def _text(path: str, value: Any) -> str:
 
 def _email(value: Any) -> str:
     """The primary address, else the one for work, else the first."""
-    listed = value if isinstance(value, list) else [value]
-    if not listed or not all(isinstance(one, dict) and isinstance(one.get("value"), str) for one in listed):
+    given = value if isinstance(value, list) else [value]
+    if not given or not all(isinstance(one, dict) and isinstance(one.get("value"), str) for one in given):
         raise invalid("emails", "WRONG_TYPE")
-    best = next((one for one in listed if one.get("primary") is True), None)
-    best = best or next((one for one in listed if one.get("type") == "work"), listed[0])
+    best = next((one for one in given if one.get("primary") is True), None)
+    best = best or next((one for one in given if one.get("type") == "work"), given[0])
     return str(best["value"])
 
 

@@ -214,6 +214,8 @@ async def test_other_networks_are_refused_and_the_refusal_is_recorded(city, gate
         for path in ("/api/v1/me", "/login", "/log/checkpoint", "/static/app.css"):
             answer = await http.get(path)
             assert (answer.status_code, answer.json()["reason"]) == (403, "NETWORK_NOT_ALLOWED"), path
+        answer = await http.get("/scim/v2/Users")
+        assert (answer.status_code, answer.json()["status"]) == (403, "403"), "in the form that SCIM gives its errors"
     (denied, *_) = await records_of(city, 1, actor="unknown", action="request.denied")
     assert denied["reason"] == "NETWORK_NOT_ALLOWED"
     async with gateway(bearer, allowed_networks="10.20.0.0/16,127.0.0.0/8") as http:

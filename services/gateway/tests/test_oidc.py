@@ -303,6 +303,26 @@ async def test_access_tokens_of_programs(provider, liar, claims, good):
         assert caught.value.reason == "TOKEN_INVALID"
 
 
+@pytest.mark.parametrize(
+    ("claims", "roles"),
+    [
+        ({}, set()),
+        ({"scope": "openid directory_writer"}, {"openid", "directory_writer"}),
+        ({"scp": ["directory_writer"]}, {"directory_writer"}),
+        ({"roles": ["directory_writer", 7], "scope": None}, {"directory_writer"}),
+        ({"roles": {"directory_writer": True}, "groups": ["directory_writer"]}, set()),
+    ],
+    ids=range(5),
+)
+async def test_a_program_of_its_own_audience_has_the_roles_that_the_issuer_gave(provider, liar, claims, roles):
+    liar.claims = {"aud": "kanketsu-scim", "sub": "entra-provisioning"} | claims
+    program = await provider.program(liar.sign({}), "kanketsu-scim")
+    assert (program.subject, program.roles) == ("entra-provisioning", roles)
+    with pytest.raises(Refusal) as caught:
+        await provider.access(liar.sign({}))
+    assert caught.value.reason == "TOKEN_INVALID", "it is no login of the JSON API"
+
+
 async def test_another_claim_may_name_the_login(liar, make_settings):
     provider = oidc.Provider(make_settings(oidc_issuer=liar.issuer, oidc_login_claim="preferred_username"))
     liar.claims = {"aud": "kanketsu-api", "sub": "3f1c", "preferred_username": "katsuragi.takuya"}

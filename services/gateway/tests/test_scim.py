@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
+from hypothesis import given as given_by
+from hypothesis import settings
+from hypothesis import strategies as st
 
 from kanketsu.approvals.v1.provisioning_service_pb2 import Account, AccountFields, Member, Membership, UnitName
 from services.gateway.errors import Refusal
@@ -213,6 +218,43 @@ def test_what_is_no_member_is_refused(operation, reason):
 def test_a_put_without_members_says_nothing_of_them():
     made = groups.wish_of({"schemas": [GROUP], "displayName": "環境政策室"}, "U1")
     assert (made.join, made.leave, made.replace) == (set(), set(), False)
+
+
+NAMES = st.sampled_from(
+    [
+        *("op", "path", "value", "Operations", "schemas", "active", "members", "name", "emails", "userName", "type"),
+        *(
+            USER,
+            GROUP,
+            STAFF,
+            PATCH,
+            "externalId",
+            "displayName",
+            'members[value eq "S1"]',
+            "emails[x].value",
+            "primary",
+        ),
+    ]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | NAMES | st.sampled_from(["add", "remove"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given_by(st.lists(st.dictionaries(st.sampled_from(["op", "path", "value"]), JSON), max_size=3), JSON, st.booleans())
+@settings(max_examples=300)
+def test_whatever_is_sent_is_a_message_or_a_refusal(operations, other, is_user):
+    """Never an error of ours."""
+    core = USER if is_user else GROUP
+    of, of_patch = (users.fields_of, users.fields_of_patch) if is_user else (groups.wish_of, groups.wish_of_patch)
+    bodies = [patch(*operations), {"schemas": other, "Operations": other}, {"schemas": [core], "name": other}]
+    bodies += [{"schemas": [core]} | other] if isinstance(other, dict) else []
+    for body in bodies:
+        for read in (of, of_patch):
+            with contextlib.suppress(Refusal):
+                read(body, "S1")
 
 
 # --- filters and what is told ------------------------------------------------------------------------
