@@ -45,6 +45,10 @@ class People:
         """How many notices the person had not read when last asked, seconds ago."""
         return self._unread.get(login, 0)
 
+    def has_read(self, login: str, unread: int) -> None:
+        """What this process has just heard of it."""
+        self._unread[login] = unread
+
     def forget(self) -> None:
         """The organisation changed."""
         for login, (_, person) in self._known.items():

@@ -58,7 +58,7 @@ def test_a_notice_reaches_an_open_page_of_another_replica(city: City) -> None:
         again = next(events)
     assert (again["case_id"], again["kind"]) == (later, "turn")
     answer = chief.http.get("/api/v1/notices/stream", headers={"Last-Event-ID": "x"})
-    assert (answer.status_code, answer.json()["reason"]) == (400, "INVALID_CURSOR")
+    assert (answer.status_code, answer.json()["reason"]) == (422, "INVALID_CURSOR")
 
 
 def test_only_ones_own_and_only_who_is_signed_in(city: City) -> None:

@@ -33,6 +33,16 @@ async def missed(clients: Clients, caller: Caller, after: str) -> list[Event]:
     return [Event(caller.identity.staff_id, one, answer.unread) for one in answer.notices]
 
 
+async def still_unread(clients: Clients, caller: Caller, recent: list[Event]) -> list[Event]:
+    """Of these the ones the caller has not read meanwhile, with how many are unread now."""
+    if not recent:
+        return []
+    request = pb.ListNoticesRequest(unread_only=True, limit=200)
+    answer = await clients.notices.ask(clients.notices.rpc.ListNotices, request, caller)
+    unread = {one.notice_id for one in answer.notices}
+    return [Event(one.staff_id, one.notice, answer.unread) for one in recent if one.notice.notice_id in unread]
+
+
 async def mark_read(
     clients: Clients, caller: Caller, request_id: str, *, notice_ids: Sequence[str] = (), up_to: str = ""
 ) -> Answer:

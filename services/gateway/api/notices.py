@@ -68,7 +68,8 @@ async def stream(
         if last_event_id:
             missed = await notices.missed(clients_of(request), caller, last_event_id)
         else:
-            missed = gateway.open_pages.recent(caller.identity.staff_id)
+            recent = gateway.open_pages.recent(caller.identity.staff_id)
+            missed = await notices.still_unread(clients_of(request), caller, recent)
     except (DomainError, Refusal):
         gateway.open_pages.leave(opened)
         raise

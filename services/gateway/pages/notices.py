@@ -42,9 +42,10 @@ async def mark_read(desk: AtDesk) -> Response:
     """One, or all that the page showed and any before them."""
     form = await desk.form()
     one, up_to = form.text("notice_id"), form.text("up_to")
-    await notices.mark_read(
+    answer = await notices.mark_read(
         desk.clients, desk.caller, form.text("request_key"), notice_ids=[one] if one else [], up_to=up_to
     )
+    desk.gateway.people.has_read(desk.caller.staff.login, answer.body["unread"])
     return desk.go("/notices", done="notices_read")
 
 

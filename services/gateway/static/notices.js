@@ -5,12 +5,17 @@ const link = document.querySelector("[data-notices]");
 const said = document.querySelector("[data-notices-said]");
 const words = JSON.parse(link.dataset.notices);
 const count = link.querySelector(".count");
+// What was said on the page before is not said again on this one.
+const heard = new Set(JSON.parse(sessionStorage.getItem("notices") ?? "[]"));
 let source = null;
 
 function tell(event) {
   const notice = JSON.parse(event.data);
   count.textContent = notice.unread > 99 ? "99+" : notice.unread;
   count.toggleAttribute("data-some", notice.unread > 0);
+  if (heard.has(notice.notice_id)) return;
+  heard.add(notice.notice_id);
+  sessionStorage.setItem("notices", JSON.stringify([...heard].slice(-50)));
   said.textContent = `${words[notice.kind] ?? "通知"}　${notice.draft_number}`;
 }
 

@@ -1,0 +1,79 @@
+"""通知 in a browser: what comes while a page is open, the list, the settings, and 滞留の連絡先."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.conftest import City
+from tests.e2e import journey
+from tests.e2e.conftest import Visit, findings
+
+
+def test_an_open_page_hears_of_what_comes(city: City, visit: Visit, title: str, picture) -> None:
+    """AP-50, AC-14: without a reload, in the header, number and kind; on the page 通知 too; never the title."""
+    page = visit("chief", "/organisation")
+    said, count = page.get_by_role("status"), page.get_by_role("link", name="通知").locator(".count").first
+    expect(said).to_have_text("")
+    with page.expect_response("**/api/v1/notices/stream"):
+        page.reload()
+    city.circulating(title=title, urgent=True)
+    expect(said).to_have_text(re.compile(r"^至急の未処理\s+\S*[0-9]+\S*$"))
+    expect(count).not_to_have_text("0")
+    assert findings(page) == []
+    picture(page, "notice-live")
+    city.circulating(title=title)
+    page.get_by_role("banner").get_by_role("link", name="通知").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("通知")
+    rows = page.get_by_role("region", name="通知の一覧").get_by_role("row")
+    expect(rows.nth(1)).to_contain_text("未処理")
+    expect(rows.nth(2)).to_contain_text("至急の未処理")
+    assert title not in page.get_by_role("main").inner_text()
+    assert findings(page) == []
+    picture(page, "notices")
+    rows.nth(1).get_by_role("button", name="既読にする").click()
+    journey.told(page, "既読にしました。")
+    expect(rows.nth(1)).to_contain_text("既読")
+    # The number leads to the document, and there the title is read by who may read it.
+    rows.nth(1).get_by_role("link").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(title)
+
+
+def test_reading_and_choosing_need_no_script(city: City, visit: Visit, picture) -> None:
+    city.circulating()
+    page = visit("chief", "/notices", script=False)
+    journey.press(page, "ここまでをすべて既読にする")
+    journey.told(page, "既読にしました。")
+    expect(page.get_by_role("banner").get_by_role("link", name="通知").locator(".count").first).to_have_text("0")
+    journey.follow(page, "未読だけ表示する")
+    expect(page.get_by_role("main")).to_contain_text("未読の通知はありません。")
+    page.goto(f"{city.stack.url}/notices/settings")
+    expect(page.get_by_role("main")).to_contain_text(re.compile(r"宛先：\S+@\S+"))
+    mail = page.get_by_role("group", name="電子メール")
+    turn = mail.get_by_label("未処理・供覧・後閲")
+    expect(turn).not_to_be_checked()
+    expect(mail.get_by_label("至急の未処理・代決の依頼")).to_be_checked()
+    picture(page, "notice-settings")
+    turn.check()
+    journey.press(page, "保存する")
+    journey.told(page, "通知の設定を保存しました。")
+    expect(turn).to_be_checked()
+    turn.uncheck()
+    journey.press(page, "保存する")
+
+
+def test_the_head_says_who_hears_of_what_waits_far_too_long(visit: Visit, picture) -> None:
+    """LC-13: the unit's own list goes before the one above; emptied it gives way."""
+    page = visit("head", "/escalation")
+    expect(page.get_by_role("main")).to_contain_text("連絡先はありません。")
+    assert findings(page) == []
+    page.get_by_label("職 1", exact=True).select_option("P-040-03-01")
+    journey.press(page, "保存する")
+    journey.told(page, "滞留の連絡先を保存しました。")
+    expect(page.get_by_role("main")).to_contain_text("次の職に知らせます。")
+    picture(page, "escalation")
+    page.get_by_label("職 1", exact=True).select_option("")
+    journey.press(page, "保存する")
+    expect(page.get_by_role("main")).to_contain_text("連絡先はありません。")
+    assert visit("chief").goto(page.url.split("?")[0]).status == 403
