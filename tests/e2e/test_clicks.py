@@ -143,7 +143,7 @@ def test_water(city: City, visit: Visit) -> None:
     receive(clerk, "給水装置工事申込書", "有限会社齊藤設備工業所", "事業者・団体", "窓口", "1102-01-01")
     journey.follow(clerk, "続けて起案する")
     fill_in(clerk, "新設／改造／撤去", "新設")
-    choose_decision(clerk, "室長決裁", "R8.12.1", "窓口", "指定給水装置工事事業者")
+    choose_decision(clerk, "室長決裁", "R8.12.1", "窓口交付", "指定給水装置工事事業者")
     journey.press(clerk, "保存して添付へ進む")
     document = circulate(clerk, "water-application-scan.pdf")
     decide(city, visit, hand, document, ["nakai.haruka"], "takami.hidekazu")
