@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -50,6 +50,8 @@ class Refusal:
     object_type: str
     # Field of the request that names the object, "" when none does.
     id_field: str = ""
+    # The action for a `purpose` of the request, where it is another one.
+    by_purpose: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ class Guard(grpc.aio.ServerInterceptor):
                 await self._recorder.record(
                     Access(
                         actor=_identity.get(Identity(staff_id="unknown", tenant=self._tenant)),
-                        action=refusal.action,
+                        action=refusal.by_purpose.get(getattr(request, "purpose", ""), refusal.action),
                         object_type=refusal.object_type,
                         object_id=str(getattr(request, refusal.id_field, "")) if refusal.id_field else "",
                         outcome=DENIED,

@@ -32,6 +32,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 async def serve() -> None:
     """Serve until SIGTERM."""
     settings = settings_.read()
+    rights = settings.rights()
 
     async def build(parts: Parts) -> Wiring:
         blobs = ObjectStore(settings.store())
@@ -39,7 +40,7 @@ async def serve() -> None:
         keys = MountedKeys.load(settings.kek_file)
         drawer = Drawer(parts.pool, parts.relay, blobs, keys, locker)
         service = Service(parts.pool, parts.relay, blobs, keys, locker, drawer)
-        api = Api(service, parts.recorder, Signer(settings.receipt_signing_key_file), settings.upload_limit)
+        api = Api(service, parts.recorder, Signer(settings.receipt_signing_key_file), settings.upload_limit, rights)
         return Wiring(
             servicers=[
                 partial(add_DocumentsServiceServicer_to_server, api),

@@ -32,6 +32,7 @@ from services.documents import (
     messages,
     plan_store,
     receipt_store,
+    rights,
     search_store,
     store,
     textkey,
@@ -41,6 +42,7 @@ from services.documents.attachments import Announced
 from services.documents.blobs import BlobError, open_document_key
 from services.documents.commands import Service
 from services.documents.domain import Enforcement, Folder
+from services.documents.rights import Rights
 from services.documents.search_store import Listing
 
 M = TypeVar("M", bound=Message)
@@ -57,11 +59,12 @@ SHOWN_AS = {"": "document.viewed", "print": "document.printed", "export": "docum
 class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
     """DocumentsService."""
 
-    def __init__(self, service: Service, recorder: Recorder, signer: Signer, upload_limit: int) -> None:
+    def __init__(self, service: Service, recorder: Recorder, signer: Signer, upload_limit: int, rights: Rights) -> None:
         self._service = service
         self._recorder = recorder
         self._signer = signer
         self._upload_limit = upload_limit
+        self._rights = rights
         self._views = SharedRead(self._load_views)
 
     # ------------------------------------------------------------ receipts
@@ -164,7 +167,8 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
     async def GetDocument(self, request: pb.GetDocumentRequest, context: Context) -> pb.GetDocumentResponse:
         """The current version with a signed read receipt for it. NOT_FOUND: absent or not for this reader (AC-03).
 
-        What it is for (to look at, to print, to export) is the action of its record (AC-15).
+        What it is for (to look at, to print, to export) is the action of its record, and a right of its own (AC-15):
+        PRINT_NOT_PERMITTED, DOWNLOAD_NOT_PERMITTED.
         """
         domain.check_one_of("purpose", request.purpose, SHOWN_AS)
         document_id, reader = messages.known_id(request.document_id), identity()
@@ -173,10 +177,20 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
             raise not_found()
         document = view.document
         digest = document.version_digest
-        context = _context(store.ReadContext(view.reason, document.unit_id, document.content.class_code))
-        record = await self._recorded(SHOWN_AS[request.purpose], "document", document_id, digest, context)
+        if request.purpose == "print":
+            self._rights.check_print(view.context)
+        elif request.purpose == "export":
+            self._rights.check_download(view.context)
+        detail = _context(view.context)
+        record = await self._recorded(SHOWN_AS[request.purpose], "document", document_id, digest, detail)
         receipt = self._read_receipt(reader, document_id, digest, record) if digest else ""
-        return pb.GetDocumentResponse(document=messages.document(view), read_receipt=receipt, access_record=record)
+        return pb.GetDocumentResponse(
+            document=messages.document(view),
+            read_receipt=receipt,
+            access_record=record,
+            may_download=self._rights.may_download(view.context),
+            may_print=self._rights.may_print(view.context),
+        )
 
     async def _load_views(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[store.View | None]:
         async with connection(self._service.pool) as conn:
@@ -280,7 +294,10 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
     async def ReadAttachment(
         self, request: pb.ReadAttachmentRequest, context: Context
     ) -> AsyncIterator[pb.ReadAttachmentResponse]:
-        """Header once the access is recorded, then chunks. RANGE_NOT_SATISFIABLE, CONTENT_DAMAGED."""
+        """Header once the access is recorded, then chunks. RANGE_NOT_SATISFIABLE, CONTENT_DAMAGED.
+
+        DOWNLOAD_NOT_PERMITTED to who may only look (AC-15), also for what browsers do not show.
+        """
         domain.check_one_of("purpose", request.purpose, PURPOSES)
         document_id = messages.known_id(request.document_id)
         attachment_id = messages.known_id(request.attachment_id)
@@ -288,8 +305,11 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
             stored = await attachment_store.get(conn, document_id, attachment_id, identity().principals)
         if stored is None:
             raise not_found()
+        opened_as = rights.opened_as(request.purpose, stored.attachment.content_type)
+        if opened_as == "download":
+            self._rights.check_download(stored.context)
         part = attachments.range_of(stored.attachment.size, request.offset, request.length)
-        action = PURPOSES[request.purpose]
+        action = PURPOSES[opened_as]
         detail = {"document_id": document_id, "offset": str(part.offset), "length": str(part.length)}
         detail |= _context(stored.context)
         try:
@@ -538,7 +558,7 @@ def _page(rows: list[R], limit: int, key: Callable[[R], str]) -> tuple[list[R], 
 
 def _context(context: store.ReadContext) -> dict[str, str]:
     """Why the reader may see the document, whose it is and of which class, as the record says it; never a title."""
-    members = {"purpose": context.purpose, "unit": context.unit, "class": context.class_code}
+    members = {"purpose": next(iter(context.reasons), ""), "unit": context.unit, "class": context.class_code}
     return {name: value for name, value in members.items() if value}
 
 

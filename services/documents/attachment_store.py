@@ -11,7 +11,7 @@ from chassis.db import Connection
 from services.documents import store
 from services.documents.domain import Document
 from services.documents.manifest import AttachmentEntry
-from services.documents.store import VISIBLE, WHY_VISIBLE, AttachmentRow, ReadContext
+from services.documents.store import CONTEXT, VISIBLE, AttachmentRow, ReadContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ async def get(conn: Connection, document_id: str, attachment_id: str, principals
     cursor = await conn.execute(
         "SELECT a.attachment_id::text, a.file_name, a.content_type, a.size, a.sha256, a.added_after_decision, a.added_at,"
         " a.added_by, NULL::timestamptz, a.sheet, a.object_key, a.version_id, k.wrapped, d.version_digest,"
-        f" {WHY_VISIBLE}, d.unit_id, d.class_code"
+        f" {CONTEXT}"
         " FROM documents AS d JOIN attachments AS a ON a.document_id = d.document_id"
         " JOIN document_keys AS k ON k.document_id = d.document_id"
         f" WHERE d.document_id = %(document_id)s AND a.attachment_id = %(attachment_id)s AND {VISIBLE}",

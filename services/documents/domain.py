@@ -27,6 +27,19 @@ MAX_ATTACHMENTS = 200
 # ViewClass (AC-02).
 UNIT, DESIGNATED = 1, 2
 _STAFF_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+# Why somebody may see a document, what is nearest to the reader's work first.
+REASONS = (
+    "drafter",
+    "owner_unit",
+    "designated",
+    "route_step",
+    "circulation",
+    "acted",
+    "records_manager",
+    "grant",
+)
+# 要配慮, as in PersonalInformation.
+SENSITIVE = 3
 
 
 class State(enum.IntEnum):

@@ -26,11 +26,18 @@ CALLS = Policy(
         "CreateDraft": Refusal("document.created", "document"),
         "UpdateDraft": Refusal("document.updated", "document", "document_id"),
         "DeleteDraft": Refusal("document.deleted", "document", "document_id"),
-        "GetDocument": Refusal("document.viewed", "document", "document_id"),
+        "GetDocument": Refusal(
+            "document.viewed",
+            "document",
+            "document_id",
+            {"print": "document.printed", "export": "document.exported"},
+        ),
         "ListDocuments": Refusal("document.listed", "document"),
         "UploadAttachment": Refusal("document.attachment_added", "document"),
         "RemoveAttachment": Refusal("document.attachment_removed", "document", "document_id"),
-        "ReadAttachment": Refusal("attachment.read", "attachment", "attachment_id"),
+        "ReadAttachment": Refusal(
+            "attachment.read", "attachment", "attachment_id", {"download": "attachment.downloaded"}
+        ),
         "SubmitDocument": Refusal("document.submitted", "document", "document_id"),
         "EnforceDocument": Refusal("document.enforced", "document", "document_id"),
         "CompleteDocument": Refusal("document.completed", "document", "document_id"),

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from chassis.settings import PREFIX, Secret, ServiceSettings, load
+from chassis.settings import PREFIX, Secret, ServiceSettings, SettingsError, load
 from services.documents.blobs import StoreConfig
+from services.documents.domain import REASONS
+from services.documents.rights import AT_WORK, OWNERS, READING, Rights, unknown_reasons
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -63,6 +65,24 @@ class Settings(ServiceSettings, ContentSettings):
     upload_limit: int = 100 * 1024 * 1024
     # Seconds after which something unfinished counts as abandoned. Longer than any upload may take.
     sweep_after: float = 3600.0
+    # Why somebody has to see a document to take its files out and to print it (AC-15, ⚙): reasons of `viewers`.
+    download_for: tuple[str, ...] = AT_WORK
+    print_for: tuple[str, ...] = AT_WORK
+    # The same where its personal information is sensitive (要配慮).
+    sensitive_download_for: tuple[str, ...] = READING
+    sensitive_print_for: tuple[str, ...] = OWNERS
+
+    def rights(self) -> Rights:
+        """What the city has set. SettingsError for a reason that does not exist."""
+        given = {name: getattr(self, name) for name in Rights.__dataclass_fields__}
+        problems = [
+            f"{PREFIX}{name.upper()}: {unknown!r} is none of {', '.join(REASONS)}"
+            for name, reasons in given.items()
+            for unknown in unknown_reasons(reasons)
+        ]
+        if problems:
+            raise SettingsError(problems)
+        return Rights(**given)
 
 
 @dataclass(frozen=True, kw_only=True)

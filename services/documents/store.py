@@ -21,6 +21,7 @@ from chassis.db import Connection
 from kanketsu.event.v1 import envelope_pb2
 from services.documents import textkey
 from services.documents.domain import (
+    REASONS,
     Document,
     Fields,
     Lease,
@@ -44,17 +45,19 @@ def visible_to(principals: str) -> str:
 
 
 def why_visible_to(principals: str) -> str:
-    """Of the reasons that hold now, the one that stands in the record: what is nearest to the reader's work first."""
+    """The reasons that hold now, in the order of REASONS."""
     return (
-        "(SELECT v.reason FROM viewers AS v WHERE v.document_id = d.document_id"
-        f" AND v.principal = ANY({principals}) AND {LIVE} ORDER BY array_position("
-        "ARRAY['drafter', 'owner_unit', 'designated', 'route_step', 'circulation', 'acted', 'records_manager', 'grant'], v.reason) LIMIT 1)"
+        "ARRAY(SELECT v.reason FROM viewers AS v WHERE v.document_id = d.document_id"
+        f" AND v.principal = ANY({principals}) AND {LIVE}"
+        f" ORDER BY array_position(ARRAY[{', '.join(repr(reason) for reason in REASONS)}], v.reason))"
     )
 
 
 # For the one reader of a statement.
 VISIBLE = visible_to("%(principals)s")
 WHY_VISIBLE = why_visible_to("%(principals)s")
+# The columns of a ReadContext.
+CONTEXT = f"{WHY_VISIBLE}, d.unit_id, d.class_code, d.personal_information"
 
 _CONTENT = [f.name for f in fields(Fields) if f.name != "receipt_ids"]
 _OWN = [f.name for f in fields(Document) if f.name != "content"]
@@ -95,8 +98,14 @@ class View:
     attachments: Sequence[AttachmentRow]
     annotations: Sequence[AnnotationEntry]
     content_locked: bool
-    # Why this reader may see it; "" where nobody asked as a reader.
-    reason: str = ""
+    # Why this reader may see it; empty where nobody asked as a reader.
+    reasons: Sequence[str] = ()
+
+    @property
+    def context(self) -> ReadContext:
+        """Of this reading."""
+        content = self.document.content
+        return ReadContext(self.reasons, self.document.unit_id, content.class_code, content.personal_information)
 
 
 async def one(cursor: AsyncCursor[TupleRow]) -> TupleRow:
@@ -152,7 +161,7 @@ async def views(conn: Connection, asked: Sequence[tuple[str, Sequence[str]]]) ->
         for place, (document_id, principals) in enumerate(asked)
     ]
     cursor = await conn.execute(_VIEWS, {"asked": Jsonb(questions)}, binary=True)
-    found = {row[0]: _view(row[1:-1], row[-1] or "") for row in await cursor.fetchall()}
+    found = {row[0]: _view(row[1:-1], row[-1]) for row in await cursor.fetchall()}
     return [found.get(place) for place in range(len(asked))]
 
 
@@ -163,7 +172,7 @@ async def own_view(conn: Connection, document_id: str) -> View:
     return _view(row)
 
 
-def _view(row: Sequence[Any], reason: str = "") -> View:
+def _view(row: Sequence[Any], reasons: Sequence[str] = ()) -> View:
     receipt_ids, folder_name, class_name, matter, attachments, annotations, locked = row[len(_COLUMNS) :]
     return View(
         document=_document(row, receipt_ids),
@@ -175,7 +184,7 @@ def _view(row: Sequence[Any], reason: str = "") -> View:
             AnnotationEntry(annotation_id=n[0], text=n[1], staff_id=n[2], added_at=n[3]) for n in annotations or ()
         ],
         content_locked=locked,
-        reason=reason,
+        reasons=reasons,
     )
 
 
@@ -185,12 +194,13 @@ def _attachment(a: Sequence[Any]) -> AttachmentRow:
 
 
 class ReadContext(NamedTuple):
-    """What the record of a reading says about the document, for whoever reviews the log (SC-07)."""
+    """What decides on the rights of a reader (AC-15), and what the record of the reading says of it (SC-07)."""
 
-    # Why the reader may see it: a reason of `viewers`.
-    purpose: str
+    # Why the reader may see it: what is nearest to the reader's work first.
+    reasons: Sequence[str]
     unit: str
     class_code: str
+    personal_information: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +220,7 @@ async def stored_manifest(conn: Connection, document_id: str, principals: Sequen
     """The manifest of a completed document that may be seen."""
     cursor = await conn.execute(
         "SELECT m.item_id::text, m.manifest_digest, m.object_key, m.version_id, k.wrapped, d.version_digest,"
-        f" {WHY_VISIBLE}, d.unit_id, d.class_code"
+        f" {CONTEXT}"
         " FROM documents AS d JOIN manifests AS m ON m.document_id = d.document_id"
         " JOIN document_keys AS k ON k.document_id = d.document_id"
         f" WHERE d.document_id = %(document_id)s AND {VISIBLE}",
@@ -238,7 +248,7 @@ async def versions(
 ) -> tuple[ReadContext, list[Version]] | None:
     """The latest versions that circulated, newest first, of a document that may be seen; None of any other (AP-30)."""
     cursor = await conn.execute(
-        f"SELECT {WHY_VISIBLE}, d.unit_id, d.class_code, r.revision, r.version_digest, r.frozen_at, r.content"
+        f"SELECT {CONTEXT}, r.revision, r.version_digest, r.frozen_at, r.content"
         " FROM documents AS d LEFT JOIN revisions AS r ON r.document_id = d.document_id"
         f" WHERE d.document_id = %(document_id)s AND {VISIBLE} ORDER BY r.revision DESC LIMIT %(limit)s",
         {"document_id": document_id, "principals": list(principals), "limit": limit},
@@ -247,7 +257,7 @@ async def versions(
     if not rows:
         return None
     # A draft that never circulated has one row without a version.
-    return ReadContext(*rows[0][:3]), [Version(*row[3:]) for row in rows if row[3] is not None]
+    return ReadContext(*rows[0][:4]), [Version(*row[4:]) for row in rows if row[4] is not None]
 
 
 @dataclass(frozen=True, slots=True)

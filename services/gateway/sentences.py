@@ -365,6 +365,20 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
         "Somebody can act on this step. Only a step without an addressee is reassigned.",
     ),
     # --- audit -----------------------------------------------------------------------------------
+    ("documents", "DOWNLOAD_NOT_PERMITTED"): Sentence(
+        "この文書は、画面での閲覧だけができます",
+        "ファイルのダウンロードは、起案した所属や回議の担当者など、市の定めた人に限られています。PDFや画像は「表示」で見られます。"
+        "ファイルが必要なときは、起案した所属に依頼してください。",
+        "Only for looking at",
+        "You see this document for a reason that does not include taking files out. Use disposition=inline for what a browser"
+        " shows, or ask the owner unit.",
+    ),
+    ("documents", "PRINT_NOT_PERMITTED"): Sentence(
+        "この文書は、画面での閲覧だけができます",
+        "印刷は、起案した所属や回議の担当者など、市の定めた人に限られています。紙が必要なときは、起案した所属に依頼してください。",
+        "Only for looking at",
+        "You see this document for a reason that does not include printing it. Ask the owner unit.",
+    ),
     ("audit", "NOT_PERMITTED"): Sentence(
         "監査ログは閲覧できません",
         "監査ログを閲覧できるのは、監査の担当者だけです。この操作も記録されました。",

@@ -42,7 +42,7 @@ class RepeatingApi(RepeatingServiceServicer):
                 object_type="document",
                 object_id=found.document_id,
                 version_digest=found.version_digest,
-                detail={"purpose": source.reason, "unit": found.unit_id, "class": found.content.class_code},
+                detail={"purpose": source.reasons[0], "unit": found.unit_id, "class": found.content.class_code},
             )
         )
         return await requests.carry_out(

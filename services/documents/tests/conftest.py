@@ -48,6 +48,7 @@ from services.documents.bodies.api import BodyTemplatesApi
 from services.documents.commands import Service
 from services.documents.content_locks import Locker
 from services.documents.repeating.api import RepeatingApi
+from services.documents.rights import Rights
 from services.documents.sheets.drawing import Drawer
 
 SAMPLES = Path(__file__).parents[3] / "samples" / "minoh"
@@ -107,6 +108,7 @@ class House:
     receipts: KeyVerifier
     where: Database
     engines: Stack
+    api: Api
     upload_limit: int = UPLOAD_LIMIT
 
     @property
@@ -437,7 +439,7 @@ async def running(
     locker = Locker(pool, relay, blobs)
     keys = MountedKeys.load(folder / "kek")
     service = Service(pool, relay, blobs, keys, locker, Drawer(pool, relay, blobs, keys, locker))
-    api = Api(service, recorder, Signer(receipt_key), UPLOAD_LIMIT)
+    api = Api(service, recorder, Signer(receipt_key), UPLOAD_LIMIT, Rights())
     guard = Guard(policy.CALLS, TENANT, IdentityVerifier(identity_jwks, TENANT, "documents"), recorder)
     servicers = [
         partial(service_grpc.add_DocumentsServiceServicer_to_server, api),
@@ -471,6 +473,7 @@ async def running(
         KeyVerifier(receipt_jwks),
         where,
         engines,
+        api,
     )
     await channel.close()
     await server.stop(0, 1)

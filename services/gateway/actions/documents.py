@@ -75,6 +75,7 @@ async def read(clients: Clients, caller: Caller, document_id: str, *, purpose: s
     answer = await clients.documents.ask(rpc.GetDocument, request, caller)
     body = views.document(answer.document)
     body["read_receipt"] = answer.read_receipt or None
+    body |= {"may_download": answer.may_download, "may_print": answer.may_print}
     return Answer(body, answer.access_record)
 
 

@@ -23,6 +23,7 @@ router = APIRouter(prefix="/api/v1/documents", tags=["documents"])
     responses=answers(
         200,
         None,
+        403,
         404,
         409,
         record=True,
@@ -30,7 +31,10 @@ router = APIRouter(prefix="/api/v1/documents", tags=["documents"])
     ),
 )
 async def read(request: Request, document_id: inputs.Id, caller: SignedIn) -> Response:
-    """A zip with manifest, files, decisions, inclusion proof, and how to verify it without this system."""
+    """A zip with manifest, files, decisions, inclusion proof, and how to verify it without this system.
+
+    An export, for whom the document's `may_download` is true (AC-15).
+    """
     settings = gateway_of(request).settings
     tenant = settings.tenant_name or settings.tenant
     found = await evidence.collect(clients_of(request), caller, document_id, tenant)

@@ -109,7 +109,7 @@ async def remove(
     "/{attachment_id}/content",
     summary="Read a file",
     response_class=Response,
-    responses=answers(200, None, 404, 409, 416, content=_BINARY, record=True, etag=True, headers=_CONTENT_HEADERS)
+    responses=answers(200, None, 403, 404, 409, 416, content=_BINARY, record=True, etag=True, headers=_CONTENT_HEADERS)
     | {
         206: {
             "description": "The range.",
@@ -140,7 +140,10 @@ async def read(
     caller: SignedIn,
     disposition: Annotated[str, Query(pattern="^(inline|attachment)$")] = "attachment",
 ) -> Response:
-    """Recorded before the first byte. `disposition=inline` shows it in the browser where that is safe."""
+    """Recorded before the first byte. `disposition=inline` shows it in the browser where that is safe.
+
+    To download is a right of its own, and so is to open what no browser shows (AC-15): see `may_download`.
+    """
     purpose = "inline" if disposition == "inline" else "download"
     return await content(clients_of(request), caller, document_id, attachment_id, request, purpose=purpose)
 

@@ -240,6 +240,8 @@ class DocumentRead(Document):
     read_receipt: str | None = Field(
         description="Proof that this version was served to the reader; null before circulation."
     )
+    may_download: bool = Field(description="May the reader take files and the evidence out of it (AC-15)?")
+    may_print: bool = Field(description="May the reader open the page for printing (AC-15)?")
 
 
 class DocumentSummary(Shape):
