@@ -18,6 +18,7 @@ from typing import Any
 from chassis import clock, db
 from chassis.errors import DomainError, Kind
 from chassis.requests import Call
+from kanketsu.documents.v1 import documents_service_pb2 as pb
 from kanketsu.event.v1 import envelope_pb2
 from services.approvals import consumer as approvals_consumer
 from services.approvals import policy
@@ -74,6 +75,8 @@ class Paper:
     unit_id: str
     matter: str
     case_id: str = ""
+    # 指定者のみ (AC-02): whom the drafter named; None where it is the unit's.
+    named: frozenset[str] | None = None
     completed: bool = False
     # Everybody who has done something with it.
     handled: set[str] = field(default_factory=set)
@@ -134,10 +137,10 @@ class Histories:
             self.done["looked"] += len(people)
 
     def may_look(self, paper: Paper, case: Case | None) -> set[str]:
-        """Members of the owner unit; holders of a post it lies with; the substitute asked; until 完結 who handled it."""
+        """Of the owner unit whom it is for; holders of a post it lies with; the substitute asked; until 完結 who handled it."""
         if case is None:
             return {paper.drafter} & set(self.town.staff)
-        found = self.town.members(paper.unit_id)
+        found = self.of_unit(paper)
         for post in lies_with(case):
             found |= self.town.held(post)
         substitute, decider = paper.asked
@@ -146,6 +149,11 @@ class Histories:
         else:
             paper.asked = ("", "")
         return (found | (set() if paper.completed else paper.handled)) & set(self.town.staff)
+
+    def of_unit(self, paper: Paper) -> set[str]:
+        """The members; or of them the drafter, whom they named and the 文書管理責任者 (AC-02)."""
+        members = self.town.members(paper.unit_id)
+        return members if paper.named is None else members & {paper.drafter, *paper.named, *self.town.managers}
 
     async def everybody(self) -> dict[str, Approver]:
         """All who ever worked here and can log in today, as who they are today (AC-05, AC-16)."""
@@ -177,6 +185,8 @@ class Histories:
         post = self.rng.choice([post for post in self.town.of_rank("member") if self.town.holders[post]])
         drafter, unit_id = self.rng.choice(sorted(self.town.holders[post])), self.town.unit_of(post)
         matter = self.rng.choice(list(MATTERS))
+        named = frozenset(self.rng.sample(self.town.staff, 3)) if self.rng.random() < 0.3 else None
+        secret = {} if named is None else {"view_class": pb.VIEW_CLASS_DESIGNATED, "designated": sorted(named)}
         content = {
             "title": f"{matter}について（伺い）",
             "class_code": towns.class_of(matter),
@@ -186,9 +196,9 @@ class Histories:
             "enforcement_required": False,
             "urgent": self.rng.random() < 0.3,
         }
-        document = await (await self.writer(drafter)).draft(post_id=post, **content)
-        self.papers[place : place + 1] = [Paper(document.document_id, drafter, post, unit_id, matter)]
-        self.done["draft"] += 1
+        document = await (await self.writer(drafter)).draft(post_id=post, **content, **secret)
+        self.papers[place : place + 1] = [Paper(document.document_id, drafter, post, unit_id, matter, named=named)]
+        self.done["draft" if named is None else "draft for named people"] += 1
 
     async def at_its_end(self, paper: Paper) -> bool:
         """Whether nothing more is going to happen to it."""
@@ -339,7 +349,7 @@ class Histories:
     async def it_is_completed(self, paper: Paper) -> None:
         """完結: who has handled it loses it; its unit keeps it, and so does an open 後閲 (domain.md 0.2, 0.3)."""
         case = await self.case_of(paper)
-        members = sorted(self.town.members(paper.unit_id))
+        members = sorted(self.of_unit(paper))
         if case is None or case.state is not CaseState.DECIDED or not members:
             return
         writer = await self.writer(self.rng.choice(members))

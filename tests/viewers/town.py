@@ -85,6 +85,8 @@ class Town:
     staff: list[str] = field(default_factory=list)
     # Who has left.
     gone: list[str] = field(default_factory=list)
+    # 文書管理責任者
+    managers: list[str] = field(default_factory=list)
     # Post → who holds it, and how.
     holders: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     substitutes: dict[str, list[str]] = field(default_factory=dict)
@@ -134,6 +136,7 @@ def build(rng: random.Random, today_year: int) -> Town:
         elsewhere = [one for one in ROOMS if one != town.unit_of(post)]
         extra = town.new_post(rng.choice(elsewhere), "member")
         town.holders[extra] = dict.fromkeys(town.holders[post], "concurrent")
+    town.managers = sorted({who for post in town.of_rank("head") for who in town.holders[post]})
     for post in town.of_rank("head", "director", "vice_mayor", "body_head"):
         near = [one for one in town.posts if town.unit_of(one) == town.unit_of(post) and one != post]
         near = [one for one in near if town.posts[one] != "member"]
@@ -160,7 +163,7 @@ def write(town: Town, folder: Path) -> None:
             [who, post, kind, SINCE, ""] for post in town.posts for who, kind in town.holders[post].items()
         ],
         "organisation/absences.csv": [],
-        "organisation/roles.csv": [],
+        "organisation/roles.csv": [[who, "records_manager", SINCE, ""] for who in town.managers],
         "organisation/substitutes.csv": [
             [post, str(place), other]
             for post, others in town.substitutes.items()
