@@ -26,6 +26,9 @@ def test_every_operation_answers_as_documented(city):
     operations = 0
     for found in described.get_all_operations():
         operation = found.ok()
+        # A stream of events has no end to wait for; test_notices.py reads it.
+        if operation.path == "/api/v1/notices/stream":
+            continue
         operations += 1
 
         @settings(
