@@ -32,7 +32,7 @@ from chassis.requests import Call
 from kanketsu.approvals.v1 import approvals_service_pb2 as pb
 from kanketsu.approvals.v1 import approvals_service_pb2_grpc as service_grpc
 from services.approvals import policy
-from services.approvals.cases import acts
+from services.approvals.cases import acts, bulk
 from services.approvals.cases import commands as case_commands
 from services.approvals.cases import store as case_store
 from services.approvals.cases.commands import CaseWish, Wish
@@ -406,7 +406,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
         page = found[:limit]
         record = await self._listed("inbox.listed", "step", request, [item.step_id for item in page])
         return pb.ListInboxResponse(
-            items=[_inbox_item(item, self._deadlines, clock.today()) for item in page],
+            items=[_inbox_item(item, self._deadlines, clock.today(), self._city) for item in page],
             next_cursor=_after(page[-1]) if len(found) > limit else "",
             counts={kind: counts.get(kind, 0) for kind in INBOX_KINDS},
             access_record=record,
@@ -742,6 +742,7 @@ def _wish(request: pb.ActOnStepRequest) -> Wish:
         post_id=request.post_id,
         acknowledged=tuple(request.acknowledged),
         target=known_id(request.target_step_id) if request.target_step_id else "",
+        bulk=request.bulk,
     )
 
 
@@ -921,7 +922,7 @@ def _overdue(item: Overdue, seat: Seat | None, deadlines: Deadlines, today: dt.d
     )
 
 
-def _inbox_item(item: Waiting, deadlines: Deadlines, today: dt.date) -> pb.InboxItem:
+def _inbox_item(item: Waiting, deadlines: Deadlines, today: dt.date, city: CityRules) -> pb.InboxItem:
     due_on = deadlines.due_on(item.kind, item.waiting_since)
     return pb.InboxItem(
         case_id=item.case_id,
@@ -939,6 +940,9 @@ def _inbox_item(item: Waiting, deadlines: Deadlines, today: dt.date) -> pb.Inbox
         drafter=item.drafter,
         due_on=due_on.isoformat() if due_on else "",
         overdue=due_on is not None and due_on < today,
+        bulk_action=(bulk.bulk_action(item.decision_class, item.step_kind, city) or "")
+        if item.kind in ("decision", "concurrence")
+        else "",
     )
 
 
@@ -972,6 +976,7 @@ def _case(case: Case, hall: Hall, staff_id: str, city: CityRules) -> pb.Case:
                 access_record=decision.access_record,
                 acknowledged=decision.acknowledged,
                 carried_from=decision.carried_from,
+                bulk=decision.bulk,
             )
             for decision in case.decisions
         ],
@@ -990,6 +995,8 @@ def _step(case: Case, step: Step, hall: Hall, staff_id: str, city: CityRules) ->
     asked = hall.seats.get(step.asked_post_id)
     seat = hall.seats.get(step.post_id)
     holder = seat.holder if seat else None
+    allowed = policy.allowed_actions(case, step, hall, staff_id, city)
+    in_bulk = bulk.bulk_action(case.decision_class, step.kind, city)
     made = pb.Step(
         step_id=step.step_id,
         kind=_KINDS[step.kind],
@@ -1006,7 +1013,8 @@ def _step(case: Case, step: Step, hall: Hall, staff_id: str, city: CityRules) ->
         basis=step.basis,
         need=step.need,
         post_view=step.post_view,
-        allowed_actions=policy.allowed_actions(case, step, hall, staff_id, city),
+        allowed_actions=allowed,
+        bulk_action=in_bulk if in_bulk in allowed else "",
         asked_post_id=step.asked_post_id,
         added_by=step.added_by,
         asked_post_title=post_label(asked.unit_name, asked.title) if asked else "",

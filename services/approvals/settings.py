@@ -15,6 +15,7 @@ from services.approvals.cases.domain import CityRules, DissentPolicy
 from services.approvals.deadlines.domain import Deadlines
 from services.approvals.notices.commands import Reminding
 from services.approvals.notices.mail import MailServer
+from services.approvals.organisation.domain import DECISION_CLASSES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,8 @@ class Settings(ServiceSettings):
     substitute_when_urgent: bool = False
     # A 部長 or 次長 sees what the units below theirs see, and not only through a route (AC-07).
     managers_see_subordinate_units: bool = False
+    # Decision classes whose cases may be approved several at once (AP-52); none when empty.
+    bulk_approval: tuple[str, ...] = ()
     # The city's own closed days, 12-29 for every year, 2026-11-04 for once; weekends and holidays are known.
     closed_days: tuple[str, ...] = Deadlines.closed_days
     # Opening days after which 合議, and any other step, counts as overdue (AP-09, LC-13).
@@ -63,13 +66,15 @@ class Settings(ServiceSettings):
 
     @property
     def city_rules(self) -> CityRules:
-        """What the city has set for the course of a case. SettingsError for a policy that does not exist."""
+        """What the city has set for the course of a case. SettingsError for a policy or a class that does not exist."""
         try:
             dissent = DissentPolicy(self.dissent_policy)
         except ValueError:
             words = ", ".join(DissentPolicy)
             raise SettingsError([f"{PREFIX}DISSENT_POLICY: {self.dissent_policy!r} is none of {words}"]) from None
-        return CityRules(dissent, self.send_back_to_steps, self.substitute_when_urgent)
+        if unknown := set(self.bulk_approval) - set(DECISION_CLASSES):
+            raise SettingsError([f"{PREFIX}BULK_APPROVAL: {sorted(unknown)} are none of {', '.join(DECISION_CLASSES)}"])
+        return CityRules(dissent, self.send_back_to_steps, self.substitute_when_urgent, frozenset(self.bulk_approval))
 
     @property
     def deadlines(self) -> Deadlines:

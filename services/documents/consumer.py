@@ -87,12 +87,17 @@ def _seat(seat: events_pb2.Seat) -> Seat:
         ),
         added_by_name=seat.added_by_name,
         added_by_post_title=seat.added_by_post_title,
+        bulk=seat.bulk,
     )
 
 
 def _decision(record: events_pb2.DecisionRecord) -> dict[str, str]:
-    """As it stands in the manifest: every field of the record, times in RFC 3339; the last two only where there is one."""
-    further = {"acknowledged": ",".join(record.acknowledged), "carried_from": record.carried_from}
+    """As it stands in the manifest: every field of the record, times in RFC 3339; the last three only where there is one."""
+    further = {
+        "acknowledged": ",".join(record.acknowledged),
+        "carried_from": record.carried_from,
+        "bulk": "true" if record.bulk else "",
+    }
     return {
         "decision_id": record.decision_id,
         "step_id": record.step_id,

@@ -218,6 +218,8 @@ class Seat:
     # Who had it asked while the case circulated (AP-54); "" for a seat of the plan.
     added_by_name: str = ""
     added_by_post_title: str = ""
+    # Approved together with other cases (AP-52).
+    bulk: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ from services.gateway.edge import Edge
 from services.gateway.errors import Refusal, problem, refusal, refusal_of, refusal_of_http, refusal_of_validation
 from services.gateway.live import OpenPages
 from services.gateway.oidc import Provider
+from services.gateway.openings import Openings
 from services.gateway.people import People
 from services.gateway.recording import AuditSink
 from services.gateway.scim import api as scim_api
@@ -58,6 +59,7 @@ class Gateway:
         self.clients = open_clients(settings)
         self.broker = Broker(settings, "gateway")
         self.sessions = Sessions(self.broker, settings)
+        self.openings = Openings(self.sessions)
         self.provider = Provider(settings)
         self.people = People(self.clients, settings.principals_memory)
         self.recorder = Recorder(

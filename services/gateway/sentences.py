@@ -280,6 +280,12 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
         "Opinions not weighed",
         "An opinion against it stands. Read each one and name it in acknowledged_opinions.",
     ),
+    ("approvals", "BULK_NOT_ALLOWED"): Sentence(
+        "一括承認はできない案件です",
+        "一括承認ができるのは、市が定めた決裁区分の承認と同意だけです。文書を開き、1件ずつ処理してください。",
+        "Not in bulk",
+        "Only approve and concur in cases of the classes that the city names. Act on the step itself.",
+    ),
     ("approvals", "RULES_BLOCKED"): Sentence(
         "この版は有効にできません",
         "点検で見つかった、決裁する人のない事項や定めの重なりなどを直し、版を取り込み直してください。",

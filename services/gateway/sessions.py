@@ -29,6 +29,8 @@ from services.gateway.settings import Settings
 log = logging.getLogger(__name__)
 
 BUCKET = "sessions"
+# The note of what was opened and waits for its reader (`openings`).
+OPENINGS = "openings"
 # The time of last use is written at most this often.
 TOUCH_SECONDS = 60.0
 REMEMBER = 10_000
@@ -112,10 +114,34 @@ class Sessions:
         try:
             store = await self._bucket()
             await store.delete(session.key)
+            await store.delete(_beside(session.key, OPENINGS))
         except _NO_BUCKET:
             return
         except _LOST as error:
             raise _unavailable(error) from None
+
+    async def note(self, session: Session, name: str) -> tuple[bytes, int]:
+        """What is noted beside a session under a name, and its revision; (b"", 0) for nothing. Ends with the session."""
+        try:
+            entry = await (await self._bucket()).get(_beside(session.key, name))
+        except (nats.js.errors.KeyNotFoundError, *_NO_BUCKET):
+            return b"", 0
+        except _LOST as error:
+            raise _unavailable(error) from None
+        return entry.value or b"", int(entry.revision or 0)
+
+    async def write_note(self, session: Session, name: str, content: bytes, revision: int) -> bool:
+        """Replace what was read with that revision; False when somebody wrote meanwhile, or the bucket is gone."""
+        try:
+            store = await self._bucket()
+            key = _beside(session.key, name)
+            # A key that was never there, or was deleted, is created.
+            await (store.update(key, content, last=revision) if revision else store.create(key, content))
+        except (nats.js.errors.KeyWrongLastSequenceError, *_NO_BUCKET):
+            return False
+        except _LOST as error:
+            raise _unavailable(error) from None
+        return True
 
     @property
     def is_connected(self) -> bool:
@@ -196,6 +222,10 @@ def _unavailable(error: BaseException) -> Exception:
 
 def _key(cookie: str) -> str:
     return hashlib.sha256(cookie.encode()).hexdigest()
+
+
+def _beside(key: str, name: str) -> str:
+    return f"{key}.{name}"
 
 
 def _bytes(session: Session) -> bytes:

@@ -473,6 +473,7 @@ def step(message: approvals.Step) -> View:
         "asked_post_id": message.asked_post_id or None,
         "asked_post_title": message.asked_post_title or None,
         "added_by": message.added_by or None,
+        "bulk_action": message.bulk_action or None,
         "send_back_targets": list(message.send_back_targets),
         "allowed_actions": list(message.allowed_actions),
     }
@@ -496,6 +497,7 @@ def decision(message: approvals.Decision) -> View:
         "access_record": message.access_record or None,
         "acknowledged_opinions": list(message.acknowledged),
         "carried_from": message.carried_from or None,
+        "bulk": message.bulk,
     }
 
 
@@ -544,6 +546,7 @@ def inbox_item(message: approvals.InboxItem, summary: documents.DocumentSummary 
         "drafter": message.drafter,
         "due_on": message.due_on or None,
         "overdue": message.overdue,
+        "bulk_action": message.bulk_action or None,
         "title": summary.title if summary is not None else None,
         "document_state": STATES[summary.state] if summary is not None else None,
         "personal_information": PERSONAL[summary.personal_information] if summary is not None else None,

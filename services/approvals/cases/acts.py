@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from chassis.errors import DomainError, FieldViolation, Kind, invalid
+from services.approvals.cases.bulk import require_bulk
 from services.approvals.cases.domain import (
     ACTED,
     COMMENT_REQUIRED,
@@ -100,12 +101,15 @@ def possible(case: Case, step: Step, city: CityRules) -> tuple[Action, ...]:
 def act(case: Case, step_id: str, act: Act, hall: Hall, city: CityRules) -> Outcome:
     """One act on one step.
 
-    CASE_CLOSED, ALREADY_ACTED, STEP_NOT_ACTIVE, ACTION_NOT_ALLOWED, COMMENT_REQUIRED, OPINIONS_NOT_WEIGHED.
+    CASE_CLOSED, ALREADY_ACTED, STEP_NOT_ACTIVE, ACTION_NOT_ALLOWED, BULK_NOT_ALLOWED, COMMENT_REQUIRED,
+    OPINIONS_NOT_WEIGHED.
     """
     step = case.step(step_id)
     refusal = _refusal(case, step, act.action, city)
     if refusal is not None:
         raise refusal
+    if act.bulk:
+        require_bulk(case.decision_class, step.kind, act.action, city)
     require_comment(act.action, act.comment)
     return _TRANSITIONS[act.action](case, step, act, hall, city)
 
@@ -198,6 +202,7 @@ def recorded(case: Case, step_id: str, number: int, act: Act) -> Case:
         act.version_digest,
         act.access_record,
         act.acknowledged,
+        bulk=act.bulk,
     )
     return replace(case, decisions=(*case.decisions, decision))
 

@@ -63,6 +63,8 @@ class Wish:
     acknowledged: tuple[str, ...] = ()
     # The step a 差戻し goes to; "" for the drafter.
     target: str = ""
+    # 一括承認 (AP-52).
+    bulk: bool = False
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,7 @@ async def act_on_step(
             _act(wish.action, by, wish.comment, case, now, receipt.record),
             acknowledged=wish.acknowledged,
             target=wish.target,
+            bulk=wish.bulk,
         )
         after, events = acts.act(case, step.step_id, act, hall, city)
         response = encode(after, hall)

@@ -141,6 +141,8 @@ class CityRules:
     send_back_to_steps: bool = False
     # An urgent case may be 代決 although it is 重要・異例 (AP-12).
     substitute_when_urgent: bool = False
+    # Decision classes whose cases may be approved several at once (AP-52).
+    bulk: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -207,6 +209,8 @@ class Decision:
     acknowledged: tuple[str, ...] = ()
     # The act on an earlier version that still counts after a minor 差替え; "" for an act of this circulation (AP-30).
     carried_from: str = ""
+    # 一括承認: done together with acts on other cases (AP-52).
+    bulk: bool = False
 
 
 @dataclass(frozen=True)
@@ -334,6 +338,8 @@ class Act:
     acknowledged: tuple[str, ...] = ()
     # The step a 差戻し goes to; "" for the drafter.
     target: str = ""
+    # 一括承認 (AP-52).
+    bulk: bool = False
 
 
 def inbox_kind(case: Case, step: Step) -> str:

@@ -78,6 +78,8 @@ def envelopes(case: Case, events: Sequence[Event], cause: Cause, hall: Hall) -> 
             detail |= {"step_id": event.step_id, "post_id": case.step(event.step_id).post_id}
         if event.detail:
             detail["act"] = event.detail
+        if any(one.bulk and one.step_id == event.step_id for one in case.decisions[-1:]):
+            detail["bulk"] = "true"
         made.append(
             envelope_pb2.Envelope(
                 event_id=clock.new_id(),
@@ -149,6 +151,8 @@ def _seat(case: Case, step: Step, hall: Hall) -> events_pb2.Seat:
     for decision in case.decisions:
         if decision.decision_id == step.added_by:
             made.added_by_name, made.added_by_post_title = decision.by.staff_name, decision.by.post_title
+        if (decision.step_id, decision.round) == (step.step_id, step.round) and decision.bulk:
+            made.bulk = True
         if decision.step_id == step.step_id and decision.action is Action.POST_VIEW:
             made.post_viewed_at.CopyFrom(timestamp(decision.acted_at))
         if decision.step_id == step.step_id and decision.action is Action.DECIDE_CONDITIONALLY:
@@ -175,6 +179,7 @@ def _record(decision: Decision) -> events_pb2.DecisionRecord:
         unit_name=by.unit_name,
         acknowledged=decision.acknowledged,
         carried_from=decision.carried_from,
+        bulk=decision.bulk,
     )
 
 

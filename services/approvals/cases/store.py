@@ -57,7 +57,8 @@ SELECT
                 'appointment', d.appointment
             ),
             'comment', d.comment, 'acted_at', d.acted_at, 'version_digest', d.version_digest,
-            'access_record', d.access_record, 'acknowledged', d.acknowledged, 'carried_from', d.carried_from
+            'access_record', d.access_record, 'acknowledged', d.acknowledged, 'carried_from', d.carried_from,
+            'bulk', d.bulk
         ) ORDER BY d.number)
         FROM decisions AS d WHERE d.case_id = c.case_id
     ),
@@ -198,15 +199,15 @@ async def _insert_steps(conn: Connection, case: Case, steps: Sequence[tuple[int,
 _INSERT_DECISIONS = """
 INSERT INTO decisions (
     decision_id, case_id, step_id, action, round, staff_id, staff_name, post_id, post_title, unit_id, unit_name,
-    appointment, comment, acted_at, version_digest, access_record, acknowledged, carried_from
+    appointment, comment, acted_at, version_digest, access_record, acknowledged, carried_from, bulk
 )
 SELECT
     decision_id, %(case_id)s, step_id, action, round, staff_id, staff_name, post_id, post_title, unit_id,
-    unit_name, appointment, comment, acted_at, version_digest, access_record, acknowledged, carried_from
+    unit_name, appointment, comment, acted_at, version_digest, access_record, acknowledged, carried_from, bulk
 FROM jsonb_to_recordset(%(decisions)s) AS n (
     decision_id uuid, step_id uuid, action text, round smallint, staff_id text, staff_name text, post_id text,
     post_title text, unit_id text, unit_name text, appointment text, comment text, acted_at timestamptz,
-    version_digest text, access_record text, acknowledged uuid [], carried_from uuid
+    version_digest text, access_record text, acknowledged uuid [], carried_from uuid, bulk boolean
 )
 """
 
@@ -299,6 +300,7 @@ class Waiting:
     draft_number: str
     unit_id: str
     drafter: str
+    decision_class: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -362,7 +364,8 @@ SELECT
     (
         SELECT json_agg(json_build_array(
             c.case_id, page.step_id, c.document_id, page.inbox_kind, page.post_id, page.title, page.kind, page.state,
-            page.waiting_since, c.urgent, c.draft_number, c.unit_id, c.drafter
+            page.waiting_since, c.urgent, c.draft_number, c.unit_id, c.drafter,
+            c.decision_class
         ) ORDER BY page.priority, page.waiting_since, page.step_id)
         FROM page INNER JOIN cases AS c ON c.case_id = page.case_id
     )
@@ -413,13 +416,13 @@ def _decision_row(decision: Decision) -> dict[str, Any]:
         "access_record": decision.access_record,
         "acknowledged": list(decision.acknowledged),
         "carried_from": decision.carried_from or None,
+        "bulk": decision.bulk,
     }
 
 
 def _waiting(entry: Sequence[Any]) -> Waiting:
-    case_id, step_id, document_id, kind, post_id, post_title, step_kind, state, since, urgent, number, unit, drafter = (
-        entry
-    )
+    case_id, step_id, document_id, kind, post_id, post_title, step_kind, state, since, *of_case = entry
+    urgent, number, unit, drafter, decision_class = of_case
     return Waiting(
         case_id,
         step_id,
@@ -434,6 +437,7 @@ def _waiting(entry: Sequence[Any]) -> Waiting:
         number,
         unit,
         drafter,
+        decision_class,
     )
 
 
@@ -566,4 +570,5 @@ def _decision(row: dict[str, Any]) -> Decision:
         row["access_record"],
         tuple(row["acknowledged"]),
         row["carried_from"] or "",
+        row["bulk"],
     )

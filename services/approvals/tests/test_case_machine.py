@@ -41,6 +41,7 @@ DRAFTER = "起案者"
 DRAFTED_FROM = "P-起案"
 SUBSTITUTES = ["P-代1", "P-代2"]
 READERS = ["P-供1", "P-供2", "P-供3"]
+NO_CLASS: frozenset[str] = frozenset()
 OTHERS = ["P-追1", "P-追2", "P-追3"]
 # Cases per run; the long run sets more.
 EXAMPLES = int(os.environ.get("KANKETSU_TEST_CASES", "500"))
@@ -167,6 +168,10 @@ class Paper:
         if action == "substitute":
             return box.kind == "decide" and self.substitute_is(who, box)
         raise AssertionError(action)
+
+    def may_in_bulk(self, box: Box, action: str) -> bool:
+        """Whether it may be done together with other cases (AP-52); every case of this test is the 室長's."""
+        return "head" in self.city.bulk and (box.kind, action) in (("approve", "approve"), ("concur", "concur"))
 
     def may_go_back(self, box: Box, target: Box) -> bool:
         earlier = target in self.line and target.group < box.group and target.mark in SIGNED
@@ -338,7 +343,12 @@ def office_of(rng: random.Random) -> Office:
         drafter,
         exceptional=rng.random() < 0.25,
         urgent=rng.random() < 0.5,
-        city=CityRules(rng.choice(list(DissentPolicy)), rng.random() < 0.5, rng.random() < 0.5),
+        city=CityRules(
+            rng.choice(list(DissentPolicy)),
+            rng.random() < 0.5,
+            rng.random() < 0.5,
+            rng.choice([NO_CLASS, frozenset({"head"})]),
+        ),
         absent=set(rng.sample(PEOPLE, rng.randint(0, 2))),
     )
     return Office(paper)
@@ -516,7 +526,10 @@ class Office:
     def attempt(self, who: str, place: int, action: str, comment: str, target: int, weighs: bool) -> None:
         box, step = self.paper.boxes[place], self.case.steps[place]
         back = self.paper.boxes[target] if target >= 0 else None
+        # Every third attempt is one of several that are confirmed together (AP-52).
+        in_bulk = next(self.ids) % 3 == 0
         expected = self.paper.may(who, box, action, comment, back, weighs)
+        expected = expected and (not in_bulk or self.paper.may_in_bulk(box, action))
         before, hall = self.case, self.hall()
         offered = Action(action) in policy.allowed_actions(before, step, hall, who, self.city)
         try:
@@ -525,6 +538,7 @@ class Office:
                 self.act(Action(action), by, comment),
                 acknowledged=before.opinions if weighs else (),
                 target=before.steps[target].step_id if back is not None else "",
+                bulk=in_bulk,
             )
             outcome = acts.act(before, step.step_id, act, hall, self.city)
         except DomainError as error:
@@ -534,7 +548,7 @@ class Office:
         if refusal:
             assert not expected, f"{who} could not {action} on {box}: {refusal}"
             elsewhere = fields == ["target"] or (back is not None and not self.city.send_back_to_steps)
-            unready = refusal in ("COMMENT_REQUIRED", "OPINIONS_NOT_WEIGHED")
+            unready = refusal in ("COMMENT_REQUIRED", "OPINIONS_NOT_WEIGHED", "BULK_NOT_ALLOWED")
             assert not offered or unready or elsewhere, "what is offered is possible"
             return
         assert expected, f"{who} could {action} on {box}"

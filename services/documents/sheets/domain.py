@@ -130,7 +130,7 @@ def _addition(seat: Seat) -> str:
 
 
 def _box(seat: Seat) -> dict[str, Any]:
-    """One 判窓: struck through above the decider (AP-04) and where others' answers were enough (AP-08), AP-16 「代」 and 「後閲」 with both names."""
+    """One 判窓: struck through above the decider (AP-04) and where others' answers were enough (AP-08), AP-16 「代」 and 「後閲」 with both names, AP-52 「一括」."""
     post = [seat.post_title]
     if seat.kind == "draft":
         post = ["起案者", seat.post_title] if seat.post_title else ["起案者"]
@@ -152,7 +152,9 @@ def _box(seat: Seat) -> dict[str, Any]:
         box["stamps"].append(_seal(words.SEALS[seat.state], seat.acted_at, seat.staff_name))
     if seat.post_viewed_at:
         box["stamps"].append(_seal("後閲", seat.post_viewed_at, seat.staff_name))
-    box["names"].append({"mark": "後閲" if seat.post_view else "", "name": seat.staff_name or NOTHING})
+    box["names"].append(
+        {"mark": "後閲" if seat.post_view else "一括" if seat.bulk else "", "name": seat.staff_name or NOTHING}
+    )
     if not box["stamps"]:
         box["word"] = "後閲" if seat.post_view else ""
     return box

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from kanketsu.approvals.v1 import approvals_service_pb2 as pb
 from kanketsu.documents.v1 import documents_service_pb2 as documents_pb
@@ -32,12 +32,12 @@ async def inbox(
     answer = await clients.approvals.ask(
         rpc.ListInbox, pb.ListInboxRequest(kinds=kinds, post_id=post_id, cursor=cursor, limit=limit), caller
     )
-    summaries, access_record = await _titles(clients, caller, answer)
+    summaries, shown = await summaries_of(clients, caller, (item.document_id for item in answer.items))
     counts = {kind: answer.counts.get(kind, 0) for kind in INBOX_KINDS}
     return page_of(
         (views.inbox_item(item, summaries.get(item.document_id)) for item in answer.items),
         answer.next_cursor,
-        access_record,
+        shown or answer.access_record,
         counts=counts,
     )
 
@@ -46,18 +46,18 @@ async def overdue(clients: Clients, caller: Caller, *, cursor: str = "", limit: 
     """滞留 of the caller's units, the longest first; titles are joined from documents (LC-13)."""
     rpc = clients.approvals.rpc
     answer = await clients.approvals.ask(rpc.ListOverdue, pb.ListOverdueRequest(cursor=cursor, limit=limit), caller)
-    summaries, access_record = await _titles(clients, caller, answer)
+    summaries, shown = await summaries_of(clients, caller, (item.document_id for item in answer.items))
     items = (views.overdue_step(item, summaries.get(item.document_id)) for item in answer.items)
-    return page_of(items, answer.next_cursor, access_record)
+    return page_of(items, answer.next_cursor, shown or answer.access_record)
 
 
-async def _titles(
-    clients: Clients, caller: Caller, answer: pb.ListInboxResponse | pb.ListOverdueResponse
+async def summaries_of(
+    clients: Clients, caller: Caller, document_ids: Iterable[str]
 ) -> tuple[dict[str, documents_pb.DocumentSummary], str]:
-    """The documents of a list of steps as far as the caller may see them, and the record of what was shown last."""
-    wanted = sorted({item.document_id for item in answer.items})
+    """These documents as far as the caller may see them, and the record that they were shown; "" for none."""
+    wanted = sorted(set(document_ids))
     if not wanted:
-        return {}, answer.access_record
+        return {}, ""
     listed = await clients.documents.ask(
         clients.documents.rpc.ListDocuments,
         documents_pb.ListDocumentsRequest(document_ids=wanted, limit=len(wanted)),
@@ -100,8 +100,12 @@ async def act(
     request_id: str,
     acknowledged: Sequence[str] = (),
     target_step_id: str = "",
+    bulk: bool = False,
 ) -> Answer:
-    """One act of the caller on one step, from the acting post; the body is the new case (AP-31, AP-32)."""
+    """One act of the caller on one step, from the acting post; the body is the new case (AP-31, AP-32).
+
+    `bulk`: one of several that the caller confirmed together (AP-52).
+    """
     rpc = clients.approvals.rpc
     request = pb.ActOnStepRequest(
         request_id=request_id,
@@ -115,6 +119,7 @@ async def act(
         post_id=caller.identity.acting_post,
         acknowledged=acknowledged,
         target_step_id=target_step_id,
+        bulk=bulk,
     )
     answer = await clients.approvals.ask(rpc.ActOnStep, request, caller)
     return Answer(views.case(answer.case))

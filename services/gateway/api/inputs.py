@@ -228,6 +228,23 @@ class ActIn(Body):
     target_step_id: Code | None = Field(default=None, description="Of send_back: an earlier step; null is the drafter.")
 
 
+class BulkActIn(Body):
+    """One act of 一括承認: as on the step itself, with the ETag of the case as `version`."""
+
+    case_id: Code
+    step_id: Code
+    action: Literal["approve", "concur"]
+    version: Annotated[int, Field(ge=1, le=10**17)]
+    version_digest: Annotated[Text, Field(max_length=128)]
+    read_receipt: Annotated[Text, Field(max_length=8_192)]
+
+
+class BulkApprovalIn(Body):
+    """一括承認: each act by itself, each with the receipt of its own reading."""
+
+    acts: Annotated[list[BulkActIn], Field(min_length=1, max_length=100)]
+
+
 class CirculateIn(Body):
     """供覧先."""
 

@@ -448,6 +448,7 @@ class Step(Shape):
     asked_post_id: str | None = Field(description="The substitute that was asked for 代決.")
     asked_post_title: str | None
     added_by: str | None = Field(description="decision_id of the act that added it on the way; null as planned.")
+    bulk_action: str | None = Field(description="The one of allowed_actions that POST /bulk-approvals takes.")
     send_back_targets: list[str] = Field(description="step_ids that a 差戻し may go to besides the drafter.")
     allowed_actions: list[str]
 
@@ -468,6 +469,7 @@ class Decision(Shape):
     access_record: str | None
     acknowledged_opinions: list[str]
     carried_from: str | None = Field(description="The act on the version before a minor 差替え that still counts.")
+    bulk: bool = Field(description="一括承認: done together with acts on other cases.")
 
 
 class Case(Shape):
@@ -496,6 +498,20 @@ class Case(Shape):
     version: int
 
 
+class BulkApproval(Shape):
+    """What became of one act of 一括承認: the case as it is now, or the refusal."""
+
+    case_id: str
+    step_id: str
+    action: str
+    case: Case | None
+    problem: Problem | None
+
+
+class BulkApprovals(Shape):
+    items: list[BulkApproval]
+
+
 class InboxItem(Shape):
     case_id: str
     step_id: str
@@ -512,6 +528,7 @@ class InboxItem(Shape):
     drafter: str
     due_on: str | None = Field(description="The last opening day of its term; null where nothing is urged.")
     overdue: bool
+    bulk_action: str | None = Field(description="What POST /bulk-approvals takes for it; null for nothing.")
     title: str | None
     document_state: str | None
     personal_information: str | None

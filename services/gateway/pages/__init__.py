@@ -13,6 +13,7 @@ from services.gateway.pages import (
     added_seats,
     audit,
     body_templates,
+    bulk,
     cases,
     documents,
     drafts,
@@ -34,7 +35,7 @@ from services.gateway.pages.rendering import HERE
 __all__ = ["error_page", "install"]
 
 # Fixed paths before those with an id in the same place ("/documents/new" before "/documents/{document_id}").
-_ROUTERS = (home.router, receipts.router, drafts.router, files.router, search.router)
+_ROUTERS = (home.router, bulk.router, receipts.router, drafts.router, files.router, search.router)
 _ROUTERS_WITH_IDS = (
     documents.router,
     cases.router,

@@ -14,6 +14,7 @@ from chassis.errors import DomainError, Kind
 from chassis.wareki import JST
 from services.gateway.actions import cases, documents, filing, organisation
 from services.gateway.actions.answer import Answer
+from services.gateway.openings import Opening
 from services.gateway.pages import choices, differences, files, repeating, sheet
 from services.gateway.pages.desk import AtDesk, Desk, absorb
 from services.gateway.pages.forms import Form, day_values, version_of
@@ -50,6 +51,8 @@ async def draw(desk: Desk, document_id: str, form: Form, status: int = 200, *, p
         case_of(desk, document),
         repeating.related(desk, document_id),
     )
+    if not printing:
+        await _remember(desk, document, case)
     return desk.draw(
         "document",
         "search",
@@ -72,6 +75,25 @@ async def draw(desk: Desk, document_id: str, form: Form, status: int = 200, *, p
         read_receipt=document["read_receipt"] or "",
         access_record_text=answer.access_record,
     )
+
+
+async def _remember(desk: Desk, document: View, case: View | None) -> None:
+    """That the person opened it while it waited for them, where 一括承認 asks for that (AP-52)."""
+    waiting = (step for step in (case["steps"] if case is not None else ()) if step["bulk_action"])
+    step, session, receipt = next(waiting, None), desk.caller.session, document["read_receipt"]
+    if case is None or step is None or session is None or not receipt:
+        return
+    opening = Opening(
+        document["document_id"],
+        case["case_id"],
+        step["step_id"],
+        step["post_id"],
+        step["bulk_action"],
+        case["version"],
+        document["version_digest"],
+        receipt,
+    )
+    await desk.gateway.openings.remember(session, opening)
 
 
 @router.get("/documents/{document_id}/viewers")

@@ -56,6 +56,9 @@ async def home(desk: AtDesk, kind: str = "", cursor: str = "") -> Response:
         [f"staff:{one['drafter']}" for one in (*items, *working)] + [f"unit:{one['unit_id']}" for one in items],
     )
     today = clock.today()
+    # What may be approved together with others: only what was opened in this session (AP-52).
+    session, in_bulk = desk.caller.session, any(one["bulk_action"] for one in items)
+    opened = await desk.gateway.openings.of(session) if in_bulk and session is not None else {}
     return desk.draw(
         "home",
         f"inbox-{kind}" if kind else "home",
@@ -64,6 +67,8 @@ async def home(desk: AtDesk, kind: str = "", cursor: str = "") -> Response:
         kind_label=vocabulary.INBOX_KINDS.get(kind, ""),
         counts=inbox.body["counts"],
         inbox=[_waiting(one, names, today) for one in items],
+        in_bulk=in_bulk,
+        opened=opened,
         many_posts=len(desk.caller.staff.posts) > 1,
         working=[
             one | {"drafter_name": names[f"staff:{one['drafter']}"], "next_step": _NEXT[one["state"]]}

@@ -68,11 +68,12 @@ def seats(document: View, case: View | None, drafter_name: str) -> list[View]:
         return []
     drafter = _seat("起案者", drafter_name, stamp="起案", acted_at=document["submitted_at"] or case["opened_at"])
     conditional = {one["step_id"] for one in case["decisions"] if one["action"] == "decide_conditionally"}
+    in_bulk = {one["step_id"]: one["bulk"] for one in case["decisions"] if one["action"] in ("approve", "concur")}
     viewed = {one["step_id"]: one["acted_at"] for one in case["decisions"] if one["action"] == "post_view"}
     return [
         drafter,
         *(
-            _step_seat(_let_go(step, case), step["step_id"] in conditional, viewed)
+            _step_seat(_let_go(step, case), step["step_id"] in conditional, viewed, in_bulk)
             for step in case["steps"]
             if step["kind"] != "inform"
         ),
@@ -85,7 +86,7 @@ def _let_go(step: View, case: View) -> View:
     return step | {"state": "struck"} if goes_on and step["state"] == "cancelled" else step
 
 
-def _step_seat(step: View, conditional: bool, viewed: Mapping[str, str]) -> View:
+def _step_seat(step: View, conditional: bool, viewed: Mapping[str, str], in_bulk: Mapping[str, bool]) -> View:
     kind = vocabulary.STEP_KINDS[step["kind"]] if step["kind"] in ("concur", "review", "provisional") else ""
     title = f"{step['post_title']}（{kind}）" if kind else step["post_title"]
     foreign = (kind or step["added_by"]) and step["unit_name"] and step["unit_name"] not in step["post_title"]
@@ -102,12 +103,23 @@ def _step_seat(step: View, conditional: bool, viewed: Mapping[str, str]) -> View
         stamp=(vocabulary.STEP_STATES["decided_conditionally"] if conditional else word) if state in _SEALED else "",
         word="" if state in ("waiting", "struck") else word,
         acted_at=viewed.get(step["step_id"]) if state == "postviewed" else step["acted_at"],
-        mark="・".join(filter(None, ("追加" if step["added_by"] else "", "後閲" if step["post_view"] else ""))),
+        mark="・".join(_marks(step, in_bulk)),
         instead=instead,
         instead_mark="代" if substituted else "引上げ",
         current=state in _WAITING_FOR_SOMEBODY,
         struck=state == "struck",
     )
+
+
+def _marks(step: View, in_bulk: Mapping[str, bool]) -> list[str]:
+    """What stands beside the name (AP-16, AP-52, AP-54)."""
+    consented = step["state"] in ("approved", "concurred")
+    marks = {
+        "追加": step["added_by"],
+        "一括": consented and in_bulk.get(step["step_id"]),
+        "後閲": step["post_view"],
+    }
+    return [mark for mark, holds in marks.items() if holds]
 
 
 def _seat(
@@ -309,7 +321,7 @@ def course(events: Iterable[View], case: View | None) -> list[View]:
                 "occurred_at": act["acted_at"],
                 "staff_id": act["staff_id"],
                 "unit_id": None,
-                "action": vocabulary.ACTIONS.get(act["action"], act["action"]),
+                "action": vocabulary.ACTIONS.get(act["action"], act["action"]) + ("（一括）" if act["bulk"] else ""),
                 "detail_text": f"{act['unit_name']}　{act['post_title']}として",
             }
         )

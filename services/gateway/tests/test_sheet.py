@@ -25,6 +25,7 @@ def step(kind: str, state: str, **more: Any) -> dict[str, Any]:
         "post_view": False,
         "asked_post_title": None,
         "added_by": None,
+        "bulk_action": None,
         "send_back_targets": [],
         "allowed_actions": [],
     } | more
@@ -71,6 +72,14 @@ def test_an_added_seat_says_so_and_its_reason_names_it() -> None:
     assert (finance["post_lines"], finance["names"][0]["mark"]) == (["財政経営室", "室長（合議）"], "追加")
     assert head["names"][0]["mark"] == ""
     assert [one["added"] for one in sheet.opinions(found)] == ["財政経営室　室長　合議"]
+
+
+def test_what_was_approved_together_with_others_says_so() -> None:
+    """AP-52: 一括 beside the name, only for the act that stands."""
+    acts = [{"step_id": one, "action": "approve", "bulk": True, "comment": "", "carried_from": None} for one in "ab"]
+    found = case(step("approve", "approved", step_id="a"), step("approve", "active", step_id="b"), decisions=acts)
+    _, first, again = sheet.seats(document("circulating"), found, "葛󠄀城 拓也")
+    assert [one["names"][0]["mark"] for one in (first, again)] == ["一括", ""]
 
 
 def test_every_seat_says_what_happened_there() -> None:
@@ -199,11 +208,11 @@ def test_the_course_joins_events_and_acts_in_order() -> None:
     ]
     act = {"staff_id": "S0070", "unit_name": "環境政策室", "post_title": "担当主査"}
     acts = [
-        act | {"acted_at": "2026-11-19T10:00:00+09:00", "action": "approve"},
-        act | {"acted_at": "2026-11-20T10:00:00+09:00", "action": "decide"},
+        act | {"acted_at": "2026-11-19T10:00:00+09:00", "action": "approve", "bulk": True},
+        act | {"acted_at": "2026-11-20T10:00:00+09:00", "action": "decide", "bulk": False},
     ]
     rows = sheet.course(events, case(decisions=acts))
-    assert [row["action"] for row in rows] == ["document.submitted", "承認", "document.completed"]
+    assert [row["action"] for row in rows] == ["document.submitted", "承認（一括）", "document.completed"]
     assert rows[2]["detail_text"] == "完結日 令和8年11月24日"
 
 

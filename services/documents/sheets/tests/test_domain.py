@@ -142,6 +142,12 @@ def test_a_provisional_decision_has_a_box_of_its_own_and_who_was_let_go_is_struc
     assert (struck["post"], struck["struck"], struck["names"]) == (["契約検査室", "室長"], True, [])
 
 
+def test_what_was_approved_together_with_others_says_so() -> None:
+    """AP-52."""
+    said = content((DRAFTER, replace(CHIEF, bulk=True), SUBSTITUTED))
+    assert box(said, "担当主査")["names"] == [{"mark": "一括", "name": "髙橋 一郎"}]
+
+
 def test_a_seat_added_on_the_way_says_by_whom() -> None:
     """AP-54: in the box, and with who added it."""
     added = replace(FINANCE, added_by_name="髙橋 一郎", added_by_post_title="担当主査")
