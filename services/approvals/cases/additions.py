@@ -15,7 +15,8 @@ from services.approvals.cases.domain import OPEN, Act, Case, EventKind, Hall, St
 from services.approvals.cases.turns import Change, Outcome, advance
 from services.approvals.routes.domain import MAX_STEPS, PlannedStep, StepKind, addition_problem, require_holders
 
-# Whose turn it is on the own line may add; 合議 and 審査 answer what they were asked.
+# Whose turn it is on the own line may add; 合議 and 審査 answer what they were asked, and so does a seat that shares with
+# others how many have to act: without it their number would not come together.
 _ADDERS = frozenset({StepKind.APPROVE, StepKind.PROVISIONAL, StepKind.DECIDE})
 ADDED_KINDS = frozenset({StepKind.APPROVE, StepKind.CONCUR})
 BASIS = "回議先の追加"
@@ -23,7 +24,7 @@ BASIS = "回議先の追加"
 
 def may_add(step: Step) -> bool:
     """Whether the holder of this step may add a seat before it now."""
-    return step.state in OPEN and step.kind in _ADDERS
+    return step.state in OPEN and step.kind in _ADDERS and not step.need
 
 
 def add_seat(

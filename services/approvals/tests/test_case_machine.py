@@ -250,7 +250,7 @@ class Paper:
 
     def may_ask_before(self, box: Box, kind: str, post: str) -> bool:
         """Whether the holder of this box may have another post asked before it (AP-54)."""
-        if not self.lies_with(box) or box.kind not in ("approve", "provisional", "decide"):
+        if not self.lies_with(box) or box.kind not in ("approve", "provisional", "decide") or box.need:
             return False
         on_sheet = {one.post for one in self.boxes if one.kind != "inform"} | {DRAFTED_FROM}
         beside = {one.signed or self.holders[one.post] for one in self.line if one.group == box.group}
@@ -692,7 +692,8 @@ class Office:
         post = rng.choice([*OTHERS, *OTHERS, *OTHERS, READERS[0], DRAFTED_FROM, self.case.steps[-1].post_id])
         kind = rng.choice(["approve", "concur", "approve", "concur", "review"])
         reason = rng.choice(["予算の見込みを確かめるため"] * 4 + [""])
-        mine = [b for b in turns if self.paper.holders[b.post] == who and b.kind not in ("concur", "review")]
+        own = [b for b in turns if b.kind not in ("concur", "review") and not b.need]
+        mine = [b for b in own if self.paper.holders[b.post] == who]
         hall = self.hall()
         assert bool(mine) == (Action.ADD_SEAT in policy.allowed_on_case(self.case, hall, who, self.city))
         expected = bool(mine) and bool(reason) and self.paper.may_ask_before(mine[0], kind, post)
