@@ -398,8 +398,8 @@ async def complete_document(
         await drawing.keep(conn, before, sheet, by(actor, now))
         await store.insert_manifest(conn, document_id, item_id, digest, sealed.object_key, sealed.version_id)
         await store.save(conn, document, before)
-        # Who acted keeps the view until now; members of the owner unit keep theirs (decision 3).
-        await store.end_rights(conn, document_id, ["acted"])
+        # Who acted or confirmed keeps the view until now; members of the owner unit keep theirs (decision 3).
+        await store.end_rights(conn, document_id, ["acted", "circulation"])
         until = retention.lock_until(document.retention, day)
         await content_locks.want(conn, document_id, document.version_digest, until, now)
         await announce(conn, document, facts, by(actor, now))

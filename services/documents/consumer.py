@@ -59,6 +59,7 @@ def snapshot(message: events_pb2.CaseSnapshot) -> CaseSnapshot:
                 step_id=lease.step_id,
                 principal=lease.principal,
                 acted=lease.acted,
+                circulation=lease.circulation,
                 since=getattr(lease, "from").ToDatetime(tzinfo=clock.JST),
             )
             for lease in message.leases

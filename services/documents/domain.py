@@ -198,6 +198,15 @@ class Lease:
     principal: str
     acted: bool
     since: dt.datetime
+    # Of a step of 供覧, before and after the confirmation.
+    circulation: bool = False
+
+    @property
+    def reason(self) -> str:
+        """One of REASONS."""
+        if self.circulation:
+            return "circulation"
+        return "acted" if self.acted else "route_step"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -470,7 +470,7 @@ async def _end(conn: Connection, viewer_ids: Sequence[int]) -> None:
 
 async def replace_leases(conn: Connection, document_id: str, case_id: str, leases: Sequence[Lease]) -> None:
     """The rights from the steps of one case become exactly these; what is no longer there ends now."""
-    wanted = {(lease.step_id, lease.principal, "acted" if lease.acted else "route_step"): lease for lease in leases}
+    wanted = {(lease.step_id, lease.principal, lease.reason): lease for lease in leases}
     cursor = await conn.execute(
         "SELECT v.viewer_id, v.step_id, v.principal, v.reason FROM viewers AS v"
         " WHERE v.document_id = %s AND v.case_id = %s AND v.valid_to IS NULL",

@@ -114,8 +114,11 @@ def snapshot(case: Case, version: int, hall: Hall) -> events_pb2.CaseSnapshot:
     )
     if case.decided_at is not None:
         made.decided_at.CopyFrom(timestamp(case.decided_at))
+    shown = {step.step_id for step in case.steps if step.kind is StepKind.INFORM}
     for lease in leases(case):
-        entry = made.leases.add(step_id=lease.step_id, principal=lease.principal, acted=lease.acted)
+        entry = made.leases.add(
+            step_id=lease.step_id, principal=lease.principal, acted=lease.acted, circulation=lease.step_id in shown
+        )
         # The field is called "from", which is a keyword of Python.
         getattr(entry, "from").CopyFrom(timestamp(lease.since))
     if case.state is CaseState.DECIDED:

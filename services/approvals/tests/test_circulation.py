@@ -35,6 +35,9 @@ async def test_who_is_informed_sees_and_confirms_and_stops_nothing(city):
     assert list(shown.steps[-1].allowed_actions) == ["confirm"]
     case = await neighbour.act(shown, "confirm", step=step)
     assert states(case)[-1] == "informed"
+    snapshot = snapshot_of((await city.envelopes(case_id))[-1])
+    shown_to = {lease.principal for lease in snapshot.leases if lease.circulation}
+    assert shown_to == {f"staff:{neighbour.staff_id}"}, "AC-15: a confirmation does not make 供覧 another reason"
     assert not [i for i in (await neighbour.inbox(kinds=["circulation"])).items if i.case_id == case_id]
     assert (await refused(neighbour.act(case, "confirm", step=step))).reason == "ALREADY_ACTED"
 

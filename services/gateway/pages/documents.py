@@ -315,7 +315,7 @@ def _shown(document: View, names: dict[str, str]) -> View:
 def _viewer(one: View, names: dict[str, str]) -> View:
     people = [] if one["principal"].startswith("staff:") else [names[f"staff:{s}"] for s in one["staff_ids"]]
     kept = dict.fromkeys(("owner_unit", "designated", "records_manager"), "廃棄まで")
-    until = kept | {"route_step": "処理するまで", "acted": "完結まで"}
+    until = kept | {"route_step": "処理するまで", "acted": "完結まで", "circulation": "完結まで"}
     return one | {"staff_names": people, "until_words": until.get(one["reason"], "定めなし")}
 
 
