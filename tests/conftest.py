@@ -12,9 +12,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx2
+import psycopg
 import pytest
 import yaml
 
+from deploy.local import database
 from deploy.local.stack import ROOT, Stack
 from deploy.walkthrough.client import Person, Refused
 from samples.load import draft_of
@@ -182,6 +184,27 @@ class City:
         self.write("clerk", document_id, "enforce", sent)
         self.write("clerk", document_id, "complete", {"completed_on": TODAY, "folder_id": PLAN["folder_id"]})
         return document_id, case_id
+
+    @contextlib.contextmanager
+    def transferred(self, staff_id: str, post_id: str) -> Iterator[None]:
+        """As if the person had moved to this post today; afterwards they are back."""
+        with psycopg.connect(self.stack.database_url(database.SUPERUSER), autocommit=True) as conn:
+            conn.execute("SET search_path = approvals")
+            conn.execute(
+                "UPDATE appointments SET valid_to = %s WHERE staff_id = %s AND valid_to = 'infinity'", (TODAY, staff_id)
+            )
+            conn.execute(
+                "INSERT INTO appointments (staff_id, post_id, kind, valid_from) VALUES (%s, %s, 'main', %s)",
+                (staff_id, post_id, TODAY),
+            )
+            try:
+                yield
+            finally:
+                conn.execute("DELETE FROM appointments WHERE staff_id = %s AND post_id = %s", (staff_id, post_id))
+                conn.execute(
+                    "UPDATE appointments SET valid_to = 'infinity' WHERE staff_id = %s AND valid_to = %s",
+                    (staff_id, TODAY),
+                )
 
     def close(self) -> None:
         """Close everybody's connections."""

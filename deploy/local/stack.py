@@ -527,7 +527,7 @@ class Stack:
     def _write_files(self) -> None:
         for service in (*(part.name for part in PARTS if part.kind == "service"), "nats", system.ADMIN):
             self.authority.certificate(service)
-        for name in ("identity", "receipt", "log", "handover", "witness"):
+        for name in ("identity", "receipt", "membership", "log", "handover", "witness"):
             self.keys.signing_key(name)
         # Whose logs we cosign and who cosigns ours: nobody, until somebody edits these.
         ensure_private(self.keys.folder / "witness-logs", lambda: b"# yearly <vkey>\n")

@@ -184,6 +184,7 @@ PARTS: tuple[Part, ...] = (
             S3_BUCKET="{bucket}",
             KEK_FILE="{keys}/kek",
             RECEIPT_SIGNING_KEY_FILE="{keys}/receipt-signing-key.pem",
+            MEMBERSHIP_JWKS_FILE="{keys}/membership-jwks.json",
         ),
     ),
     Part(
@@ -193,7 +194,12 @@ PARTS: tuple[Part, ...] = (
         command=("{python}", "-m", "services.approvals", "serve"),
         needs=("migrate:approvals", "nats"),
         ready="grpc",
-        environment=_owner_of_data(RECEIPT_JWKS_FILE="{keys}/receipt-jwks.json"),
+        environment=_owner_of_data(
+            RECEIPT_JWKS_FILE="{keys}/receipt-jwks.json",
+            MEMBERSHIP_SIGNING_KEY_FILE="{keys}/membership-signing-key.pem",
+            # 総務課 of the sample city.
+            RECORDS_UNIT="U-020-01",
+        ),
     ),
     Part(
         name="audit",

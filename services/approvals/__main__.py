@@ -16,11 +16,12 @@ from pathlib import Path
 from chassis import clock, db, process, serving
 from chassis.db import Pool
 from chassis.errors import DomainError
-from chassis.identity import IdentityVerifier, KeyVerifier
+from chassis.identity import IdentityVerifier, KeyVerifier, Signer
 from chassis.requests import Call
 from chassis.serving import Parts, Wiring
 from kanketsu.approvals.v1.approvals_service_pb2_grpc import add_ApprovalsServiceServicer_to_server
 from kanketsu.approvals.v1.decision_rules_service_pb2_grpc import add_DecisionRulesServiceServicer_to_server
+from kanketsu.approvals.v1.membership_service_pb2_grpc import add_MembershipServiceServicer_to_server
 from kanketsu.approvals.v1.notices_service_pb2_grpc import add_NoticesServiceServicer_to_server
 from kanketsu.approvals.v1.provisioning_service_pb2_grpc import add_ProvisioningServiceServicer_to_server
 from kanketsu.approvals.v1.reorganisation_service_pb2_grpc import add_ReorganisationServiceServicer_to_server
@@ -32,6 +33,7 @@ from services.approvals.changes import commands as change_commands
 from services.approvals.changes import midnight, personnel
 from services.approvals.changes import report as personnel_report
 from services.approvals.changes.api import Api as ReorganisationApi
+from services.approvals.members.api import MembershipApi
 from services.approvals.notices import mail, reminders
 from services.approvals.notices.api import NoticesApi
 from services.approvals.organisation import load
@@ -49,6 +51,7 @@ async def serve() -> None:
     chosen = settings.read()
     receipts = KeyVerifier(chosen.receipt_jwks_file)
     mail_server, reminding = chosen.mail_server, chosen.reminding
+    attesting = Signer(chosen.membership_signing_key_file)
 
     async def build(parts: Parts) -> Wiring:
         api = Api(
@@ -75,10 +78,11 @@ async def serve() -> None:
                     ProvisioningApi(parts.pool, parts.relay, parts.recorder),
                 ),
                 partial(add_NoticesServiceServicer_to_server, NoticesApi(parts.pool, parts.relay, parts.recorder)),
+                partial(add_MembershipServiceServicer_to_server, MembershipApi(parts.pool, parts.recorder, attesting)),
             ],
-            consumers=[consumer.submissions(parts.broker, parts.pool, parts.relay)],
+            consumers=[consumer.consumer(parts.broker, parts.pool, parts.relay)],
             tasks=[
-                partial(midnight.run, parts.pool, parts.relay),
+                partial(midnight.run, parts.pool, parts.relay, chosen.records_unit),
                 partial(reminders.run, parts.pool, chosen.deadlines, reminding),
                 *([partial(mail.run, parts.pool, mail_server)] if mail_server is not None else []),
             ],

@@ -75,6 +75,7 @@ POLICY = Policy(
         "kanketsu.approvals.v1.ReorganisationService": frozenset({"gateway"}),
         "kanketsu.approvals.v1.ProvisioningService": frozenset({"gateway"}),
         "kanketsu.approvals.v1.NoticesService": frozenset({"gateway"}),
+        "kanketsu.approvals.v1.MembershipService": frozenset({"gateway"}),
     },
     refusals={
         "ResolveActor": Refusal("actor.resolved", "staff"),
@@ -131,6 +132,7 @@ POLICY = Policy(
         "ListNewNotices": Refusal("notice.presented", "notice"),
         "GetEscalationList": Refusal("escalation.viewed", "unit", "unit_id"),
         "SaveEscalationList": Refusal("escalation.saved", "unit", "unit_id"),
+        "DescribeMembers": Refusal("directory.listed", "unit", "unit_id"),
     },
 )
 
@@ -422,7 +424,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
         limit = _limit(request.limit, 50, 200)
         async with db.connection(self._pool) as conn:
             found = await deadline_store.overdue(
-                conn, sorted(units), before, after=_position(request.cursor), limit=limit + 1
+                conn, sorted(units), before, now.date(), after=_position(request.cursor), limit=limit + 1
             )
             page = found[:limit]
             seats = await organisation_store.find_seats(conn, sorted({one.post_id for one in page}), now.date(), now)

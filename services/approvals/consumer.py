@@ -1,4 +1,4 @@
-"""Events in: a submitted document opens its case, exactly once.
+"""Events in: a submitted document opens its case, exactly once; an assigned one has another 担当者.
 
 The inbox row, the case and its events are one transaction; a second delivery finds the row and
 does nothing. A plan that does not belong to the document is not an error here: the case is
@@ -17,6 +17,7 @@ from chassis.outbox import Relay
 from kanketsu.documents.v1 import events_pb2 as documents_pb2
 from kanketsu.event.v1 import envelope_pb2
 from services.approvals.cases import commands
+from services.approvals.cases import store as cases
 from services.approvals.cases.commands import Submission
 from services.approvals.cases.envelopes import cause_of
 from services.approvals.routes.domain import Facts
@@ -24,18 +25,32 @@ from services.approvals.routes.domain import Facts
 log = logging.getLogger(__name__)
 
 CONSUMER = "approvals"
-SUBJECT = "kanketsu.documents.document.DocumentSubmitted"
+SUBJECTS = (
+    "kanketsu.documents.document.DocumentSubmitted",
+    "kanketsu.documents.document.DocumentAssigned",
+)
 
 
-def submissions(broker: Broker, pool: Pool, relay: Relay) -> Consumer:
-    """The durable consumer of DocumentSubmitted, shared by the replicas."""
+def consumer(broker: Broker, pool: Pool, relay: Relay) -> Consumer:
+    """The durable consumer of what documents announces, shared by the replicas."""
 
     async def handle(envelope: envelope_pb2.Envelope) -> None:
-        await on_submitted(pool, relay, envelope)
+        if envelope.type.endswith(".DocumentAssigned"):
+            await on_assigned(pool, envelope)
+        else:
+            await on_submitted(pool, relay, envelope)
 
     return Consumer(
-        broker, stream="EVENTS", durable=CONSUMER, subjects=[SUBJECT], handle=each(handle), receipt_as=CONSUMER
+        broker, stream="EVENTS", durable=CONSUMER, subjects=SUBJECTS, handle=each(handle), receipt_as=CONSUMER
     )
+
+
+async def on_assigned(pool: Pool, envelope: envelope_pb2.Envelope) -> None:
+    """引継ぎ: who acts on the cases of the document from now on, those to come as well (AP-42)."""
+    assigned = documents_pb2.DocumentAssigned.FromString(envelope.payload)
+    async with outbox.once(pool, CONSUMER, envelope.event_id) as conn:
+        if conn is not None:
+            await cases.keep_assignee(conn, assigned.document_id, assigned.assignee, envelope.aggregate_version)
 
 
 async def on_submitted(pool: Pool, relay: Relay, envelope: envelope_pb2.Envelope) -> None:
@@ -43,6 +58,8 @@ async def on_submitted(pool: Pool, relay: Relay, envelope: envelope_pb2.Envelope
     submitted = documents_pb2.DocumentSubmitted.FromString(envelope.payload)
     async with outbox.once(pool, CONSUMER, envelope.event_id) as conn:
         if conn is not None:
+            if submitted.assignee:
+                await cases.keep_assignee(conn, submitted.document_id, submitted.assignee, envelope.aggregate_version)
             case = await commands.open_case(conn, submission_of(submitted), cause_of(envelope.actor), clock.now())
             log.info("case", extra={"case_id": case.case_id, "state": case.state, "reason": case.reason})
     relay.wake()
@@ -55,6 +72,7 @@ def submission_of(event: documents_pb2.DocumentSubmitted) -> Submission:
         route_plan_id=event.route_plan_id,
         version_digest=event.version_digest,
         draft_number=event.draft_number,
+        drafter=event.drafter,
         drafter_post=event.drafter_post,
         urgent=event.urgent,
         replacement=event.replacement,
@@ -62,7 +80,8 @@ def submission_of(event: documents_pb2.DocumentSubmitted) -> Submission:
         facts=Facts(
             document_id=event.document_id,
             unit_id=event.unit_id,
-            drafter=event.drafter,
+            # The 担当者 planned the route; the drafter stays who drafted it.
+            drafter=event.assignee or event.drafter,
             drafter_post=event.drafter_post,
             matter=event.matter,
             amount=event.amount if event.has_amount else None,

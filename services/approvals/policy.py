@@ -14,6 +14,7 @@ from chassis.errors import DomainError, Kind, not_found
 from services.approvals.cases import acts, additions
 from services.approvals.cases import domain as cases
 from services.approvals.cases.domain import Action, Case, CaseState, CityRules, Hall, Signature, Step
+from services.approvals.members.domain import Membership
 from services.approvals.organisation.domain import LINE, Absence, AbsenceReason, HeldPost, Holder, Seat, Unit
 from services.approvals.routes.domain import StepKind
 from services.approvals.templates.domain import Scope, Template
@@ -98,12 +99,12 @@ def may_see(case: Case, reader: Reader, shown: bool) -> bool:
     """The owner unit, holders of a step's post while it waits for them, who acted, or `shown`.
 
     The drafter as one of the unit, and no longer after a transfer (AP-42). Of a document for designated people the unit
-    is the drafter; the others are `shown` it (AC-02). `shown`: a valid read receipt of the document. A WAITING step, a
+    is whose it is; the others are `shown` it (AC-02). `shown`: a valid read receipt of the document. A WAITING step, a
     plan or the list of substitutes gives nothing (domain.md 0.3, AC-11).
     """
     if shown:
         return True
-    if case.unit_id in reader.units and (not case.designated or reader.staff_id == case.drafter):
+    if case.unit_id in reader.units and (not case.designated or reader.staff_id == case.in_charge):
         return True
     principals = {f"staff:{reader.staff_id}", *(f"post:{post}" for post in reader.posts)}
     return any(lease.principal in principals for lease in cases.leases(case))
@@ -155,7 +156,7 @@ def _signature(
         ]
     else:
         posts = [step.post_id]
-    if action in (Action.DECIDE, Action.DECIDE_CONDITIONALLY) and staff_id == case.drafter:
+    if action in (Action.DECIDE, Action.DECIDE_CONDITIONALLY) and staff_id in case.authors:
         return _own_draft()
     for candidate in sorted(posts, key=lambda candidate: candidate != post_id):
         signature = _sign(hall.seats.get(candidate), staff_id)
@@ -170,7 +171,7 @@ def _substitute(case: Case, step: Step, hall: Hall, staff_id: str) -> Signature 
         signature = _sign(hall.seats.get(substitute), staff_id)
         if signature is None:
             continue
-        if staff_id == case.drafter:
+        if staff_id in case.authors:
             return _own_draft()
         present = _present_before(step, hall, hall.substitutes[:place])
         return signature if present is None else _not_absent(present)
@@ -209,26 +210,27 @@ def substitute_to_ask(case: Case, hall: Hall) -> str:
         raise _not_absent(present)
     for post_id in hall.substitutes:
         seat = hall.seats.get(post_id)
-        if seat is not None and seat.holders and not seat.absent and seat.held_by(case.drafter) is None:
+        if seat is not None and seat.holders and not seat.absent and not any(map(seat.held_by, case.authors)):
             return post_id
     raise DomainError(Kind.PRECONDITION, "NO_SUBSTITUTE", "nobody on the list of substitutes is there")
 
 
 def signature_of(case: Case, hall: Hall, staff_id: str) -> Signature:
-    """The drafter as they act on the case itself: from the post they drafted from.
+    """The 担当者, who is the drafter until 引継ぎ, as they act on the case itself: from a post of the owner unit.
 
-    NOT_PERMITTED for others, and for a drafter who has moved on from that post (AP-42).
+    NOT_PERMITTED for others, and for one who holds no post of the unit any more (AP-42).
     """
-    signature = _sign(hall.seats.get(case.drafter_post), staff_id)
-    if staff_id != case.drafter or signature is None:
-        raise DomainError(Kind.DENIED, "NOT_PERMITTED", "only the drafter, while they hold the post drafted from")
+    signature = _in_charge(case, hall, staff_id)
+    if signature is None:
+        raise DomainError(Kind.DENIED, "NOT_PERMITTED", "only whose document it is, while they belong to the unit")
     return signature
 
 
-def require_drafter(case: Case, staff_id: str) -> None:
-    """取下げ is the drafter's. NOT_PERMITTED."""
-    if staff_id != case.drafter:
-        raise DomainError(Kind.DENIED, "NOT_PERMITTED", "only the drafter withdraws")
+def _in_charge(case: Case, hall: Hall, staff_id: str) -> Signature | None:
+    if staff_id != case.in_charge:
+        return None
+    own = [seat for seat in hall.seats.values() if seat.unit_id == case.unit_id and seat.held_by(staff_id)]
+    return _sign(min(own, key=lambda seat: (seat.post_id != case.drafter_post, seat.post_id), default=None), staff_id)
 
 
 def require_still_held(step: Step, hall: Hall, staff_id: str) -> Signature:
@@ -240,7 +242,7 @@ def require_still_held(step: Step, hall: Hall, staff_id: str) -> Signature:
 
 
 def circulator(case: Case, hall: Hall, staff_id: str) -> Signature:
-    """Who adds 供覧: the holder of a step that waits, else the drafter. NOT_PERMITTED for others (AP-10)."""
+    """Who adds 供覧: the holder of a step that waits, else the 担当者. NOT_PERMITTED for others (AP-10)."""
     for step in case.line:
         signature = _sign(hall.seats.get(step.post_id), staff_id) if step.state in cases.OPEN else None
         if signature is not None:
@@ -280,7 +282,7 @@ def allowed_on_case(case: Case, hall: Hall, staff_id: str, city: CityRules) -> t
         return ()
     step = acts.recallable(case, staff_id)
     recalls_step = step is not None and _sign(hall.seats.get(step.post_id), staff_id) is not None
-    drafts = staff_id == case.drafter and _sign(hall.seats.get(case.drafter_post), staff_id) is not None
+    drafts = _in_charge(case, hall, staff_id) is not None
     holds = any(s.state in cases.OPEN and _sign(hall.seats.get(s.post_id), staff_id) for s in case.line)
     found = {
         Action.RECALL: recalls_step or (drafts and acts.drafter_may_recall(case)),
@@ -369,6 +371,13 @@ def require_records_manager(reader: Reader, roles: Collection[str]) -> frozenset
     if "records_manager" not in roles:
         raise DomainError(Kind.DENIED, "NOT_PERMITTED", "for records managers")
     return reader.units
+
+
+def require_head(found: Membership | None, staff_id: str) -> Membership:
+    """What the 所属長 of a unit may know of it. NOT_PERMITTED, also for a unit that does not exist."""
+    if found is None or staff_id not in found.heads:
+        raise DomainError(Kind.DENIED, "NOT_PERMITTED", "for the head of the unit")
+    return found
 
 
 def may_list_absences(reader: Reader, units: Collection[str]) -> bool:

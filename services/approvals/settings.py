@@ -28,8 +28,12 @@ class Settings(ServiceSettings):
     identity_jwks_file: Path
     # Public keys of documents, which signs read receipts.
     receipt_jwks_file: Path
+    # Private key (PEM, Ed25519) that signs who belongs to a unit.
+    membership_signing_key_file: Path
     # Connections to the database of this process.
     pool_size: int = 10
+    # The unit of the records office: what a unit that ends without a successor owned goes to it (RT-10). "" for none.
+    records_unit: str = ""
     # What a 不同意 does: "advisory", "return" or "escalate" (AP-20).
     dissent_policy: str = DissentPolicy.ADVISORY
     # 差戻し may go to an earlier seat (domain.md 0.6).

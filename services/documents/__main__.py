@@ -10,18 +10,21 @@ from functools import partial
 from pathlib import Path
 
 from chassis import db, process, serving
-from chassis.identity import IdentityVerifier, Signer
+from chassis.identity import IdentityVerifier, KeyVerifier, Signer
 from chassis.serving import Parts, Wiring
+from kanketsu.documents.v1.assignments_service_pb2_grpc import add_AssignmentsServiceServicer_to_server
 from kanketsu.documents.v1.body_templates_service_pb2_grpc import add_BodyTemplatesServiceServicer_to_server
 from kanketsu.documents.v1.documents_service_pb2_grpc import add_DocumentsServiceServicer_to_server
 from kanketsu.documents.v1.repeating_service_pb2_grpc import add_RepeatingServiceServicer_to_server
 from services.documents import consumer, loader, policy, sweeper
 from services.documents import settings as settings_
 from services.documents.api import Api
+from services.documents.assignments.api import AssignmentsApi
 from services.documents.blobs import MountedKeys, ObjectStore
 from services.documents.bodies.api import BodyTemplatesApi
 from services.documents.commands import Service
 from services.documents.content_locks import Locker
+from services.documents.owners.commands import Mover
 from services.documents.repeating.api import RepeatingApi
 from services.documents.settings import ContentSettings, LoadSettings, MigrateSettings, SweepSettings
 from services.documents.sheets.drawing import Drawer
@@ -39,16 +42,19 @@ async def serve() -> None:
         locker = Locker(parts.pool, parts.relay, blobs)
         keys = MountedKeys.load(settings.kek_file)
         drawer = Drawer(parts.pool, parts.relay, blobs, keys, locker)
-        service = Service(parts.pool, parts.relay, blobs, keys, locker, drawer)
+        mover = Mover(parts.pool, parts.relay)
+        service = Service(parts.pool, parts.relay, blobs, keys, locker, drawer, mover)
         api = Api(service, parts.recorder, Signer(settings.receipt_signing_key_file), settings.upload_limit, rights)
+        assigning = AssignmentsApi(service, parts.recorder, KeyVerifier(settings.membership_jwks_file))
         return Wiring(
             servicers=[
                 partial(add_DocumentsServiceServicer_to_server, api),
                 partial(add_RepeatingServiceServicer_to_server, RepeatingApi(service, parts.recorder)),
                 partial(add_BodyTemplatesServiceServicer_to_server, BodyTemplatesApi(service, parts.recorder)),
+                partial(add_AssignmentsServiceServicer_to_server, assigning),
             ],
             consumers=[consumer.consumer(parts.broker, service)],
-            tasks=[locker.run, drawer.run, lambda: sweeper.run(parts.pool, blobs, settings.sweep_after)],
+            tasks=[locker.run, drawer.run, mover.run, lambda: sweeper.run(parts.pool, blobs, settings.sweep_after)],
             opened=blobs.served,
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chassis import clock, outbox, recorder, requests
@@ -44,6 +44,7 @@ from services.documents.blobs import (
 from services.documents.content_locks import Locker
 from services.documents.domain import CaseSnapshot, Document, Enforcement, Fact, Fields, Folder, Seat, State
 from services.documents.manifest import AnnotationEntry, AttachmentEntry
+from services.documents.owners.commands import Mover
 from services.documents.receipt_store import Receipt
 from services.documents.receipts import Arrival
 from services.documents.sheets import domain as sheets
@@ -67,6 +68,7 @@ class Service:
     keys: KeyWrapper
     locker: Locker
     drawer: Drawer
+    mover: Mover
 
 
 # ---------------------------------------------------------------- drafts
@@ -90,7 +92,7 @@ async def create_draft(
         )
         await store.insert(conn, document, wrapped)
         await store.set_receipts(conn, document_id, content.receipt_ids)
-        await store.grant(conn, document_id, f"staff:{actor.staff_id}", "drafter", now)
+        await store.replace_owner_rights(conn, document_id, domain.owner_rights(document), now)
         await store.index_text(conn, document)
         await announce(conn, document, facts, by(actor, now))
         response = await _answer(conn, call, document, answer)
@@ -225,7 +227,7 @@ async def submit_document(
             now=now,
         )
         await store.save(conn, document, before)
-        # From now on the unit owns it; the drafter sees it as one of its members (AC-01, AP-42).
+        # From now on the unit owns it; whose it is sees it as one of its members (AC-01, AP-42).
         await store.replace_owner_rights(conn, document_id, domain.owner_rights(document), now)
         await store.index_text(conn, document)
         await announce(conn, document, facts, by(actor, now))
@@ -480,8 +482,17 @@ def by(actor: Identity, now: dt.datetime) -> events.Cause:
     return events.Cause(recorder.actor_of(actor), now)
 
 
-async def announce(conn: Connection, document: Document, facts: Sequence[Fact], cause: events.Cause) -> None:
-    """The facts into the history and the outbox, as the versions up to the document's."""
+async def announce(
+    conn: Connection,
+    document: Document,
+    facts: Sequence[Fact],
+    cause: events.Cause,
+    kept: Mapping[str, str] | None = None,
+) -> None:
+    """The facts into the history and the outbox, as the versions up to the document's.
+
+    `kept`: what the history says besides and no event carries, as the reason somebody wrote.
+    """
     envelopes = events.envelopes(
         facts,
         aggregate="document",
@@ -490,7 +501,7 @@ async def announce(conn: Connection, document: Document, facts: Sequence[Fact], 
         cause=cause,
         version_digest=document.version_digest,
     )
-    await store.append_history(conn, document.document_id, envelopes, cause.now)
+    await store.append_history(conn, document.document_id, envelopes, cause.now, kept=kept)
     for envelope in envelopes:
         await outbox.append(conn, [envelope], events.awaited_by(envelope))
 

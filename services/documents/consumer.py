@@ -1,6 +1,8 @@
-"""Events of approvals: every one carries the whole case, and the newest snapshot counts."""
+"""Events of approvals: one of a case carries the whole case, and the newest snapshot counts; the directory's tell of units."""
 
 from __future__ import annotations
+
+import datetime as dt
 
 from chassis import clock, outbox
 from chassis.broker import Broker
@@ -10,23 +12,29 @@ from kanketsu.event.v1 import envelope_pb2
 from services.documents import commands, events
 from services.documents.commands import Service
 from services.documents.domain import CaseSnapshot, Lease, Seat
+from services.documents.owners import commands as owners
+from services.documents.owners.domain import UnitChange
 
 CONSUMER = "documents"
 # Every event of a case, also those that change no view: approvals awaits our receipt for all of them.
-SUBJECT = "kanketsu.approvals.case.>"
+CASES = "kanketsu.approvals.case.>"
+DIRECTORY = "kanketsu.approvals.directory.DirectoryChanged"
 
 
 def consumer(broker: Broker, service: Service) -> Consumer:
     """The one consumer of this service."""
 
     async def handle(envelope: envelope_pb2.Envelope) -> None:
-        await apply(service, envelope)
+        if envelope.type.endswith(".DirectoryChanged"):
+            await follow_directory(service, envelope)
+        else:
+            await apply(service, envelope)
 
     return Consumer(
         broker,
         stream="EVENTS",
         durable="documents",
-        subjects=[SUBJECT],
+        subjects=[CASES, DIRECTORY],
         handle=each(handle),
         receipt_as=CONSUMER,
     )
@@ -44,6 +52,20 @@ async def apply(service: Service, envelope: envelope_pb2.Envelope) -> None:
     if case.state == "decided":
         service.locker.wake()
         service.drawer.wake()
+
+
+async def follow_directory(service: Service, envelope: envelope_pb2.Envelope) -> None:
+    """A change set was applied: units with their symbols, and what took over from those that ended (RT-10)."""
+    message = events_pb2.DirectoryChanged.FromString(envelope.payload)
+    async with outbox.once(service.pool, CONSUMER, envelope.event_id) as conn:
+        if conn is not None and message.units:
+            day = dt.date.fromisoformat(message.effective_on)
+            changes = [
+                UnitChange(one.unit_id, one.parent_id, one.symbol, day if one.ended else None, one.successor)
+                for one in message.units
+            ]
+            await owners.follow_units(conn, changes, envelope.aggregate_version)
+    service.mover.wake()
 
 
 def snapshot(message: events_pb2.CaseSnapshot) -> CaseSnapshot:

@@ -170,11 +170,18 @@ class Document:
     retention_from: dt.date | None = None
     retention_until: dt.date | None = None
     manifest_digest: str = ""
+    # Who carries on in the drafter's place after 引継ぎ; "" while the drafter does.
+    assignee: str = ""
 
     @property
     def has_circulated(self) -> bool:
         """Whether anybody else has ever been shown it."""
         return self.frozen_revision > 0
+
+    @property
+    def in_charge(self) -> str:
+        """担当者: whose document it is (AP-42)."""
+        return self.assignee or self.drafter
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,17 +371,20 @@ def check_filing(content: Fields, unit_id: str, class_: Class | None, folder: Fo
 
 
 def owner_rights(document: Document) -> list[tuple[str, str]]:
-    """Principal and reason of those of the owner unit who see a document that circulates (AC-01, AC-02, AP-42).
+    """Principal and reason of those of the owner unit who see a document: a draft is for whose it is alone (AC-01, AC-02, AP-42).
 
     "member:…@…" is somebody while they hold a post of the unit, "manager:…" its 文書管理責任者: so that whoever leaves the
     unit loses the right, and the unit itself never loses its document.
     """
     unit, content = document.unit_id, document.content
+    own = f"member:{document.in_charge}@{unit}"
+    if not document.has_circulated:
+        return [(own, "drafter")]
     if content.view_class != DESIGNATED:
         return [(f"unit:{unit}", "owner_unit")]
-    named = (f"member:{staff_id}@{unit}" for staff_id in content.designated if staff_id != document.drafter)
+    named = (f"member:{staff_id}@{unit}" for staff_id in content.designated if staff_id != document.in_charge)
     return [
-        (f"member:{document.drafter}@{unit}", "drafter"),
+        (own, "drafter"),
         (f"manager:{unit}", "records_manager"),
         *((principal, "designated") for principal in named),
     ]
@@ -565,6 +575,7 @@ def submit(
                 "personal_information": content.personal_information > 1,
                 "replacement": detail.get("replacement", ""),
                 "designated": content.view_class == DESIGNATED,
+                "assignee": document.assignee,
             },
             detail,
         )

@@ -57,8 +57,9 @@ def envelopes(
 
 
 def awaited_by(envelope: envelope_pb2.Envelope) -> tuple[str, ...]:
-    """approvals opens cases from submissions; audit takes everything."""
-    return AUDIT_AND_APPROVALS if envelope.type.endswith(".DocumentSubmitted") else AUDIT
+    """approvals opens cases from submissions and lets the 担当者 act on them; audit takes everything."""
+    heard = envelope.type.endswith((".DocumentSubmitted", ".DocumentAssigned"))
+    return AUDIT_AND_APPROVALS if heard else AUDIT
 
 
 def own_actor() -> envelope_pb2.Actor:

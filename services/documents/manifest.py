@@ -101,6 +101,8 @@ def build(
             "unit_id": document.unit_id,
             "drafter": document.drafter,
             "drafter_post": document.drafter_post,
+            # Who carried on after 引継ぎ (AP-42); a manifest without one is as it always was.
+            **({"assignee": document.assignee} if document.assignee else {}),
             "numbers": [
                 {
                     "register": n.register,

@@ -20,7 +20,7 @@ from services.documents.domain import Class, Fields, Folder
 from services.documents.receipt_store import Receipt
 from services.documents.receipts import Arrival
 from services.documents.search_store import Summary
-from services.documents.store import AttachmentRow, HistoryRow, Version, View, ViewerRow
+from services.documents.store import AttachmentRow, FormerOwner, HistoryRow, Version, View, ViewerRow
 
 MAX_LIMIT, DEFAULT_LIMIT = 200, 50
 _CURSOR_VERSION = b"\x01"
@@ -88,6 +88,8 @@ def document(view: View) -> pb.Document:
         unit_id=d.unit_id,
         drafter=d.drafter,
         drafter_post=d.drafter_post,
+        assignee=d.in_charge,
+        former_owners=map(former_owner, view.former_owners),
         revision=d.revision,
         version_digest=d.version_digest,
         draft_number=d.draft_number,
@@ -123,6 +125,14 @@ def document(view: View) -> pb.Document:
         enforced_method=d.enforced_method,
         enforced_addressee=d.enforced_addressee,
     )
+
+
+def former_owner(row: FormerOwner) -> pb.FormerOwner:
+    """FormerOwner."""
+    message = pb.FormerOwner(unit_id=row.unit_id, to=timestamp(row.owned_to))
+    # `from` is a keyword of Python.
+    getattr(message, "from").CopyFrom(timestamp(row.owned_from))
+    return message
 
 
 def summary(row: Summary) -> pb.DocumentSummary:

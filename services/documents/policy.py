@@ -18,6 +18,7 @@ CALLS = Policy(
         "kanketsu.documents.v1.DocumentsService": frozenset({"gateway"}),
         "kanketsu.documents.v1.RepeatingService": frozenset({"gateway"}),
         "kanketsu.documents.v1.BodyTemplatesService": frozenset({"gateway"}),
+        "kanketsu.documents.v1.AssignmentsService": frozenset({"gateway"}),
     },
     refusals={
         "RegisterReceipt": Refusal("receipt.registered", "receipt"),
@@ -55,6 +56,8 @@ CALLS = Policy(
         "SaveBodyTemplate": Refusal("body_template.saved", "body_template", "body_template_id"),
         "RetireBodyTemplate": Refusal("body_template.retired", "body_template", "body_template_id"),
         "ReadBodyTemplate": Refusal("body_template.read", "body_template", "body_template_id"),
+        "ListUnattended": Refusal("document.listed", "document"),
+        "AssignDocument": Refusal("document.assigned", "document", "document_id"),
     },
 )
 
@@ -75,9 +78,9 @@ def drafting_post(actor: Identity, post_id: str) -> tuple[str, str]:
 
 
 def may_edit(actor: Identity, document: Document) -> None:
-    """Drafts are the drafter's alone: edit, attach, remove, submit, delete."""
-    if actor.staff_id != document.drafter:
-        raise not_permitted("only the drafter may do this")
+    """Drafts are whose they are, and only while they belong to the unit: edit, attach, remove, submit, delete (AP-42)."""
+    if actor.staff_id != document.in_charge or document.unit_id not in actor.units:
+        raise not_permitted("only whose document it is may do this, as a member of its unit")
 
 
 def may_process(actor: Identity, document: Document) -> None:

@@ -100,7 +100,13 @@ async def newest(
     """収受簿, newest first. One statement."""
     values: dict[str, object] = {"principals": list(principals), "limit": limit}
     units = [p.removeprefix("unit:") for p in principals if p.startswith("unit:")]
-    conditions = [_MINE, "r.unit_id = ANY(%(units)s)"]
+    conditions = [
+        _MINE,
+        "(r.unit_id = ANY(%(units)s) OR EXISTS (SELECT FROM former_owners AS w WHERE w.kind = 'receipt'"
+        " AND w.object_id = r.receipt_id::text AND w.unit_id = ANY(%(units)s)))"
+        if unit_id
+        else "r.unit_id = ANY(%(units)s)",
+    ]
     values["units"] = [unit_id] if unit_id else units
     if before:
         conditions.append("r.receipt_id < %(before)s")

@@ -66,7 +66,12 @@ class Listing:
 _FILTERS = (
     ("before", "d.document_id < %(before)s"),
     ("states", "d.state = ANY(%(states)s)"),
-    ("unit_id", "d.unit_id = %(unit_id)s"),
+    # By the unit whose it was as well (RT-10).
+    (
+        "unit_id",
+        "(d.unit_id = %(unit_id)s OR EXISTS (SELECT FROM former_owners AS w WHERE w.kind = 'document'"
+        " AND w.object_id = d.document_id::text AND w.unit_id = %(unit_id)s))",
+    ),
     ("folder_id", "d.folder_id = %(folder_id)s"),
     ("class_code", "d.class_code = %(class_code)s"),
     ("made_from", "d.created_at >= %(made_from)s"),

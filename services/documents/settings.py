@@ -59,6 +59,8 @@ class Settings(ServiceSettings, ContentSettings):
     kek_file: Path
     # Private key (PEM, Ed25519) that signs read receipts.
     receipt_signing_key_file: Path
+    # Public keys of approvals, which attests who belongs to a unit.
+    membership_jwks_file: Path
     # Connections to the database per process.
     pool_size: int = 8
     # Most bytes of one attachment; one more is refused.

@@ -88,6 +88,15 @@ class AttachmentRow:
 
 
 @dataclass(frozen=True, slots=True)
+class FormerOwner:
+    """旧所管: a unit whose it was, from when to when (RT-10)."""
+
+    unit_id: str
+    owned_from: dt.datetime
+    owned_to: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """A document with everything that is shown with it."""
 
@@ -97,6 +106,7 @@ class View:
     matter: str
     attachments: Sequence[AttachmentRow]
     annotations: Sequence[AnnotationEntry]
+    former_owners: Sequence[FormerOwner]
     content_locked: bool
     # Why this reader may see it; empty where nobody asked as a reader.
     reasons: Sequence[str] = ()
@@ -137,11 +147,15 @@ _ANNOTATIONS_JSON = (
     "(SELECT json_agg(json_build_array(n.annotation_id, n.text, n.staff_id, n.added_at) ORDER BY n.annotation_id)"
     " FROM annotations AS n WHERE n.document_id = d.document_id)"
 )
+_FORMER_JSON = (
+    "(SELECT json_agg(json_build_array(w.unit_id, w.owned_from, w.owned_to) ORDER BY w.owned_to)"
+    " FROM former_owners AS w WHERE w.kind = 'document' AND w.object_id = d.document_id::text)"
+)
 _LOCKED = "EXISTS (SELECT FROM content_locks AS l WHERE l.document_id = d.document_id AND l.applied_at IS NOT NULL)"
 _VIEW = (
     f"{_D_COLUMNS}, {_RECEIPTS}, coalesce(f.name, ''),"
     " CASE WHEN c.class_code IS NULL THEN '' ELSE c.large || '-' || c.middle || '-' || c.small END,"
-    f" coalesce(c.matter, ''), {_ATTACHMENTS_JSON}, {_ANNOTATIONS_JSON}, {_LOCKED}"
+    f" coalesce(c.matter, ''), {_ATTACHMENTS_JSON}, {_ANNOTATIONS_JSON}, {_FORMER_JSON}, {_LOCKED}"
 )
 _FILED = " LEFT JOIN folders AS f ON f.folder_id = d.folder_id LEFT JOIN classes AS c ON c.class_code = d.class_code"
 # A table of JSON, because its assumed size does not depend on what is asked: one plan serves every number of readers.
@@ -173,7 +187,7 @@ async def own_view(conn: Connection, document_id: str) -> View:
 
 
 def _view(row: Sequence[Any], reasons: Sequence[str] = ()) -> View:
-    receipt_ids, folder_name, class_name, matter, attachments, annotations, locked = row[len(_COLUMNS) :]
+    receipt_ids, folder_name, class_name, matter, attachments, annotations, former, locked = row[len(_COLUMNS) :]
     return View(
         document=_document(row, receipt_ids),
         folder_name=folder_name,
@@ -182,6 +196,9 @@ def _view(row: Sequence[Any], reasons: Sequence[str] = ()) -> View:
         attachments=[_attachment(a) for a in attachments or ()],
         annotations=[
             AnnotationEntry(annotation_id=n[0], text=n[1], staff_id=n[2], added_at=n[3]) for n in annotations or ()
+        ],
+        former_owners=[
+            FormerOwner(w[0], dt.datetime.fromisoformat(w[1]), dt.datetime.fromisoformat(w[2])) for w in former or ()
         ],
         content_locked=locked,
         reasons=reasons,
@@ -518,8 +535,9 @@ async def append_history(
     envelopes: Sequence[envelope_pb2.Envelope],
     occurred_at: dt.datetime,
     version: int | None = None,
+    kept: Mapping[str, str] | None = None,
 ) -> None:
-    """One line per event; `version` where the event is not one of the document's own."""
+    """One line per event; `version` where the event is not one of the document's own, `kept` what only this table says."""
     for envelope in envelopes:
         await conn.execute(
             "INSERT INTO history (event_id, document_id, version, action, occurred_at, staff_id, post_id, unit_id, detail)"
@@ -533,7 +551,7 @@ async def append_history(
                 envelope.actor.staff_id,
                 envelope.actor.post_id,
                 envelope.actor.unit_id,
-                Jsonb(dict(envelope.detail)),
+                Jsonb(dict(envelope.detail) | dict(kept or {})),
             ),
         )
 

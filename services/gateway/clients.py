@@ -22,6 +22,7 @@ from chassis.identity import Identity, Signer
 from chassis.tally import Tally
 from kanketsu.approvals.v1.approvals_service_pb2_grpc import ApprovalsServiceStub
 from kanketsu.approvals.v1.decision_rules_service_pb2_grpc import DecisionRulesServiceStub
+from kanketsu.approvals.v1.membership_service_pb2_grpc import MembershipServiceStub
 from kanketsu.approvals.v1.notices_service_pb2_grpc import NoticesServiceStub
 from kanketsu.approvals.v1.provisioning_service_pb2_grpc import ProvisioningServiceStub
 from kanketsu.approvals.v1.reorganisation_service_pb2_grpc import ReorganisationServiceStub
@@ -31,6 +32,7 @@ from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceStub
 from kanketsu.audit.v1.review_service_pb2_grpc import ReviewServiceStub
 from kanketsu.audit.v1.timestamp_service_pb2_grpc import TimestampServiceStub
 from kanketsu.audit.v1.witness_service_pb2_grpc import WitnessServiceStub
+from kanketsu.documents.v1.assignments_service_pb2_grpc import AssignmentsServiceStub
 from kanketsu.documents.v1.body_templates_service_pb2_grpc import BodyTemplatesServiceStub
 from kanketsu.documents.v1.documents_service_pb2 import (
     ReadAttachmentRequest,
@@ -47,6 +49,7 @@ from services.gateway.settings import Settings
 if TYPE_CHECKING:
     from kanketsu.approvals.v1.approvals_service_pb2_grpc import ApprovalsServiceAsyncStub
     from kanketsu.approvals.v1.decision_rules_service_pb2_grpc import DecisionRulesServiceAsyncStub
+    from kanketsu.approvals.v1.membership_service_pb2_grpc import MembershipServiceAsyncStub
     from kanketsu.approvals.v1.notices_service_pb2_grpc import NoticesServiceAsyncStub
     from kanketsu.approvals.v1.provisioning_service_pb2_grpc import ProvisioningServiceAsyncStub
     from kanketsu.approvals.v1.reorganisation_service_pb2_grpc import ReorganisationServiceAsyncStub
@@ -55,6 +58,7 @@ if TYPE_CHECKING:
     from kanketsu.audit.v1.review_service_pb2_grpc import ReviewServiceAsyncStub
     from kanketsu.audit.v1.timestamp_service_pb2_grpc import TimestampServiceAsyncStub
     from kanketsu.audit.v1.witness_service_pb2_grpc import WitnessServiceAsyncStub
+    from kanketsu.documents.v1.assignments_service_pb2_grpc import AssignmentsServiceAsyncStub
     from kanketsu.documents.v1.body_templates_service_pb2_grpc import BodyTemplatesServiceAsyncStub
     from kanketsu.documents.v1.documents_service_pb2_grpc import DocumentsServiceAsyncStub
     from kanketsu.documents.v1.repeating_service_pb2_grpc import RepeatingServiceAsyncStub
@@ -164,6 +168,9 @@ class Clients:
     reorganisation: Peer[ReorganisationServiceAsyncStub]
     provisioning: Peer[ProvisioningServiceAsyncStub]
     notices: Peer[NoticesServiceAsyncStub]
+    membership: Peer[MembershipServiceAsyncStub]
+    # A further service of documents, over its channel.
+    assignments: Peer[AssignmentsServiceAsyncStub]
     # Further services of audit, over its channel.
     reviews: Peer[ReviewServiceAsyncStub]
     witness: Peer[WitnessServiceAsyncStub]
@@ -286,6 +293,8 @@ def open_clients(settings: Settings) -> Clients:
         reorganisation=Peer("approvals", approvals, ReorganisationServiceStub(approvals), signer, answered),
         provisioning=Peer("approvals", approvals, ProvisioningServiceStub(approvals), signer, answered),
         notices=Peer("approvals", approvals, NoticesServiceStub(approvals), signer, answered),
+        membership=Peer("approvals", approvals, MembershipServiceStub(approvals), signer, answered),
+        assignments=Peer("documents", documents, AssignmentsServiceStub(documents), signer, answered),
         audit=Peer("audit", audit, AuditServiceStub(audit), signer, answered),
         rules=Peer("approvals", approvals, DecisionRulesServiceStub(approvals), signer, answered),
         templates=Peer("approvals", approvals, RouteTemplatesServiceStub(approvals), signer, answered),

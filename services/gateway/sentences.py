@@ -104,6 +104,18 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
         "Approval sheet not drawn",
         "The decision stands and nothing was registered. Try again shortly; if it goes on, tell the operators.",
     ),
+    ("documents", "MEMBERSHIP_UNPROVEN"): Sentence(
+        "所属の職員を確かめられませんでした",
+        "所属長と所属の職員の確認が古いか、正しくありません。何も登録していません。画面を開き直して、もう一度お試しください。",
+        "Membership not attested",
+        "The attestation of the unit's members is missing or old. Nothing was registered. Send the request again.",
+    ),
+    ("documents", "STILL_IN_CHARGE"): Sentence(
+        "担当者は今も所属にいます",
+        "引き継げるのは、担当者が退職や異動で所属にいなくなった案件と、自分が担当する案件だけです。一覧を開き直してください。",
+        "The person in charge belongs to the unit",
+        "Only documents of those who left the unit, and one's own, can be given to another. Read the list again.",
+    ),
     ("documents", "TOO_LARGE"): Sentence(
         "ファイルが大きすぎます",
         "登録できる大きさを超えています。ファイルを分けるか小さくしてから、もう一度登録してください。",

@@ -20,6 +20,7 @@ from kanketsu.approvals.v1 import route_templates_service_pb2 as templates
 from kanketsu.audit.v1 import audit_service_pb2 as audit
 from kanketsu.audit.v1 import review_service_pb2 as reviews
 from kanketsu.audit.v1 import witness_service_pb2 as witnesses
+from kanketsu.documents.v1 import assignments_service_pb2 as assignments
 from kanketsu.documents.v1 import body_templates_service_pb2 as bodies
 from kanketsu.documents.v1 import documents_service_pb2 as documents
 from kanketsu.documents.v1 import repeating_service_pb2 as repeating
@@ -122,6 +123,11 @@ def document(message: documents.Document) -> View:
         "unit_id": message.unit_id,
         "drafter": message.drafter,
         "drafter_post": message.drafter_post,
+        "assignee": message.assignee,
+        "former_owners": [
+            {"unit_id": one.unit_id, "from": moment(one, "from"), "to": moment(one, "to")}
+            for one in message.former_owners
+        ],
         "draft_number": message.draft_number or None,
         "dispatch_number": message.dispatch_number or None,
         "case_id": message.case_id or None,
@@ -197,6 +203,21 @@ def document_summary(message: documents.DocumentSummary) -> View:
         "created_at": moment(message, "created_at"),
         "updated_at": moment(message, "updated_at"),
         "completed_on": message.completed_on or None,
+    }
+
+
+def unattended_document(message: assignments.UnattendedDocument, title: str | None) -> View:
+    """An open document whose 担当者 has left its unit; the title as far as the reader may see it."""
+    return {
+        "id": message.document_id,
+        "document_id": message.document_id,
+        "title": title,
+        "state": STATES[message.state],
+        "draft_number": message.draft_number or None,
+        "drafter": message.drafter,
+        "assignee": message.assignee,
+        "created_at": moment(message, "created_at"),
+        "version": message.version,
     }
 
 

@@ -251,15 +251,18 @@ def test_who_is_awaited_listens():
     cases = proto("approvals", "events").message_types_by_name.values()
     of_cases = [one.name for one in cases if "snapshot" in one.fields_by_name]
     assert case_events.AWAITS == ("audit", "documents")
-    assert not [name for name in of_cases if not hears(documents_consumer.SUBJECT, f"kanketsu.approvals.case.{name}")]
+    assert not [name for name in of_cases if not hears(documents_consumer.CASES, f"kanketsu.approvals.case.{name}")]
+
+    # Of the directory documents is awaited for units alone, and hears of every change.
+    assert documents_consumer.DIRECTORY == "kanketsu.approvals.directory.DirectoryChanged"
 
     awaiting = {
         name
         for name in event_messages("documents")
         if "approvals" in document_events.awaited_by(Envelope(type=f"kanketsu.documents.v1.{name}"))
     }
-    assert awaiting == {"DocumentSubmitted"}
-    assert hears(approvals_consumer.SUBJECT, "kanketsu.documents.document.DocumentSubmitted")
+    assert awaiting == {"DocumentSubmitted", "DocumentAssigned"}
+    assert {f"kanketsu.documents.document.{name}" for name in awaiting} == set(approvals_consumer.SUBJECTS)
 
 
 def hears(pattern: str, subject: str) -> bool:

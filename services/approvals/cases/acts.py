@@ -388,8 +388,8 @@ def recall(case: Case, act: Act) -> Outcome:
     step = last_act_of(case, act.by.staff_id)
     if step is not None:
         return _recall_step(case, step, act)
-    if act.by.staff_id != case.drafter:
-        raise DomainError(Kind.DENIED, "NOT_PERMITTED", "only the drafter or the last actor recalls")
+    if act.by.staff_id != case.in_charge:
+        raise DomainError(Kind.DENIED, "NOT_PERMITTED", "only the 担当者 or the last actor recalls")
     if not _untouched(case, 0):
         raise _too_late(case)
     return _take_back(case, act, CaseState.SENT_BACK, "recalled")

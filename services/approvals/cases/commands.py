@@ -38,6 +38,7 @@ class Submission:
     route_plan_id: str
     version_digest: str
     draft_number: str
+    drafter: str
     drafter_post: str
     urgent: bool
     # After a 差替え: "minor" keeps the acts on the version before, anything else begins anew (AP-30).
@@ -292,8 +293,10 @@ def _refused_case(submission: Submission, now: dt.datetime) -> Case:
         document_id=facts.document_id,
         state=domain.CaseState.REFUSED,
         version_digest=submission.version_digest,
-        drafter=facts.drafter,
+        drafter=submission.drafter,
         drafter_post=submission.drafter_post,
+        submitter=facts.drafter,
+        assignee=facts.drafter if facts.drafter != submission.drafter else "",
         unit_id=facts.unit_id,
         decision_class=facts.wished_class,
         draft_number=submission.draft_number,

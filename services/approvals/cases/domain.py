@@ -243,6 +243,20 @@ class Case:
     version: int = 0
     # 指定者のみ: not for the whole owner unit (AC-02).
     designated: bool = False
+    # Who planned its route and submitted it; "" where that is the drafter.
+    submitter: str = ""
+    # Who carries on in the drafter's place after 引継ぎ (AP-42); "" while the drafter does.
+    assignee: str = ""
+
+    @property
+    def in_charge(self) -> str:
+        """担当者: who acts on the case itself."""
+        return self.assignee or self.drafter
+
+    @property
+    def authors(self) -> frozenset[str]:
+        """Who wrote and submitted it, and so does not decide it (AP-43)."""
+        return frozenset({self.drafter, self.submitter or self.drafter})
 
     def step(self, step_id: str) -> Step:
         """The step of that id. NOT_FOUND."""

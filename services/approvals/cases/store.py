@@ -36,9 +36,11 @@ from services.approvals.routes.domain import StepKind
 _LOAD = (
     """
 SELECT
-    c.case_id::text, c.document_id::text, c.state, c.version_digest, c.drafter, c.drafter_post, c.unit_id,
-    c.decision_class, c.draft_number, c.urgent, c.exceptional, c.route_plan_id::text, c.rule_id, c.basis, c.opened_at,
-    c.decided_at, c.decided_by, c.reason, c.version, c.designated,
+    c.case_id::text, c.document_id::text, c.state, c.version_digest, c.drafter, c.drafter_post,
+    unit_on(c.unit_id, %(day)s), c.decision_class, c.draft_number, c.urgent, c.exceptional, c.route_plan_id::text,
+    c.rule_id, c.basis, c.opened_at, c.decided_at, c.decided_by, c.reason, c.version, c.designated,
+    coalesce((SELECT r.made_by FROM route_plans AS r WHERE r.route_plan_id = c.route_plan_id), ''),
+    coalesce((SELECT a.staff_id FROM assignees AS a WHERE a.document_id = c.document_id), ''),
     (
         SELECT json_agg(json_build_object(
             'step_id', s.step_id, 'kind', s.kind, 'state', s.state, 'group', s.step_group, 'post_id', s.post_id,
@@ -68,6 +70,13 @@ SELECT
             UNION
             SELECT c.drafter_post
             UNION
+            -- Whose document it is acts from whatever post they hold in the owner unit (AP-42).
+            SELECT p.post_id FROM posts AS p INNER JOIN appointments AS a ON a.post_id = p.post_id
+            WHERE p.unit_id = unit_on(c.unit_id, %(day)s) AND p.valid_from <= %(day)s AND %(day)s < p.valid_to
+                AND a.valid_from <= %(day)s AND %(day)s < a.valid_to AND a.staff_id = coalesce(
+                    (SELECT g.staff_id FROM assignees AS g WHERE g.document_id = c.document_id), c.drafter
+                )
+            UNION
             SELECT b.substitute_post_id FROM substitutes AS b INNER JOIN steps AS s ON s.post_id = b.post_id
             WHERE s.case_id = c.case_id AND s.kind = 'decide' AND b.valid_from <= %(day)s AND %(day)s < b.valid_to
         )
@@ -83,9 +92,19 @@ SELECT
     (
         SELECT json_build_array(coalesce(s.name, ''), coalesce(p.title, ''), coalesce(u.name, ''))
         FROM (SELECT (c.opened_at AT TIME ZONE 'Asia/Tokyo')::date AS day) AS o
-        LEFT JOIN staff AS s ON s.staff_id = c.drafter AND s.valid_from <= o.day AND o.day < s.valid_to
-        LEFT JOIN posts AS p ON p.post_id = c.drafter_post AND p.valid_from <= o.day AND o.day < p.valid_to
-        LEFT JOIN units AS u ON u.unit_id = p.unit_id AND u.valid_from <= o.day AND o.day < u.valid_to
+        -- As they were called last until then: a drafter may have left before the 担当者 submitted it (AP-42).
+        LEFT JOIN LATERAL (
+            SELECT n.name FROM staff AS n WHERE n.staff_id = c.drafter AND n.valid_from <= o.day
+            ORDER BY n.valid_from DESC LIMIT 1
+        ) AS s ON true
+        LEFT JOIN LATERAL (
+            SELECT n.title, n.unit_id FROM posts AS n WHERE n.post_id = c.drafter_post AND n.valid_from <= o.day
+            ORDER BY n.valid_from DESC LIMIT 1
+        ) AS p ON true
+        LEFT JOIN LATERAL (
+            SELECT n.name FROM units AS n WHERE n.unit_id = p.unit_id AND n.valid_from <= o.day
+            ORDER BY n.valid_from DESC LIMIT 1
+        ) AS u ON true
     ),
     EXISTS (SELECT 1 FROM change_sets AS p WHERE p.state = 'reviewed' AND p.effective_on <= %(day)s)
 FROM cases AS c
@@ -141,6 +160,16 @@ async def load_replaced(conn: Connection, document_id: str) -> Case | None:
     )
     row = await cursor.fetchone()
     return None if row is None else _case(row)[0]
+
+
+async def keep_assignee(conn: Connection, document_id: str, staff_id: str, version: int) -> None:
+    """Whose document it is from its `version` on; an older announcement changes nothing, so order is not needed."""
+    await conn.execute(
+        "INSERT INTO assignees AS a (document_id, staff_id, version) VALUES (%s, %s, %s)"
+        " ON CONFLICT (document_id) DO UPDATE SET staff_id = excluded.staff_id, version = excluded.version"
+        " WHERE a.version < excluded.version",
+        (document_id, staff_id, version),
+    )
 
 
 async def hall_of(conn: Connection, post_ids: Sequence[str], day: dt.date, now: dt.datetime) -> Hall:
@@ -495,6 +524,8 @@ _PLAIN = (
     "reason",
     "version",
     "designated",
+    "submitter",
+    "assignee",
 )
 
 

@@ -21,7 +21,7 @@ from kanketsu.event.v1 import envelope_pb2
 from services.approvals import policy
 from services.approvals.cases.envelopes import Cause, cause_of
 from services.approvals.changes import domain, planned, store
-from services.approvals.changes.domain import Change, Finding, Organisation
+from services.approvals.changes.domain import Change, Finding, Organisation, UnitChange
 from services.approvals.changes.planned import ChangeSet
 from services.approvals.changes.preview import moves
 from services.approvals.organisation import store as organisation
@@ -119,12 +119,13 @@ async def undo(
     return response
 
 
-async def apply_due(pool: Pool, now: dt.datetime) -> list[ChangeSet]:
+async def apply_due(pool: Pool, now: dt.datetime, records_unit: str = "") -> list[ChangeSet]:
     """Apply every set whose day has begun, in order, each in one transaction; returns those that this call closed.
 
     Runs in every replica: the set's row is locked, so each is applied once. After downtime it catches up, and the rows
     still begin on the day they were planned for. A set that no longer fits the organisation is refused with its findings:
-    nothing of it is written, and the organisation stays as it is until somebody plans anew.
+    nothing of it is written, and the organisation stays as it is until somebody plans anew. What a unit that ends without
+    a successor owned goes to `records_unit` (RT-10).
     """
     closed: list[ChangeSet] = []
     async with db.connection(pool) as conn:
@@ -135,33 +136,39 @@ async def apply_due(pool: Pool, now: dt.datetime) -> list[ChangeSet]:
             # Another replica was first, or it was undone at the last moment.
             if found is None or found.state is not planned.SetState.REVIEWED:
                 continue
-            closed.append(await _apply(conn, found, now))
+            closed.append(await _apply(conn, found, now, records_unit))
     return closed
 
 
-async def _apply(conn: Connection, found: ChangeSet, now: dt.datetime) -> ChangeSet:
+async def _apply(conn: Connection, found: ChangeSet, now: dt.datetime, records_unit: str) -> ChangeSet:
     before = await store.organisation_on(conn, found.effective_on)
     made, findings = domain.after(before, found.changes)
     findings = domain.still_wrong(before, found.changes, findings)
+    heirs = domain.successors(found.changes, records_unit if records_unit in made.units else "")
     if not findings:
-        findings = await _written(conn, found, before, made)
+        findings = await _written(conn, found, before, made, heirs)
     over = planned.closed(found, findings, now)
     await store.save(conn, over)
     staff = [] if findings else [move.staff_id for move in moves(before, made)]
     action = "change_set.refused" if findings else "change_set.applied"
-    await _announce(conn, action, over, cause_of(ITSELF), staff)
+    units = [] if findings else domain.unit_changes(before, made, heirs)
+    await _announce(conn, action, over, cause_of(ITSELF), staff, units)
     log.info("change set", extra={"change_set_id": over.change_set_id, "state": over.state, "findings": len(findings)})
     return over
 
 
-async def _written(conn: Connection, found: ChangeSet, before: Organisation, made: Organisation) -> list[Finding]:
+async def _written(
+    conn: Connection,
+    found: ChangeSet,
+    before: Organisation,
+    made: Organisation,
+    heirs: Sequence[tuple[str, str, str]] = (),
+) -> list[Finding]:
     """Write the rows; when the database sees a contradiction, nothing is written and it is a finding."""
     try:
         async with conn.transaction():
             await store.write(conn, domain.turnovers(before, made), found.effective_on)
-            await store.insert_successors(
-                conn, domain.successors(found.changes), found.effective_on, found.change_set_id
-            )
+            await store.insert_successors(conn, heirs, found.effective_on, found.change_set_id)
     except psycopg.errors.IntegrityError as error:
         return [Finding(0, "CONTRADICTS", error.diag.table_name or "")]
     return []
@@ -211,9 +218,16 @@ async def _locked(conn: Connection, change_set_id: str, expected_version: int) -
 
 
 async def _announce(
-    conn: Connection, action: str, about: ChangeSet, cause: Cause, staff_ids: Sequence[str] = ()
+    conn: Connection,
+    action: str,
+    about: ChangeSet,
+    cause: Cause,
+    staff_ids: Sequence[str] = (),
+    units: Sequence[UnitChange] = (),
 ) -> None:
-    """One event of the directory: which set, for which day; never what is in it."""
+    """One event of the directory: which set, for which day; of what is in it only the units, which documents follows."""
     version = await organisation.next_directory_version(conn)
-    detail = {"about": about.change_set_id, "effective_on": about.effective_on.isoformat()}
-    await outbox.append(conn, [directory_changed(action, staff_ids, version, cause, detail)], ["audit"])
+    day = about.effective_on.isoformat()
+    detail = {"about": about.change_set_id, "effective_on": day}
+    told = directory_changed(action, staff_ids, version, cause, detail, effective_on=day, units=units)
+    await outbox.append(conn, [told], ["audit", "documents"] if units else ["audit"])

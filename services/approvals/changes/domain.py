@@ -388,12 +388,38 @@ def differences(before: Organisation, made: Organisation) -> list[Change]:
     return found
 
 
-def successors(changes: Sequence[Change]) -> list[tuple[str, str, str]]:
-    """(kind, old id, new id) of what ends with a successor (AP-41)."""
+@dataclass(frozen=True)
+class UnitChange:
+    """A unit that began, changed or ended: what documents needs of it (RT-10, NB-10)."""
+
+    unit_id: str
+    parent_id: str
+    symbol: str
+    ended: bool
+    # Which unit took over; "" while it exists, and when nobody did.
+    successor: str
+
+
+def unit_changes(before: Organisation, made: Organisation, heirs: Sequence[tuple[str, str, str]]) -> list[UnitChange]:
+    """Every unit that is not as it was."""
+    units = {old: new for kind, old, new in heirs if kind == "unit"}
+    changed = [one for unit_id, one in made.units.items() if before.units.get(unit_id) != one]
+    ended = [one for unit_id, one in before.units.items() if unit_id not in made.units]
+    return [UnitChange(one.unit_id, one.parent_id, one.symbol, False, "") for one in changed] + [
+        UnitChange(one.unit_id, one.parent_id, one.symbol, True, units.get(one.unit_id, "")) for one in ended
+    ]
+
+
+def successors(changes: Sequence[Change], records_unit: str = "") -> list[tuple[str, str, str]]:
+    """(kind, old id, new id) of what ends with a successor (AP-41).
+
+    What a unit without one owned goes to the records office, `records_unit`, if the city named one (RT-10).
+    """
     found: list[tuple[str, str, str]] = []
     for change in changes:
-        if change.successor and change.kind is ChangeKind.UNIT_ENDS:
-            found.append(("unit", change.unit_id, change.successor))
+        heir = change.successor or records_unit
+        if heir and change.kind is ChangeKind.UNIT_ENDS:
+            found.append(("unit", change.unit_id, heir))
         if change.successor and change.kind is ChangeKind.POST_ENDS:
             found.append(("post", change.post_id, change.successor))
     return found

@@ -22,19 +22,19 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 60.0
 
 
-async def run(pool: Pool, relay: Relay) -> None:
+async def run(pool: Pool, relay: Relay, records_unit: str) -> None:
     """Until cancelled."""
     while True:
         try:
-            await turn(pool, relay, clock.now())
+            await turn(pool, relay, clock.now(), records_unit)
         except DomainError as error:
             log.warning("change sets wait", extra={"error": error.message})
         await asyncio.sleep(seconds_to_sleep(clock.now()))
 
 
-async def turn(pool: Pool, relay: Relay, now: dt.datetime) -> None:
+async def turn(pool: Pool, relay: Relay, now: dt.datetime, records_unit: str = "") -> None:
     """Everything that is due now."""
-    await commands.apply_due(pool, now)
+    await commands.apply_due(pool, now, records_unit)
     await succession.follow_successors(pool, now)
     relay.wake()
 

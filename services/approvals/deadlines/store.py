@@ -39,7 +39,12 @@ SELECT
 FROM cases AS c
 INNER JOIN steps AS s ON s.case_id = c.case_id
 WHERE
-    c.state = 'circulating' AND c.unit_id = ANY(%(units)s)
+    c.state = 'circulating' AND c.unit_id = ANY(ARRAY(
+        SELECT unnest(%(units)s::text [])
+        UNION
+        -- Of units whose work came to them (RT-10).
+        SELECT h.old_id FROM successors AS h WHERE h.kind = 'unit' AND unit_on(h.old_id, %(day)s) = ANY(%(units)s)
+    ))
     AND (
         (s.inbox_kind = 'decision' AND s.waiting_since < %(decision)s)
         OR (s.inbox_kind = 'concurrence' AND s.waiting_since < %(concurrence)s)
@@ -54,6 +59,7 @@ async def overdue(
     conn: Connection,
     units: Sequence[str],
     before: Mapping[str, dt.datetime],
+    day: dt.date,
     *,
     after: Position | None = None,
     limit: int = 50,
@@ -64,6 +70,7 @@ async def overdue(
         _OVERDUE,
         {
             "units": list(units),
+            "day": day,
             "decision": before["decision"],
             "concurrence": before["concurrence"],
             "since": start.waiting_since,

@@ -165,11 +165,11 @@ def _waited(case: Case, step: Step) -> tuple[str, str, int]:
 
 
 def _ended(before: Case | None, after: Case) -> list[Told]:
-    """The drafter, and after a 否認 or 取下げ who answered a 合議; never who did it."""
+    """Whose document it is, and after a 否認 or 取下げ who answered a 合議; never who did it."""
     kind = _ENDS.get(after.state)
     if kind is None or (before is not None and before.state is after.state):
         return []
-    people = [after.drafter]
+    people = [after.in_charge]
     if kind in (NoticeKind.REJECTED, NoticeKind.WITHDRAWN):
         people += [one.by.staff_id for one in after.decisions if one.action in (Action.CONCUR, Action.DISSENT)]
     actor = after.decisions[-1].by.staff_id if after.decisions else ""

@@ -9,14 +9,26 @@ from chassis.recorder import timestamp
 from kanketsu.approvals.v1 import events_pb2
 from kanketsu.event.v1 import envelope_pb2
 from services.approvals.cases.envelopes import PRODUCER, Cause
+from services.approvals.changes.domain import UnitChange
 from services.approvals.organisation.domain import Absence
 
 
 def directory_changed(
-    action: str, staff_ids: Sequence[str], version: int, cause: Cause, detail: Mapping[str, str]
+    action: str,
+    staff_ids: Sequence[str],
+    version: int,
+    cause: Cause,
+    detail: Mapping[str, str],
+    *,
+    effective_on: str = "",
+    units: Sequence[UnitChange] = (),
 ) -> envelope_pb2.Envelope:
     """DirectoryChanged as `action` ("absence.registered", "change_set.applied", …); `detail` for the log: ids, days."""
-    message = events_pb2.DirectoryChanged(staff_ids=staff_ids)
+    message = events_pb2.DirectoryChanged(
+        staff_ids=staff_ids,
+        effective_on=effective_on,
+        units=[events_pb2.UnitChange(**vars(one)) for one in units],
+    )
     return envelope_pb2.Envelope(
         event_id=clock.new_id(),
         type=message.DESCRIPTOR.full_name,

@@ -78,8 +78,8 @@ def stranded(case: Case, step: Step, hall: Hall) -> str:
     seat = hall.seats.get(step.post_id)
     if seat is None:
         return POST_ENDED
-    only_drafter = bool(seat.holders) and all(holder.staff_id == case.drafter for holder in seat.holders)
-    return OWN_DRAFT if step.kind is StepKind.DECIDE and step.state not in DUE and only_drafter else ""
+    only_author = bool(seat.holders) and all(holder.staff_id in case.authors for holder in seat.holders)
+    return OWN_DRAFT if step.kind is StepKind.DECIDE and step.state not in DUE and only_author else ""
 
 
 def reassign(case: Case, step_id: str, seat: Seat | None, reason: str, hall: Hall) -> Outcome:
@@ -109,6 +109,6 @@ def reassign(case: Case, step_id: str, seat: Seat | None, reason: str, hall: Hal
         # AP-02: the class of the case fixes the decider; a free choice only upward.
         if RANKS.index(seat.rank) < RANKS.index(case.decision_class):
             raise invalid(FieldViolation("post_id", "BELOW_RULE"))
-        if all(holder.staff_id == case.drafter for holder in seat.holders):
+        if all(holder.staff_id in case.authors for holder in seat.holders):
             raise DomainError(Kind.DENIED, "OWN_DRAFT", "the drafter does not decide (AP-43)")
     return move(case, step_id, seat.post_id, "reassign")

@@ -138,7 +138,7 @@ WITH lost AS (
     SELECT s.step_id, s.case_id, s.kind, s.state, s.post_id, 'post_ended' AS cause
     FROM ({_ENDED}) AS e INNER JOIN steps AS s ON s.post_id = e.post_id AND {_OPEN}
     UNION ALL
-    -- A drafter who was appointed to the post that decides (AP-43).
+    -- A drafter, or who submitted in their place, who was appointed to the post that decides (AP-43).
     SELECT s.step_id, s.case_id, s.kind, s.state, s.post_id, 'own_draft'
     FROM (
         SELECT a.post_id, min(a.staff_id) AS staff_id FROM appointments AS a
@@ -146,7 +146,8 @@ WITH lost AS (
         GROUP BY a.post_id HAVING count(*) = 1
     ) AS h
     INNER JOIN steps AS s ON s.post_id = h.post_id AND s.kind = 'decide' AND s.state IN ('waiting', 'active', 'held')
-    INNER JOIN cases AS c ON c.case_id = s.case_id AND c.drafter = h.staff_id
+    INNER JOIN cases AS c ON c.case_id = s.case_id
+    INNER JOIN route_plans AS r ON r.route_plan_id = c.route_plan_id AND h.staff_id IN (c.drafter, r.made_by)
 )
 SELECT
     l.case_id::text, l.step_id::text, c.document_id::text, c.draft_number, c.unit_id, l.kind, l.state, l.cause,

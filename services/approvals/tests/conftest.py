@@ -39,6 +39,8 @@ from kanketsu.approvals.v1 import approvals_service_pb2_grpc as service_grpc
 from kanketsu.approvals.v1 import decision_rules_service_pb2 as rules_pb
 from kanketsu.approvals.v1 import decision_rules_service_pb2_grpc as rules_grpc
 from kanketsu.approvals.v1 import events_pb2
+from kanketsu.approvals.v1 import membership_service_pb2 as membership_pb
+from kanketsu.approvals.v1 import membership_service_pb2_grpc as membership_grpc
 from kanketsu.approvals.v1 import notices_service_pb2 as notices_pb
 from kanketsu.approvals.v1 import notices_service_pb2_grpc as notices_grpc
 from kanketsu.approvals.v1 import provisioning_service_pb2 as provisioning_pb
@@ -54,6 +56,7 @@ from services.approvals.api import POLICY, Api
 from services.approvals.cases.domain import CityRules
 from services.approvals.changes.api import Api as ReorganisationApi
 from services.approvals.deadlines.domain import Deadlines
+from services.approvals.members.api import MembershipApi
 from services.approvals.notices.api import NoticesApi
 from services.approvals.organisation import load
 from services.approvals.organisation import store as organisation_store
@@ -92,19 +95,22 @@ class City:
     reorganisation: reorganisation_grpc.ReorganisationServiceStub
     provisioning: provisioning_grpc.ProvisioningServiceStub
     notices: notices_grpc.NoticesServiceStub
+    membership: membership_grpc.MembershipServiceStub
     pool: db.Pool
     relay: Relay
     recorder: Recorder
     identities: Signer
     receipts: Signer
     strangers: Signer
+    # Who believes what approvals says of the members of a unit.
+    attested: KeyVerifier
     where: Database
 
     async def call(self, method: str, request: Any, identity: Identity, timeout: float = 10.0) -> Any:
         """One call with a fresh identity token."""
         token = self.identities.identity(identity, "approvals")
-        stubs = (self.stub, self.rules, self.templates, self.reorganisation, self.provisioning, self.notices)
-        stub = next(stub for stub in stubs if hasattr(stub, method))
+        further = (self.templates, self.reorganisation, self.provisioning, self.notices, self.membership)
+        stub = next(stub for stub in (self.stub, self.rules, *further) if hasattr(stub, method))
         return await client.call(method, getattr(stub, method), request, token, timeout)
 
     async def person(self, staff_id: str) -> Person:
@@ -167,6 +173,7 @@ class City:
         """What the documents service announces at 回議開始, consumed; returns the case id."""
         case_id = clock.new_id()
         replacement, designated = facts.pop("replacement", ""), facts.pop("designated", False)
+        assignee = facts.pop("assignee", "")
         event = documents_pb2.DocumentSubmitted(
             document_id=document_id,
             case_id=case_id,
@@ -174,7 +181,7 @@ class City:
             version_digest=digest,
             draft_number="箕市第1号",
             unit_id=facts["unit_id"],
-            drafter=facts.get("drafter", drafter.staff_id),
+            drafter=facts.get("drafted_by", drafter.staff_id),
             drafter_post=facts.get("drafter_post", next(iter(drafter.identity.posts))),
             matter=facts["matter"],
             amount=facts.get("amount", 0),
@@ -183,6 +190,7 @@ class City:
             urgent=facts.get("urgent", False),
             replacement=replacement,
             designated=designated,
+            assignee=assignee,
         )
         await consumer.on_submitted(self.pool, self.relay, submitted(event, drafter.staff_id))
         return case_id
@@ -222,7 +230,7 @@ class Person:
 
     async def call(self, method: str, **fields: Any) -> Any:
         """One RPC."""
-        known = (pb, rules_pb, templates_pb, reorganisation_pb, provisioning_pb, notices_pb)
+        known = (pb, rules_pb, templates_pb, reorganisation_pb, provisioning_pb, notices_pb, membership_pb)
         messages = next(one for one in known if hasattr(one, f"{method}Request"))
         request = getattr(messages, f"{method}Request")(**fields)
         return await self.city.call(method, request, self.identity)
@@ -316,6 +324,7 @@ async def running(
     identity_key, identity_jwks = new_key(folder, "identity")
     receipt_key, receipt_jwks = new_key(folder, "receipt")
     stranger_key, _ = new_key(folder, "stranger")
+    membership_key, membership_jwks = new_key(folder, "membership")
     settings = ServiceSettings(
         tenant=TENANT,
         instance="approvals-1",
@@ -343,6 +352,10 @@ async def running(
         partial(reorganisation_grpc.add_ReorganisationServiceServicer_to_server, reorganising),
         partial(provisioning_grpc.add_ProvisioningServiceServicer_to_server, ProvisioningApi(pool, relay, recorder)),
         partial(notices_grpc.add_NoticesServiceServicer_to_server, NoticesApi(pool, relay, recorder)),
+        partial(
+            membership_grpc.add_MembershipServiceServicer_to_server,
+            MembershipApi(pool, recorder, Signer(membership_key)),
+        ),
     ]
     server = Server(settings, guard, add)
     await server.start()
@@ -362,12 +375,14 @@ async def running(
         reorganisation_grpc.ReorganisationServiceStub(channel),
         provisioning_grpc.ProvisioningServiceStub(channel),
         notices_grpc.NoticesServiceStub(channel),
+        membership_grpc.MembershipServiceStub(channel),
         pool,
         relay,
         recorder,
         Signer(identity_key),
         Signer(receipt_key),
         Signer(stranger_key),
+        KeyVerifier(membership_jwks),
         where,
     )
     await channel.close()

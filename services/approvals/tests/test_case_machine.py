@@ -105,6 +105,10 @@ class Paper:
     def decider(self) -> Box:
         return next(box for box in self.boxes if box.kind == "decide")
 
+    def is_drafters(self, who: str) -> bool:
+        """Whether it is theirs to take back: who drafted it, from any post of the unit, and all of these are (AP-42)."""
+        return who == self.drafter and who in self.holders.values()
+
     def away(self, post: str) -> bool:
         """Held, and the holder is recorded as absent; a vacant post is not 不在."""
         return self.holders[post] in self.absent
@@ -277,7 +281,7 @@ class Paper:
         own.sort(key=lambda b: (b.group, b.number))
         if own and self.holders[own[-1].post] != who:
             return False
-        if not own and (who != self.drafter or self.holders[DRAFTED_FROM] != who):
+        if not own and not self.is_drafters(who):
             return False
         group = own[-1].group if own else -1
         if [b for b in self.line if b.group > group and b.mark not in ("", "skipped") and not b.carried]:
@@ -584,7 +588,7 @@ class Office:
         replaces = rng.randint(0, 5) > 0
         action = Action.REPLACE if replaces else Action.WITHDRAW
         take_back = acts.take_back_to_replace if replaces else acts.withdraw
-        expected = who == self.paper.drafter == self.paper.holders[DRAFTED_FROM] and not self.paper.ended
+        expected = self.paper.is_drafters(who) and not self.paper.ended
         assert expected == (action in policy.allowed_on_case(self.case, self.hall(), who, self.city))
         try:
             by = policy.signature_of(self.case, self.hall(), who)
@@ -627,7 +631,7 @@ class Office:
         who = rng.choice([*PEOPLE, DRAFTER, DRAFTER])
         posts = rng.choices([*READERS, "P-0"], k=rng.randint(1, 2))
         holds = any(self.paper.lies_with(b) and self.paper.holders[b.post] == who for b in self.paper.line)
-        drafts = who == self.paper.drafter == self.paper.holders[DRAFTED_FROM]
+        drafts = self.paper.is_drafters(who)
         taken = {box.post for box in self.paper.boxes if box.kind != "struck"}
         allowed = not self.paper.ended and (holds or drafts)
         assert allowed == (Action.CIRCULATE in policy.allowed_on_case(self.case, self.hall(), who, self.city))
@@ -665,7 +669,7 @@ class Office:
             if self.paper.holders[post] not in (None, self.paper.drafter) and not self.paper.away(post)
         ]
         expected = (
-            who == self.paper.drafter == self.paper.holders[DRAFTED_FROM]
+            self.paper.is_drafters(who)
             and self.paper.lies_with(box)
             and self.paper.away(box.post)
             and not self.paper.barred

@@ -91,6 +91,9 @@ def test_two_units_merge_and_everybody_has_a_place():
     assert (set(made.units), made.units["U-商"].name) == ({"U-市", "U-商"}, "商工観光室")
     assert set(made.appointments) == {("S1", "P-商"), ("S3", "P-員")}
     assert domain.successors(MERGE) == [("unit", "U-観", "U-商"), ("post", "P-観", "P-商")]
+    assert domain.successors(MERGE, "U-総") == domain.successors(MERGE)
+    gone = [domain.Change(domain.ChangeKind.UNIT_ENDS, unit_id="U-観")]
+    assert (domain.successors(gone), domain.successors(gone, "U-総")) == ([], [("unit", "U-観", "U-総")])
     assert [(move.staff_id, move.kind) for move in preview.moves(TOWN, made)] == [("S1", "moves"), ("S2", "leaves")]
     assert preview.vacated(TOWN, made) == []
     assert [(one.post_id, one.outcome, one.acts) for one in preview.prospects(TOWN, made, MERGE)] == [

@@ -83,7 +83,11 @@ def test_a_policy_that_does_not_exist_stops_the_service(tmp_path):
     file = tmp_path / "x"
     file.write_text("x")
     given = {"dissent_policy": "veto"} | dict.fromkeys(
-        ("tls_cert_file", "tls_key_file", "tls_ca_file", "identity_jwks_file", "receipt_jwks_file"), file
+        (
+            *("tls_cert_file", "tls_key_file", "tls_ca_file"),
+            *("identity_jwks_file", "receipt_jwks_file", "membership_signing_key_file"),
+        ),
+        file,
     )
     names = ("tenant", "instance", "nats_url", "nats_nkey_seed", "grpc_listen", "database_url")
     chosen = settings.Settings(**given, **dict.fromkeys(names, "x"))

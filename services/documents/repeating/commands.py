@@ -62,7 +62,7 @@ async def repeat_document(
         )
         await store.insert(conn, document, wrapped)
         await citations.cite(conn, document_id, source.document_id)
-        await store.grant(conn, document_id, f"staff:{actor.staff_id}", "drafter", now)
+        await store.replace_owner_rights(conn, document_id, domain.owner_rights(document), now)
         await store.index_text(conn, document)
         await announce(conn, document, facts, by(actor, now))
         response = answer(await store.own_view(conn, document_id))

@@ -32,6 +32,8 @@ from chassis.settings import Secret, ServiceSettings
 from conftest import Database
 from deploy.local.stack import Stack
 from kanketsu.approvals.v1 import events_pb2 as approvals_pb2
+from kanketsu.documents.v1 import assignments_service_pb2 as assignments_pb
+from kanketsu.documents.v1 import assignments_service_pb2_grpc as assignments_grpc
 from kanketsu.documents.v1 import (
     body_templates_service_pb2,
     body_templates_service_pb2_grpc,
@@ -43,10 +45,12 @@ from kanketsu.documents.v1 import documents_service_pb2_grpc as service_grpc
 from kanketsu.event.v1 import envelope_pb2
 from services.documents import consumer, loader, policy
 from services.documents.api import Api
+from services.documents.assignments.api import AssignmentsApi
 from services.documents.blobs import MountedKeys, ObjectStore, StoreConfig
 from services.documents.bodies.api import BodyTemplatesApi
 from services.documents.commands import Service
 from services.documents.content_locks import Locker
+from services.documents.owners.commands import Mover
 from services.documents.repeating.api import RepeatingApi
 from services.documents.rights import Rights
 from services.documents.sheets.drawing import Drawer
@@ -102,10 +106,13 @@ class House:
     stub: service_grpc.DocumentsServiceStub
     repeating: repeating_service_pb2_grpc.RepeatingServiceStub
     body_templates: body_templates_service_pb2_grpc.BodyTemplatesServiceStub
+    assigning: assignments_grpc.AssignmentsServiceStub
     service: Service
     recorder: Recorder
     identities: Signer
     receipts: KeyVerifier
+    # Signs as approvals does who belongs to a unit.
+    attesting: Signer
     where: Database
     engines: Stack
     api: Api
@@ -319,6 +326,7 @@ class Person:
             (pb, self.house.stub),
             (repeating_service_pb2, self.house.repeating),
             (body_templates_service_pb2, self.house.body_templates),
+            (assignments_pb, self.house.assigning),
         )
         messages, of = next((module, stub) for module, stub in parts if hasattr(module, name))
         request_type = getattr(messages, name)
@@ -420,6 +428,7 @@ async def running(
     """The service over the file plan in `samples`, keys and socket in `folder`."""
     identity_key, identity_jwks = new_key(folder, "identity")
     receipt_key, receipt_jwks = new_key(folder, "receipt")
+    membership_key, membership_jwks = new_key(folder, "membership")
     (folder / "kek").write_text(engines.keys.read("kek"))
     settings = ServiceSettings(
         tenant=TENANT,
@@ -438,7 +447,9 @@ async def running(
     recorder = Recorder("documents", "documents-1", DatabaseSink(pool, "documents", relay))
     locker = Locker(pool, relay, blobs)
     keys = MountedKeys.load(folder / "kek")
-    service = Service(pool, relay, blobs, keys, locker, Drawer(pool, relay, blobs, keys, locker))
+    service = Service(
+        pool, relay, blobs, keys, locker, Drawer(pool, relay, blobs, keys, locker), Mover(pool, relay, batch=3)
+    )
     api = Api(service, recorder, Signer(receipt_key), UPLOAD_LIMIT, Rights())
     guard = Guard(policy.CALLS, TENANT, IdentityVerifier(identity_jwks, TENANT, "documents"), recorder)
     servicers = [
@@ -447,6 +458,10 @@ async def running(
         partial(
             body_templates_service_pb2_grpc.add_BodyTemplatesServiceServicer_to_server,
             BodyTemplatesApi(service, recorder),
+        ),
+        partial(
+            assignments_grpc.add_AssignmentsServiceServicer_to_server,
+            AssignmentsApi(service, recorder, KeyVerifier(membership_jwks)),
         ),
     ]
     server = Server(settings, guard, servicers)
@@ -460,17 +475,16 @@ async def running(
     channel = grpc.aio.secure_channel(
         f"unix:{folder}/grpc.sock", credentials, options=[("grpc.ssl_target_name_override", "localhost")]
     )
-    stub = service_grpc.DocumentsServiceStub(channel)
-    repeating = repeating_service_pb2_grpc.RepeatingServiceStub(channel)
-    body_templates = body_templates_service_pb2_grpc.BodyTemplatesServiceStub(channel)
     yield House(
-        stub,
-        repeating,
-        body_templates,
+        service_grpc.DocumentsServiceStub(channel),
+        repeating_service_pb2_grpc.RepeatingServiceStub(channel),
+        body_templates_service_pb2_grpc.BodyTemplatesServiceStub(channel),
+        assignments_grpc.AssignmentsServiceStub(channel),
         service,
         recorder,
         Signer(identity_key),
         KeyVerifier(receipt_jwks),
+        Signer(membership_key),
         where,
         engines,
         api,

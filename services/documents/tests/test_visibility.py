@@ -216,7 +216,7 @@ async def test_a_step_gives_a_view_while_it_is_active_and_who_acted_keeps_it_unt
         "SELECT principal, reason, valid_to IS NULL FROM viewers WHERE document_id = %s", document.document_id
     )
     assert set(rows) == {
-        ("staff:S0072", "drafter", False),
+        ("staff:S0072@U-040-03", "drafter", False),
         (UNIT, "owner_unit", True),
         ("post:P-020-04-01", "route_step", False),
         ("staff:S0026", "acted", False),

@@ -244,7 +244,8 @@ async def plan_route(
     facts = approvals_pb.RouteFacts(
         document_id=document_id,
         unit_id=document.unit_id,
-        drafter_post=document.drafter_post,
+        # Who carries on in the drafter's place has another post of the unit (AP-42).
+        drafter_post=document.drafter_post if document.drafter_post in caller.identity.posts else "",
         matter=document.matter,
         decision_class=document.fields.decision_class,
         exceptional=exceptional,

@@ -2,6 +2,7 @@
 
 from services.gateway.api import (
     archive,
+    assignments,
     audit,
     body_templates,
     bulk,
@@ -29,6 +30,7 @@ from services.gateway.api import (
 ROUTERS = (
     documents.router,
     repeating.router,
+    assignments.router,
     files.router,
     cases.router,
     bulk.router,

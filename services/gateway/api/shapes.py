@@ -185,6 +185,14 @@ class Enforcement(Shape):
     collated_by: str | None
 
 
+class FormerOwner(Shape):
+    """旧所管: [from, to)."""
+
+    unit_id: str
+    since: str | None = Field(alias="from")
+    until: str | None = Field(alias="to")
+
+
 class Document(Shape):
     """文書."""
 
@@ -199,6 +207,8 @@ class Document(Shape):
     unit_id: str
     drafter: str
     drafter_post: str
+    assignee: str = Field(description="担当者: the drafter until 引継ぎ (AP-42).")
+    former_owners: list[FormerOwner] = Field(description="Whose it was before, the first one first (RT-10).")
     draft_number: str | None
     dispatch_number: str | None
     case_id: str | None

@@ -11,6 +11,7 @@ from starlette.types import Scope
 
 from services.gateway.pages import (
     added_seats,
+    assignments,
     audit,
     body_templates,
     bulk,
@@ -49,6 +50,7 @@ _ROUTERS_WITH_IDS = (
     repeating.router,
     notices.router,
     reorganisation.router,
+    assignments.router,
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 
 from chassis import wareki
@@ -57,6 +57,12 @@ def staff(items: Iterable[View]) -> Choices:
         (one["staff_id"], f"{one['name']}（{one['posts'][0]['title']}）" if one["posts"] else one["name"])
         for one in items
     ]
+
+
+def people(staff_ids: Iterable[str], names: Mapping[str, str], *, first: str) -> Choices:
+    """Staff by id with their names, oneself first."""
+    ordered = sorted(staff_ids, key=lambda staff_id: (staff_id != first, staff_id))
+    return [(one, f"{names[f'staff:{one}']}（自分）" if one == first else names[f"staff:{one}"]) for one in ordered]
 
 
 def units_near(items: Iterable[View], unit_id: str, *, only: bool = False) -> dict[str, str]:

@@ -39,14 +39,18 @@ async def draw(desk: Desk, document_id: str, form: Form, status: int = 200, *, p
     """The page of a document; also the answer to an act that was refused. Only the one for printing comes on paper."""
     answer = await documents.read(desk.clients, desk.caller, document_id, purpose="print" if printing else "")
     document = answer.body
-    people = [document["drafter"], document["decided_by"], document["enforcement"]["collated_by"]]
+    people = [document["drafter"], document["assignee"], document["decided_by"], document["enforcement"]["collated_by"]]
     people += [one["added_by"] for one in document["attachments"] if not one["sheet"]]
     people += [one["staff_id"] for one in document["annotations"]]
     names, case, related = await asyncio.gather(
         organisation.names(
             desk.clients,
             desk.caller,
-            [f"unit:{document['unit_id']}", *(f"staff:{staff_id}" for staff_id in people if staff_id)],
+            [
+                f"unit:{document['unit_id']}",
+                *(f"unit:{one['unit_id']}" for one in document["former_owners"]),
+                *(f"staff:{staff_id}" for staff_id in people if staff_id),
+            ],
         ),
         case_of(desk, document),
         repeating.related(desk, document_id),
@@ -69,7 +73,7 @@ async def draw(desk: Desk, document_id: str, form: Form, status: int = 200, *, p
         now=sheet.now(
             document,
             case,
-            is_drafter=document["drafter"] == desk.caller.identity.staff_id,
+            is_drafter=document["assignee"] == desk.caller.identity.staff_id,
             is_member=document["unit_id"] in desk.unit_ids,
         ),
         read_receipt=document["read_receipt"] or "",
@@ -153,7 +157,9 @@ async def history(desk: AtDesk, document_id: str, cursor: str = "") -> Response:
         documents.history(desk.clients, desk.caller, document_id, cursor=cursor),
     )
     accesses = answer.body["accesses"]
-    events = sheet.course(answer.body["items"], await case_of(desk, document.body))
+    told = [principal for one in answer.body["items"] for principal in sheet.principals_in(one["detail"])]
+    called = await organisation.names(desk.clients, desk.caller, told) if told else {}
+    events = sheet.course(answer.body["items"], await case_of(desk, document.body), called)
     names = await actor_names(desk, [*events, *(one["actor"] for one in accesses or ())])
     return desk.draw(
         "history",
@@ -303,7 +309,9 @@ async def case_of(desk: Desk, document: View) -> View | None:
 def _shown(document: View, names: dict[str, str]) -> View:
     return document | {
         "unit_name": names[f"unit:{document['unit_id']}"],
+        "former_owners": [one | {"unit_name": names[f"unit:{one['unit_id']}"]} for one in document["former_owners"]],
         "drafter_name": names[f"staff:{document['drafter']}"],
+        "assignee_name": names[f"staff:{document['assignee']}"],
         "collated_by_name": names.get(f"staff:{document['enforcement']['collated_by']}", ""),
         "drafted_on": document["submitted_at"] or document["created_at"],
         "attachments": [files.shown(one, names) for one in document["attachments"] if not one["sheet"]],

@@ -47,7 +47,14 @@ _DETAILS: Final[Mapping[str, str]] = {
     "enforced_on": "施行日",
     "completed_on": "完結日",
     "retention_until": "満了日",
+    "previous": "前の担当者",
+    "assignee": "新しい担当者",
+    "reason": "理由",
+    "previous_unit": "旧所管",
+    "unit": "新しい所管",
 }
+# Those of them that name somebody, with the kind of principal.
+_NAMED: Final[Mapping[str, str]] = {"previous": "staff", "assignee": "staff", "previous_unit": "unit", "unit": "unit"}
 _REGISTERS: Final[Mapping[str, str]] = {"receipt": "収受番号", "draft": "起案番号", "dispatch": "施行番号"}
 _DAYS: Final = frozenset({"enforced_on", "completed_on", "retention_until"})
 # By the reason of a case that its drafter took back.
@@ -57,7 +64,7 @@ _TAKEN_BACK: Final[Mapping[str, str]] = {
 }
 _CASE_ACTIONS: Final[Mapping[str, tuple[str, str]]] = {
     "recall": ("引き戻す", "次の人が処理するまでの間、自分の処理を取り消せます。"),
-    "withdraw": ("取り下げる", "決裁までの間、起案者が案件を取り下げられます。起案番号は再び使われません。"),
+    "withdraw": ("取り下げる", "決裁までの間、担当者が案件を取り下げられます。起案番号は再び使われません。"),
     "ask_substitute": ("代決を依頼する", "決裁者が不在です。代決の順位にある人に、この案件を見せて依頼します。"),
 }
 
@@ -257,7 +264,7 @@ def _sentence(document: View, case: View | None, titles: Sequence[str]) -> str:
         return f"{_TAKEN_BACK[case['reason']]}直してから、もう一度回議を始めます。"
     sends = document["enforcement"]["required"]
     sentences = {
-        "drafting": "下書きです。回議を始めるまで、起案者だけに見えます。",
+        "drafting": "下書きです。回議を始めるまで、担当者だけに見えます。",
         "circulating": "回議を始めました。決裁欄はまもなく表示されます。",
         "sent_back": "差し戻されました。直してから、もう一度回議を始めます。",
         "withdrawn": "取り下げられました。もう一度進めるときは、新しく起案します。",
@@ -309,9 +316,17 @@ def _link(label: str, href: str, kind: str) -> View:
     return {"label": label, "href": href, "type": kind}
 
 
-def course(events: Iterable[View], case: View | None) -> list[View]:
-    """What happened to the document, oldest first: its own events and the acts on its latest case (LC-11)."""
-    rows = [one | {"detail_text": _detail(one["detail"])} for one in events]
+def principals_in(detail: Mapping[str, str]) -> list[str]:
+    """Whom the detail of an event names, as "staff:…" and "unit:…"."""
+    return [f"{kind}:{detail[name]}" for name, kind in _NAMED.items() if name in detail]
+
+
+def course(events: Iterable[View], case: View | None, names: Mapping[str, str]) -> list[View]:
+    """What happened to the document, oldest first: its own events and the acts on its latest case (LC-11).
+
+    `names`: of the principals in the details.
+    """
+    rows = [one | {"detail_text": _detail(one["action"], one["detail"], names)} for one in events]
     for act in case["decisions"] if case is not None else ():
         ended = case is not None and act["action"] == "send_back" and act["step_id"] == case["reason"]
         if ended or act["action"] in _TOLD_BY_THE_DOCUMENT:
@@ -328,10 +343,15 @@ def course(events: Iterable[View], case: View | None) -> list[View]:
     return sorted(rows, key=lambda row: str(row["occurred_at"]))
 
 
-def _detail(detail: Mapping[str, str]) -> str:
+def _detail(action: str, detail: Mapping[str, str], names: Mapping[str, str]) -> str:
     words = []
     for name, label in _DETAILS.items():
         value = detail.get(name, "")
+        # Elsewhere it is a word for programs: the step that sent it back.
+        if name == "reason" and action != "document.assigned":
+            continue
+        if name in _NAMED:
+            value = names.get(f"{_NAMED[name]}:{value}", value)
         if name == "number":
             label = _REGISTERS.get(detail.get("register", ""), label)
         if value:

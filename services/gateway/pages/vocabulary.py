@@ -220,7 +220,7 @@ ABSENCE_REASONS: Final[dict[str, str]] = {
 }
 
 VIEW_REASONS: Final[dict[str, str]] = {
-    "drafter": "起案者",
+    "drafter": "起案者（引継ぎの後は担当者）",
     "owner_unit": "文書の所属",
     "designated": "指定された人",
     "records_manager": "文書管理責任者",
@@ -272,6 +272,10 @@ RECORDED_ACTIONS: Final[dict[str, str]] = {
     "document.enforced": "施行",
     "document.completed": "完結",
     "document.annotated": "追記",
+    "document.assigned": "引継ぎ",
+    "document.moved": "所管替え",
+    "folder.moved": "簿冊の所管替え",
+    "receipt.moved": "収受の所管替え",
     "document.viewers_read": "閲覧できる人を確認",
     "document.history_read": "処理経過を確認",
     "attachment.read": "添付を閲覧",
@@ -610,6 +614,7 @@ NOTICES: Final[dict[str, dict[str, str]]] = {
         "change_set_reviewed": "確認を登録しました。実施日の午前零時に反映されます。",
         "change_set_undone": "取りやめました。",
         "step_reassigned": "宛先を変更しました。",
+        "assigned": "引き継ぎました。",
     }.items()
 }
 
@@ -701,6 +706,9 @@ FIELDS: Final[dict[str, str]] = {
     "on": "基準日",
     "state": "判断",
     "assignee_id": "確認を依頼する職員",
+    "assignee": "引き継ぐ職員",
+    "assignment_reason": "引き継ぐ理由",
+    "documents": "引き継ぐ案件",
     "reason": "変更の理由",
     "effective_from": "適用を始める月",
     **{f"thresholds_{name}": label for name, (label, _) in THRESHOLDS.items()},

@@ -211,7 +211,7 @@ def test_the_course_joins_events_and_acts_in_order() -> None:
         act | {"acted_at": "2026-11-19T10:00:00+09:00", "action": "approve", "bulk": True},
         act | {"acted_at": "2026-11-20T10:00:00+09:00", "action": "decide", "bulk": False},
     ]
-    rows = sheet.course(events, case(decisions=acts))
+    rows = sheet.course(events, case(decisions=acts), {})
     assert [row["action"] for row in rows] == ["document.submitted", "承認（一括）", "document.completed"]
     assert rows[2]["detail_text"] == "完結日 令和8年11月24日"
 

@@ -1,0 +1,44 @@
+"""Who heads a unit and who belongs to it on a day. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.approvals.organisation.domain import LINE, Seat, Unit
+
+# From here upwards a post heads a unit (所属長).
+_HEADS = LINE[LINE.index("head") :]
+
+
+@dataclass(frozen=True)
+class Membership:
+    """A unit's 所属長 and members, as staff ids."""
+
+    unit_id: str
+    heads: tuple[str, ...]
+    members: tuple[str, ...]
+
+
+def membership(line: Sequence[Unit], above_members: Sequence[Seat], own: Sequence[Seat]) -> Membership | None:
+    """From the unit and its ancestors, nearest first, their posts above member, and all posts of the unit itself.
+
+    The 所属長 is who holds the highest post of 室長 rank or above in the unit, or while nobody does in the nearest unit
+    above it (AP-19). None for a unit that does not exist.
+    """
+    if not line:
+        return None
+    return Membership(line[0].unit_id, _heads(line, above_members), _holders(own))
+
+
+def _heads(line: Sequence[Unit], seats: Sequence[Seat]) -> tuple[str, ...]:
+    for unit in line:
+        held = [s for s in seats if s.unit_id == unit.unit_id and s.rank in _HEADS and s.holders]
+        if held:
+            highest = max(_HEADS.index(seat.rank) for seat in held)
+            return _holders([seat for seat in held if _HEADS.index(seat.rank) == highest])
+    return ()
+
+
+def _holders(seats: Sequence[Seat]) -> tuple[str, ...]:
+    return tuple(sorted({holder.staff_id for seat in seats for holder in seat.holders}))
