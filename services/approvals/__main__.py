@@ -26,6 +26,7 @@ from kanketsu.approvals.v1.notices_service_pb2_grpc import add_NoticesServiceSer
 from kanketsu.approvals.v1.provisioning_service_pb2_grpc import add_ProvisioningServiceServicer_to_server
 from kanketsu.approvals.v1.reorganisation_service_pb2_grpc import add_ReorganisationServiceServicer_to_server
 from kanketsu.approvals.v1.route_templates_service_pb2_grpc import add_RouteTemplatesServiceServicer_to_server
+from kanketsu.approvals.v1.walk_around_service_pb2_grpc import add_WalkAroundServiceServicer_to_server
 from services.approvals import consumer, report, settings
 from services.approvals.api import POLICY, Api
 from services.approvals.cases.envelopes import cause_of
@@ -39,9 +40,11 @@ from services.approvals.notices.api import NoticesApi
 from services.approvals.organisation import load
 from services.approvals.organisation.domain import BODIES, DECISION_CLASSES
 from services.approvals.provisioning.api import ProvisioningApi
+from services.approvals.receipts import Receipts
 from services.approvals.routes.domain import ExceptionKind, Facts
 from services.approvals.rules.api import RulesApi
 from services.approvals.templates.api import TemplatesApi
+from services.approvals.walkaround.api import Api as WalkAroundApi
 
 SERVICE = "approvals"
 
@@ -49,21 +52,13 @@ SERVICE = "approvals"
 async def serve() -> None:
     """Serve until SIGTERM."""
     chosen = settings.read()
-    receipts = KeyVerifier(chosen.receipt_jwks_file)
     mail_server, reminding = chosen.mail_server, chosen.reminding
     attesting = Signer(chosen.membership_signing_key_file)
 
     async def build(parts: Parts) -> Wiring:
-        api = Api(
-            parts.pool,
-            parts.relay,
-            parts.recorder,
-            receipts,
-            chosen.tenant,
-            chosen.city_rules,
-            chosen.deadlines,
-            managers_see_below=chosen.managers_see_subordinate_units,
-        )
+        receipts = Receipts(KeyVerifier(chosen.receipt_jwks_file), parts.recorder)
+        given = (parts.pool, parts.relay, parts.recorder, receipts, chosen.tenant, chosen.city_rules, chosen.deadlines)
+        api = Api(*given, managers_see_below=chosen.managers_see_subordinate_units)
         reorganising = ReorganisationApi(parts.pool, parts.relay, parts.recorder)
         return Wiring(
             servicers=[
@@ -79,6 +74,7 @@ async def serve() -> None:
                 ),
                 partial(add_NoticesServiceServicer_to_server, NoticesApi(parts.pool, parts.relay, parts.recorder)),
                 partial(add_MembershipServiceServicer_to_server, MembershipApi(parts.pool, parts.recorder, attesting)),
+                partial(add_WalkAroundServiceServicer_to_server, WalkAroundApi(*given)),
             ],
             consumers=[consumer.consumer(parts.broker, parts.pool, parts.relay)],
             tasks=[

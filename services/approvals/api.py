@@ -24,10 +24,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from chassis import clock, db, interceptors, requests
 from chassis.db import Pool
 from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
-from chassis.identity import Identity, KeyVerifier, unauthenticated
+from chassis.identity import Identity
 from chassis.interceptors import Policy, Refusal
 from chassis.outbox import Relay
-from chassis.recorder import DENIED, Access, Recorder, actor_of, digest_of, timestamp
+from chassis.recorder import Access, Recorder, actor_of, digest_of, timestamp
 from chassis.requests import Call
 from kanketsu.approvals.v1 import approvals_service_pb2 as pb
 from kanketsu.approvals.v1 import approvals_service_pb2_grpc as service_grpc
@@ -36,7 +36,17 @@ from services.approvals.cases import acts, bulk
 from services.approvals.cases import commands as case_commands
 from services.approvals.cases import store as case_store
 from services.approvals.cases.commands import CaseWish, Wish
-from services.approvals.cases.domain import MAX_COMMENT, STEP_ACTIONS, Action, Case, CityRules, Hall, Step, StepState
+from services.approvals.cases.domain import (
+    MAX_COMMENT,
+    STEP_ACTIONS,
+    Action,
+    Case,
+    CityRules,
+    Hall,
+    Step,
+    StepState,
+    WalkAround,
+)
 from services.approvals.cases.envelopes import Cause, cause_of
 from services.approvals.cases.store import Position, Waiting
 from services.approvals.deadlines import store as deadline_store
@@ -48,7 +58,8 @@ from services.approvals.organisation import commands as organisation_commands
 from services.approvals.organisation import principals
 from services.approvals.organisation import store as organisation_store
 from services.approvals.organisation.domain import DECISION_CLASSES, Absence, HeldPost, Presence, Seat, Unit, post_label
-from services.approvals.policy import Reader, Receipt
+from services.approvals.policy import Reader
+from services.approvals.receipts import Receipts
 from services.approvals.routes import commands as route_commands
 from services.approvals.routes import questions, why
 from services.approvals.routes import store as route_store
@@ -76,6 +87,7 @@ POLICY = Policy(
         "kanketsu.approvals.v1.ProvisioningService": frozenset({"gateway"}),
         "kanketsu.approvals.v1.NoticesService": frozenset({"gateway"}),
         "kanketsu.approvals.v1.MembershipService": frozenset({"gateway"}),
+        "kanketsu.approvals.v1.WalkAroundService": frozenset({"gateway"}),
     },
     refusals={
         "ResolveActor": Refusal("actor.resolved", "staff"),
@@ -99,6 +111,7 @@ POLICY = Policy(
         "CirculateCase": Refusal("case.circulated", "case", "case_id"),
         "AskSubstitute": Refusal("case.substitute_asked", "case", "case_id"),
         "AddSeat": Refusal("case.seat_added", "case", "case_id"),
+        "RegisterWalkAround": Refusal("case.decision_registered", "case", "case_id"),
         "ListRuleVersions": Refusal("rules.listed", "rule_version"),
         "GetRuleVersion": Refusal("rules.viewed", "rule_version", "rule_version_id"),
         "ListRuleFindings": Refusal("rules.checked", "rule_finding"),
@@ -149,7 +162,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
         pool: Pool,
         relay: Relay,
         recorder: Recorder,
-        receipts: KeyVerifier,
+        receipts: Receipts,
         tenant: str,
         city: CityRules,
         deadlines: Deadlines,
@@ -464,7 +477,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
                 call,
                 wish,
                 _reader(caller),
-                await self._receipt(request.read_receipt, wish.case_id),
+                await self._receipts.open(request.read_receipt, wish.case_id),
                 self._tenant,
                 self._city,
                 _cause(caller),
@@ -555,7 +568,7 @@ class Api(service_grpc.ApprovalsServiceServicer):
             raise not_found()
         case, hall = found
         shown = bool(request.read_receipt) and policy.opens(
-            await self._receipt(request.read_receipt, case.case_id),
+            await self._receipts.open(request.read_receipt, case.case_id),
             case.document_id,
             caller.staff_id,
             self._tenant,
@@ -588,34 +601,6 @@ class Api(service_grpc.ApprovalsServiceServicer):
                 result_count=len(ids),
                 result_digest=digest_of(*ids),
             )
-        )
-
-    async def _receipt(self, token: str, case_id: str) -> Receipt:
-        """A read receipt with a good signature of documents. READ_RECEIPT_INVALID otherwise, and on record."""
-        try:
-            return self._signed_receipt(token)
-        except DomainError as error:
-            await self._recorder.record(
-                Access(
-                    actor=interceptors.identity(),
-                    action="receipt.presented",
-                    object_type="case",
-                    object_id=case_id,
-                    outcome=DENIED,
-                    reason="READ_RECEIPT_INVALID",
-                )
-            )
-            raise DomainError(Kind.PRECONDITION, "READ_RECEIPT_INVALID", error.message) from None
-
-    def _signed_receipt(self, token: str) -> Receipt:
-        claims = self._receipts.claims(token)
-        texts = [claims.get(name) for name in ("doc", "ver", "sub", "ten", "rec")]
-        issued = claims.get("iat")
-        if not all(isinstance(text, str) for text in texts) or not isinstance(issued, int):
-            raise unauthenticated("claims are missing")
-        document_id, version_digest, staff_id, tenant, record = map(str, texts)
-        return Receipt(
-            document_id, version_digest, staff_id, tenant, record, dt.datetime.fromtimestamp(issued, tz=clock.JST)
         )
 
 
@@ -979,6 +964,7 @@ def _case(case: Case, hall: Hall, staff_id: str, city: CityRules) -> pb.Case:
                 acknowledged=decision.acknowledged,
                 carried_from=decision.carried_from,
                 bulk=decision.bulk,
+                walk_around=_walk_around(decision.walk_around),
             )
             for decision in case.decisions
         ],
@@ -988,8 +974,33 @@ def _case(case: Case, hall: Hall, staff_id: str, city: CityRules) -> pb.Case:
         rule_id=case.rule_id,
         basis=case.basis,
         reason=case.reason,
-        allowed_actions=policy.allowed_on_case(case, hall, staff_id, city),
+        allowed_actions=(allowed := policy.allowed_on_case(case, hall, staff_id, city)),
         opinions=case.opinions,
+        registered_at=_maybe(case.registration.acted_at if case.registration else None),
+        walk_around_deciders=[
+            pb.WalkAroundDecider(
+                staff_id=one.staff_id,
+                staff_name=one.staff_name,
+                post_title=one.post_title,
+                unit_name=one.unit_name,
+                substitute=one.post_id != case.decider.post_id,
+            )
+            for one in (policy.walk_around_deciders(case, hall) if Action.REGISTER_WALK_AROUND in allowed else ())
+        ],
+    )
+
+
+def _walk_around(walk: WalkAround | None) -> pb.WalkAround | None:
+    if walk is None:
+        return None
+    return pb.WalkAround(
+        staff_id=walk.decider.staff_id,
+        staff_name=walk.decider.staff_name,
+        post_id=walk.decider.post_id,
+        post_title=walk.decider.post_title,
+        unit_name=walk.decider.unit_name,
+        decided_at=timestamp(walk.decided_at),
+        evidence_sha256=walk.evidence_sha256,
     )
 
 

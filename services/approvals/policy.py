@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from chassis.errors import DomainError, Kind, not_found
-from services.approvals.cases import acts, additions
+from services.approvals.cases import acts, additions, walk_around
 from services.approvals.cases import domain as cases
 from services.approvals.cases.domain import Action, Case, CaseState, CityRules, Hall, Signature, Step
 from services.approvals.members.domain import Membership
@@ -215,6 +215,32 @@ def substitute_to_ask(case: Case, hall: Hall) -> str:
     raise DomainError(Kind.PRECONDITION, "NO_SUBSTITUTE", "nobody on the list of substitutes is there")
 
 
+def walk_around_decider(case: Case, then: Hall, staff_id: str) -> Signature:
+    """Who decided by 持回り, as they were: `then` is the hall of that moment (AP-50).
+
+    The holder of the deciding post, or the first listed substitute who was there while the decider was recorded as
+    absent (AP-13, AP-14). OWN_DRAFT (AP-43), NOT_ABSENT, NOT_DECIDER for anybody else.
+    """
+    if staff_id == case.drafter:
+        raise _own_draft()
+    if (holder := _sign(then.seats.get(case.decider.post_id), staff_id)) is not None:
+        return holder
+    found = _substitute(case, case.decider, then, staff_id)
+    if isinstance(found, DomainError) and found.reason != "NOT_YOUR_STEP":
+        raise found
+    if isinstance(found, DomainError) or then.seats[found.post_id].absent:
+        raise DomainError(Kind.PRECONDITION, "NOT_DECIDER", "neither held the deciding post then nor stood in for it")
+    return found
+
+
+def walk_around_deciders(case: Case, hall: Hall) -> list[Signature]:
+    """Whom a 事後登録 could name as of now: holders of the deciding post, then of its substitutes, in order."""
+    posts = [case.decider.post_id, *hall.substitutes]
+    seats = [hall.seats[post] for post in posts if post in hall.seats]
+    signed = [_sign(seat, holder.staff_id) for seat in seats for holder in seat.holders]
+    return [one for one in signed if one is not None and one.staff_id != case.drafter]
+
+
 def signature_of(case: Case, hall: Hall, staff_id: str) -> Signature:
     """The 担当者, who is the drafter until 引継ぎ, as they act on the case itself: from a post of the owner unit.
 
@@ -291,6 +317,7 @@ def allowed_on_case(case: Case, hall: Hall, staff_id: str, city: CityRules) -> t
         Action.CIRCULATE: drafts or holds,
         Action.ASK_SUBSTITUTE: drafts and _may_ask(case, hall, city),
         Action.ADD_SEAT: any(additions.may_add(s) and _sign(hall.seats.get(s.post_id), staff_id) for s in case.line),
+        Action.REGISTER_WALK_AROUND: drafts and not walk_around.barred(case, city),
     }
     return tuple(action for action, allowed in found.items() if allowed)
 

@@ -44,6 +44,8 @@ class Settings(ServiceSettings):
     managers_see_subordinate_units: bool = False
     # Decision classes whose cases may be approved several at once (AP-52); none when empty.
     bulk_approval: tuple[str, ...] = ()
+    # Opening days within which a 持回り may be registered (事後登録); 0 where there is none (AP-50).
+    walk_around_days: int = 0
     # The city's own closed days, 12-29 for every year, 2026-11-04 for once; weekends and holidays are known.
     closed_days: tuple[str, ...] = Deadlines.closed_days
     # Opening days after which 合議, and any other step, counts as overdue (AP-09, LC-13).
@@ -70,7 +72,7 @@ class Settings(ServiceSettings):
 
     @property
     def city_rules(self) -> CityRules:
-        """What the city has set for the course of a case. SettingsError for a policy or a class that does not exist."""
+        """What the city has set for the course of a case. SettingsError for a policy, a class or a term that is none."""
         try:
             dissent = DissentPolicy(self.dissent_policy)
         except ValueError:
@@ -78,7 +80,12 @@ class Settings(ServiceSettings):
             raise SettingsError([f"{PREFIX}DISSENT_POLICY: {self.dissent_policy!r} is none of {words}"]) from None
         if unknown := set(self.bulk_approval) - set(DECISION_CLASSES):
             raise SettingsError([f"{PREFIX}BULK_APPROVAL: {sorted(unknown)} are none of {', '.join(DECISION_CLASSES)}"])
-        return CityRules(dissent, self.send_back_to_steps, self.substitute_when_urgent, frozenset(self.bulk_approval))
+        if not 0 <= self.walk_around_days <= 60:
+            raise SettingsError([f"{PREFIX}WALK_AROUND_DAYS: {self.walk_around_days} is not 0 to 60 opening days"])
+        bulk = frozenset(self.bulk_approval)
+        return CityRules(
+            dissent, self.send_back_to_steps, self.substitute_when_urgent, bulk, walk_around_days=self.walk_around_days
+        )
 
     @property
     def deadlines(self) -> Deadlines:

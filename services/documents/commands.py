@@ -311,6 +311,7 @@ async def enforce_document(
         before = await _load(conn, document_id, actor, expected_version)
         policy.may_process(actor, before)
         domain.check_enforceable(before, sent, today)
+        await _require_evidence(conn, before)
         number = await number_store.issue_number(
             conn,
             register="dispatch",
@@ -374,6 +375,7 @@ async def complete_document(
         before = await _load(conn, document_id, actor, expected_version)
         policy.may_process(actor, before)
         day = domain.completion_day(before, completed_on, domain.day_of(now))
+        await _require_evidence(conn, before)
         folder = await plan_store.folder_of(conn, folder_id or before.content.folder_id)
         filed, folder = domain.complete(before, day, folder, now)
         undrawn = await sheet_jobs.wanted(conn, document_id)
@@ -523,6 +525,13 @@ async def entries(conn: Connection, document_id: str) -> list[AttachmentEntry]:
         )
         for a in view.attachments
     ]
+
+
+async def _require_evidence(conn: Connection, document: Document) -> None:
+    """EVIDENCE_MISSING until what proves a 事後登録 is a file (AP-50)."""
+    decisions = await store.decisions_of(conn, document.case_id)
+    if domain.evidence_of(decisions):
+        domain.require_evidence(decisions, [one.sha256 for one in await entries(conn, document.document_id)])
 
 
 def store_error(error: BlobError) -> DomainError:

@@ -111,15 +111,29 @@ def _seat(seat: events_pb2.Seat) -> Seat:
         added_by_name=seat.added_by_name,
         added_by_post_title=seat.added_by_post_title,
         bulk=seat.bulk,
+        registered_by_name=seat.registered_by_name,
+        registered_at=(
+            seat.registered_at.ToDatetime(tzinfo=clock.JST).isoformat() if seat.HasField("registered_at") else ""
+        ),
+        registered_as=seat.registered_as,
     )
 
 
 def _decision(record: events_pb2.DecisionRecord) -> dict[str, str]:
-    """As it stands in the manifest: every field of the record, times in RFC 3339; the last three only where there is one."""
+    """As it stands in the manifest: every field of the record, times in RFC 3339; the last ones only where there is one."""
+    walk, decided_at = record.walk_around, record.walk_around.decided_at
     further = {
         "acknowledged": ",".join(record.acknowledged),
         "carried_from": record.carried_from,
         "bulk": "true" if record.bulk else "",
+        "decided_by": walk.staff_id,
+        "decided_by_name": walk.staff_name,
+        "decided_by_post": walk.post_id,
+        "decided_by_post_title": walk.post_title,
+        "decided_by_unit": walk.unit_id,
+        "decided_by_unit_name": walk.unit_name,
+        "decided_at": decided_at.ToDatetime(tzinfo=clock.JST).isoformat() if walk.HasField("decided_at") else "",
+        "evidence_sha256": walk.evidence_sha256,
     }
     return {
         "decision_id": record.decision_id,

@@ -236,6 +236,10 @@ class Seat:
     added_by_post_title: str = ""
     # Approved together with other cases (AP-52).
     bulk: bool = False
+    # 事後登録 (AP-50): who registered it and when, and as what: "decided" or "substituted".
+    registered_by_name: str = ""
+    registered_at: str = ""
+    registered_as: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -630,9 +634,30 @@ def follow_case(document: Document, case: CaseSnapshot, now: dt.datetime) -> tup
             raise DomainError(Kind.DATA_LOSS, "CONTENT_DAMAGED", "the decided digest is not the submitted one")
         document = replace(document, decided_at=case.decided_at, decided_by=case.decided_by)
     change = {"refused": "sent_back"}.get(case.state, case.state)
+    if target is State.DECIDED and evidence_of(case.decisions):
+        change = "decision_registered"
     detail = {"case_id": case.case_id} | ({"reason": case.reason} if case.reason else {})
     moved = replace(document, state=target, updated_at=now)
     return _advance(moved, [changed(moved, change, **detail)])
+
+
+def evidence_of(decisions: Iterable[Mapping[str, str]]) -> set[str]:
+    """Digests of the files that have to prove a decision made on paper or by word (AP-50); empty as a rule."""
+    return {digest for one in decisions if (digest := one.get("evidence_sha256", ""))}
+
+
+def require_evidence(decisions: Iterable[Mapping[str, str]], sha256s: Collection[str]) -> None:
+    """AP-50: what a 事後登録 named by its digest is a file of the document before it goes out or is completed.
+
+    EVIDENCE_MISSING names the digests. The digest was fixed with the registration, so no other file will do.
+    """
+    if missing := evidence_of(decisions).difference(sha256s):
+        raise DomainError(
+            Kind.PRECONDITION,
+            "EVIDENCE_MISSING",
+            "the evidence of the decision is no file yet",
+            metadata={"sha256": ",".join(sorted(missing))},
+        )
 
 
 def leases_in_force(case: CaseSnapshot, document_state: State) -> list[Lease]:

@@ -164,6 +164,12 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
         "Content damaged",
         "The stored bytes are not what was registered; nothing of them is served. Tell the operators at once.",
     ),
+    ("documents", "EVIDENCE_MISSING"): Sentence(
+        "事後登録の証拠書類がありません",
+        "持回りの事後登録で指定した証拠書類が、まだ添付されていません。登録したものと同じファイルを添付に追加してから、もう一度操作してください。",
+        "Evidence missing",
+        "Attach the file whose sha-256 was registered with the decision, then repeat.",
+    ),
     # --- audit: reviews --------------------------------------------------------------------------
     ("audit", "REVIEW_SIGNED"): Sentence(
         "点検は確定しています",
@@ -297,6 +303,24 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
         "一括承認ができるのは、市が定めた決裁区分の承認と同意だけです。文書を開き、1件ずつ処理してください。",
         "Not in bulk",
         "Only approve and concur in cases of the classes that the city names. Act on the step itself.",
+    ),
+    ("approvals", "WALK_AROUND_NOT_ALLOWED"): Sentence(
+        "持回りの事後登録はできません",
+        "事後登録は、市が認めているときに、至急の案件で、不同意の意見がなく、代決なら代決できる案件に限ります。画面で決裁を受けてください。",
+        "No registration afterwards",
+        "Only where the city allows it, for urgent cases without a standing dissent. Have it decided in the system.",
+    ),
+    ("approvals", "NOT_DECIDER"): Sentence(
+        "その時に決裁できた人ではありません",
+        "入力した日時に、決裁する職に就いていた人か、決裁者の不在中に代決の順位にあって在席していた人を選んでください。",
+        "Not a decider then",
+        "Name who held the deciding post at that moment, or its first present substitute while the decider was absent.",
+    ),
+    ("approvals", "REGISTRATION_OVERDUE"): Sentence(
+        "事後登録の期限を過ぎています",
+        "持回りの決裁を登録できる開庁日数を過ぎました。画面であらためて決裁を受けてください。",
+        "Too late to register",
+        "The opening days for registering this decision are over. Have it decided in the system.",
     ),
     ("approvals", "RULES_BLOCKED"): Sentence(
         "この版は有効にできません",

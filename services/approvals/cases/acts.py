@@ -139,7 +139,7 @@ def _refusal(case: Case, step: Step, action: Action, city: CityRules) -> DomainE
         if case.state is not CaseState.DECIDED or step.state not in DUE:
             return DomainError(Kind.PRECONDITION, "STEP_NOT_ACTIVE", "no 後閲 is due", metadata=about)
         return None
-    if step.state in ACTED | {StepState.PULLED_UP, StepState.SUBSTITUTED, StepState.INFORMED}:
+    if step.state in ACTED | DUE - {StepState.POSTVIEW_DUE} | {StepState.INFORMED}:
         who = step.acted_for or step.holder
         by = {"acted_by": who.staff_name, "post": who.post_title} if who else {}
         return DomainError(Kind.PRECONDITION, "ALREADY_ACTED", "the step was acted on", metadata=about | by)
@@ -160,7 +160,7 @@ def _not_allowed(case: Case, step: Step, action: Action, city: CityRules) -> str
     if action is Action.HOLD and step.state is StepState.HELD:
         return "held"
     if action is Action.SUBSTITUTE:
-        return _no_substitution(case, city)
+        return no_substitution(case, city)
     if action is Action.RESTART and not _carried(case):
         return "nothing_carried"
     return ""
@@ -172,7 +172,7 @@ def _carried(case: Case) -> frozenset[str]:
     return frozenset(d.step_id for d in case.decisions if d.carried_from and rounds[d.step_id] == d.round)
 
 
-def _no_substitution(case: Case, city: CityRules) -> str:
+def no_substitution(case: Case, city: CityRules) -> str:
     """AP-12, AP-20: 重要・異例 and 合議不調 are for the decider alone; a city may except urgent ones from the former."""
     if case.dissented:
         return "dissent"
@@ -476,7 +476,7 @@ def informed_step(step_id: str, post_id: str, at: dt.datetime, basis: str) -> St
 
 def may_be_substituted(case: Case, city: CityRules) -> bool:
     """Whether the case waits for its decider and 代決 is not barred (AP-12, AP-20)."""
-    return case.decider.state in OPEN and not _no_substitution(case, city)
+    return case.decider.state in OPEN and not no_substitution(case, city)
 
 
 def ask_substitute(case: Case, act: Act, whose_turn: Callable[[], str], city: CityRules) -> Outcome:
@@ -490,7 +490,7 @@ def ask_substitute(case: Case, act: Act, whose_turn: Callable[[], str], city: Ci
     step = case.decider
     if step.state not in OPEN:
         raise DomainError(Kind.PRECONDITION, "STEP_NOT_ACTIVE", "the decider's turn has not come")
-    if why := _no_substitution(case, city):
+    if why := no_substitution(case, city):
         raise DomainError(Kind.PRECONDITION, "ACTION_NOT_ALLOWED", why, metadata={"why": why, "action": act.action})
     substitute = whose_turn()
     if step.asked_post_id == substitute:

@@ -50,6 +50,8 @@ class StepState(enum.StrEnum):
     STRUCK = "struck"
     INFORMED = "informed"
     DECIDED = "decided"
+    # 事後登録 of a 持回り: decided outside the system; 後閲 is due (AP-50).
+    REGISTERED = "registered"
     CANCELLED = "cancelled"
 
 
@@ -82,11 +84,13 @@ class Action(enum.StrEnum):
     ASK_SUBSTITUTE = "ask_substitute"
     # 回議先の追加: another post acts before the own seat (AP-54).
     ADD_SEAT = "add_seat"
+    # 持回りの事後登録 by the drafter (AP-50).
+    REGISTER_WALK_AROUND = "register_walk_around"
 
 
 CASE_ACTIONS = (
     *(Action.RECALL, Action.WITHDRAW, Action.REPLACE, Action.CIRCULATE),
-    *(Action.ASK_SUBSTITUTE, Action.ADD_SEAT),
+    *(Action.ASK_SUBSTITUTE, Action.ADD_SEAT, Action.REGISTER_WALK_AROUND),
 )
 # Acts on one step; the others are on the case.
 STEP_ACTIONS = tuple(action for action in Action if action not in CASE_ACTIONS)
@@ -101,6 +105,7 @@ COMMENT_REQUIRED = frozenset(
         Action.RESTART,
         Action.REPLACE,
         Action.ADD_SEAT,
+        Action.REGISTER_WALK_AROUND,
     }
 )
 
@@ -117,8 +122,8 @@ ACTED = frozenset(
         StepState.POSTVIEWED,
     }
 )
-# Waits for the 後閲 of its post once the case is decided (AP-11, AP-16).
-DUE = frozenset({StepState.POSTVIEW_DUE, StepState.PULLED_UP, StepState.SUBSTITUTED})
+# Waits for the 後閲 of its post once the case is decided (AP-11, AP-16, AP-50).
+DUE = frozenset({StepState.POSTVIEW_DUE, StepState.PULLED_UP, StepState.SUBSTITUTED, StepState.REGISTERED})
 
 
 class DissentPolicy(enum.StrEnum):
@@ -143,6 +148,8 @@ class CityRules:
     substitute_when_urgent: bool = False
     # Decision classes whose cases may be approved several at once (AP-52).
     bulk: frozenset[str] = frozenset()
+    # Opening days within which a 持回り may be registered; 0 where the city allows none (AP-50).
+    walk_around_days: int = 0
 
 
 @dataclass(frozen=True)
@@ -177,7 +184,7 @@ class Step:
     round: int = 1
     # Who acted from the post itself.
     holder: Signature | None = None
-    # Who acted in its place (代決, 引上げ).
+    # Who acted in its place (代決, 引上げ), or outside the system (持回り).
     acted_for: Signature | None = None
     # The substitute's post that was asked for 代決 and sees the document for it (AP-17).
     asked_post_id: str = ""
@@ -188,6 +195,17 @@ class Step:
     def post_view(self) -> bool:
         """「後閲」 stands next to the name, due or done (AP-16)."""
         return self.state in DUE or self.state is StepState.POSTVIEWED
+
+
+@dataclass(frozen=True)
+class WalkAround:
+    """持回り: a decision on paper or by word, as its drafter registered it (AP-50)."""
+
+    # As they were at that moment.
+    decider: Signature
+    decided_at: dt.datetime
+    # hex sha256 of the scan, a file of the document before 施行 and 完結.
+    evidence_sha256: str
 
 
 @dataclass(frozen=True)
@@ -211,6 +229,8 @@ class Decision:
     carried_from: str = ""
     # 一括承認: done together with acts on other cases (AP-52).
     bulk: bool = False
+    # Of 持回りの事後登録; `by` is who registered it.
+    walk_around: WalkAround | None = None
 
 
 @dataclass(frozen=True)
@@ -276,6 +296,11 @@ class Case:
         return tuple(s for s in self.steps if s.state is not StepState.STRUCK and s.kind is not StepKind.INFORM)
 
     @property
+    def registration(self) -> Decision | None:
+        """The 事後登録 that decided the case, None where it was decided in the system (AP-50)."""
+        return next((decision for decision in self.decisions if decision.walk_around is not None), None)
+
+    @property
     def dissented(self) -> bool:
         """An opinion against it stands (合議不調)."""
         return any(step.state is StepState.DISSENTED for step in self.steps)
@@ -322,6 +347,8 @@ class EventKind(enum.StrEnum):
     CLOSED_STEP = "closed_step"
     HELD = "held"
     DECIDED = "decided"
+    # 事後登録: decided, outside the system (AP-50).
+    REGISTERED = "registered"
     CLOSED = "closed"
     POST_VIEWED = "post_viewed"
     # To another post, because its own has ended (AP-41).
@@ -372,9 +399,11 @@ def inbox_kind(case: Case, step: Step) -> str:
 
 
 def waiting_since(case: Case, step: Step) -> dt.datetime | None:
-    """Since when it waits under that heading."""
+    """Since when it waits under that heading; a 後閲 of a 持回り since it was registered, not since the decision."""
     kind = inbox_kind(case, step)
-    return None if not kind else case.decided_at if kind == "post_view" else step.activated_at
+    if kind == "post_view":
+        return case.registration.acted_at if case.registration is not None else case.decided_at
+    return step.activated_at if kind else None
 
 
 @dataclass(frozen=True)
@@ -392,8 +421,8 @@ def leases(case: Case) -> tuple[Lease, ...]:
     """Who sees the document because of this case (domain.md 0.3, AC-11).
 
     Never a WAITING step, a plan or a list of substitutes: of those only the one that was asked (AP-17). Who acted
-    keeps a read-only view, also when the step was taken back; the documents service ends it at 完結. A refused
-    case gives nothing.
+    keeps a read-only view, also when the step was taken back; the documents service ends it at 完結. Who decided
+    by 持回り has acted. A refused case gives nothing.
     """
     found: list[Lease] = []
     for step in case.steps:
@@ -403,5 +432,7 @@ def leases(case: Case) -> tuple[Lease, ...]:
         if waits is not None and step.asked_post_id and step.state in OPEN:
             found.append(Lease(step.step_id, f"post:{step.asked_post_id}", False, waits))
     acted = {(d.step_id, d.by.staff_id): d.acted_at for d in reversed(case.decisions) if d.step_id}
+    if (registered := case.registration) is not None and registered.walk_around is not None:
+        acted[case.decider.step_id, registered.walk_around.decider.staff_id] = registered.acted_at
     found.extend(Lease(step_id, f"staff:{who}", True, at) for (step_id, who), at in acted.items())
     return tuple(found)

@@ -26,6 +26,7 @@ from services.approvals.cases.domain import (
     Hall,
     Signature,
     Step,
+    WalkAround,
     leases,
 )
 from services.approvals.routes.domain import StepKind
@@ -40,6 +41,7 @@ _ACTIONS = {
     EventKind.CLOSED_STEP: "step.closed",
     EventKind.HELD: "step.held",
     EventKind.DECIDED: "case.decided",
+    EventKind.REGISTERED: "case.decision_registered",
     EventKind.CLOSED: "case.closed",
     EventKind.POST_VIEWED: "step.post_viewed",
     EventKind.MOVED: "step.moved",
@@ -80,6 +82,9 @@ def envelopes(case: Case, events: Sequence[Event], cause: Cause, hall: Hall) -> 
             detail["act"] = event.detail
         if any(one.bulk and one.step_id == event.step_id for one in case.decisions[-1:]):
             detail["bulk"] = "true"
+        if event.kind is EventKind.REGISTERED and (walk := _walk_around(case)) is not None:
+            detail |= {"decided_by": walk.decider.staff_id, "decided_at": walk.decided_at.isoformat()}
+            detail["evidence_sha256"] = walk.evidence_sha256
         made.append(
             envelope_pb2.Envelope(
                 event_id=clock.new_id(),
@@ -151,6 +156,11 @@ def _seat(case: Case, step: Step, hall: Hall) -> events_pb2.Seat:
         made.acted_at.CopyFrom(timestamp(step.acted_at))
     if step.acted_for is not None:
         made.acted_for_name, made.acted_for_post_title = step.acted_for.staff_name, step.acted_for.post_title
+    if step.kind is StepKind.DECIDE and (registered := case.registration) is not None:
+        made.registered_by_name = registered.by.staff_name
+        made.registered_at.CopyFrom(timestamp(registered.acted_at))
+        own = step.acted_for is not None and step.acted_for.post_id == step.post_id
+        made.registered_as = "decided" if own else "substituted"
     for decision in case.decisions:
         if decision.decision_id == step.added_by:
             made.added_by_name, made.added_by_post_title = decision.by.staff_name, decision.by.post_title
@@ -163,9 +173,14 @@ def _seat(case: Case, step: Step, hall: Hall) -> events_pb2.Seat:
     return made
 
 
+def _walk_around(case: Case) -> WalkAround | None:
+    return case.registration.walk_around if case.registration is not None else None
+
+
 def _record(decision: Decision) -> events_pb2.DecisionRecord:
     by = decision.by
     comment = decision.comment
+    walk = decision.walk_around
     return events_pb2.DecisionRecord(
         decision_id=decision.decision_id,
         step_id=decision.step_id,
@@ -183,6 +198,18 @@ def _record(decision: Decision) -> events_pb2.DecisionRecord:
         acknowledged=decision.acknowledged,
         carried_from=decision.carried_from,
         bulk=decision.bulk,
+        walk_around=events_pb2.WalkAroundRecord(
+            staff_id=walk.decider.staff_id,
+            staff_name=walk.decider.staff_name,
+            post_id=walk.decider.post_id,
+            post_title=walk.decider.post_title,
+            unit_id=walk.decider.unit_id,
+            unit_name=walk.decider.unit_name,
+            decided_at=timestamp(walk.decided_at),
+            evidence_sha256=walk.evidence_sha256,
+        )
+        if walk is not None
+        else None,
     )
 
 
@@ -196,7 +223,7 @@ def _message(event: Event, shown: events_pb2.CaseSnapshot) -> Message:
             return events_pb2.StepClosed(snapshot=shown, step_id=event.step_id)
         case EventKind.HELD:
             return events_pb2.StepHeld(snapshot=shown, step_id=event.step_id)
-        case EventKind.DECIDED:
+        case EventKind.DECIDED | EventKind.REGISTERED:
             return events_pb2.CaseDecided(snapshot=shown)
         case EventKind.CLOSED:
             return events_pb2.CaseClosed(snapshot=shown)

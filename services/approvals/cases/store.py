@@ -26,6 +26,7 @@ from services.approvals.cases.domain import (
     Signature,
     Step,
     StepState,
+    WalkAround,
     inbox_kind,
     waiting_since,
 )
@@ -60,7 +61,8 @@ SELECT
             ),
             'comment', d.comment, 'acted_at', d.acted_at, 'version_digest', d.version_digest,
             'access_record', d.access_record, 'acknowledged', d.acknowledged, 'carried_from', d.carried_from,
-            'bulk', d.bulk
+            'bulk', d.bulk,
+            'walk_around', d.walk_around
         ) ORDER BY d.number)
         FROM decisions AS d WHERE d.case_id = c.case_id
     ),
@@ -228,15 +230,15 @@ async def _insert_steps(conn: Connection, case: Case, steps: Sequence[tuple[int,
 _INSERT_DECISIONS = """
 INSERT INTO decisions (
     decision_id, case_id, step_id, action, round, staff_id, staff_name, post_id, post_title, unit_id, unit_name,
-    appointment, comment, acted_at, version_digest, access_record, acknowledged, carried_from, bulk
+    appointment, comment, acted_at, version_digest, access_record, acknowledged, carried_from, bulk, walk_around
 )
 SELECT
     decision_id, %(case_id)s, step_id, action, round, staff_id, staff_name, post_id, post_title, unit_id,
-    unit_name, appointment, comment, acted_at, version_digest, access_record, acknowledged, carried_from, bulk
+    unit_name, appointment, comment, acted_at, version_digest, access_record, acknowledged, carried_from, bulk, walk_around
 FROM jsonb_to_recordset(%(decisions)s) AS n (
     decision_id uuid, step_id uuid, action text, round smallint, staff_id text, staff_name text, post_id text,
     post_title text, unit_id text, unit_name text, appointment text, comment text, acted_at timestamptz,
-    version_digest text, access_record text, acknowledged uuid [], carried_from uuid, bulk boolean
+    version_digest text, access_record text, acknowledged uuid [], carried_from uuid, bulk boolean, walk_around jsonb
 )
 """
 
@@ -434,6 +436,7 @@ async def inbox(
 
 
 def _decision_row(decision: Decision) -> dict[str, Any]:
+    walk = decision.walk_around
     return dataclasses.asdict(decision.by) | {
         "decision_id": decision.decision_id,
         "step_id": decision.step_id or None,
@@ -446,6 +449,7 @@ def _decision_row(decision: Decision) -> dict[str, Any]:
         "acknowledged": list(decision.acknowledged),
         "carried_from": decision.carried_from or None,
         "bulk": decision.bulk,
+        "walk_around": None if walk is None else dataclasses.asdict(walk) | {"decided_at": _text(walk.decided_at)},
     }
 
 
@@ -602,4 +606,14 @@ def _decision(row: dict[str, Any]) -> Decision:
         tuple(row["acknowledged"]),
         row["carried_from"] or "",
         row["bulk"],
+        _walk_around(row["walk_around"]),
     )
+
+
+def _walk_around(row: dict[str, Any] | None) -> WalkAround | None:
+    if row is None:
+        return None
+    decider = _signature(row["decider"])
+    if decider is None:
+        raise ValueError("a 持回り has a decider")
+    return WalkAround(decider, dt.datetime.fromisoformat(row["decided_at"]), row["evidence_sha256"])

@@ -39,10 +39,14 @@ class Deadlines:
         own = day.isoformat() in self.closed_days or day.strftime("%m-%d") in self.closed_days
         return day.weekday() < 5 and not own and not jpholiday.is_holiday(day)
 
+    def last_day(self, since: dt.datetime, term: int) -> dt.date:
+        """The last of `term` opening days after the day of that moment."""
+        return self._after(since.astimezone(JST).date(), term)
+
     def due_on(self, kind: str, since: dt.datetime) -> dt.date | None:
         """The last day for what waits as `kind` of inbox; None where nothing is urged (供覧, 後閲)."""
         term = self._term(kind)
-        return None if term is None else self._after(since.astimezone(JST).date(), term)
+        return None if term is None else self.last_day(since, term)
 
     def overdue_before(self, kind: str, today: dt.date) -> dt.datetime:
         """What has waited since before this moment is overdue today. ValueError for a kind without a term."""

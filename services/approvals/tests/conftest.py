@@ -49,6 +49,8 @@ from kanketsu.approvals.v1 import reorganisation_service_pb2 as reorganisation_p
 from kanketsu.approvals.v1 import reorganisation_service_pb2_grpc as reorganisation_grpc
 from kanketsu.approvals.v1 import route_templates_service_pb2 as templates_pb
 from kanketsu.approvals.v1 import route_templates_service_pb2_grpc as templates_grpc
+from kanketsu.approvals.v1 import walk_around_service_pb2 as walk_around_pb
+from kanketsu.approvals.v1 import walk_around_service_pb2_grpc as walk_around_grpc
 from kanketsu.documents.v1 import events_pb2 as documents_pb2
 from kanketsu.event.v1 import envelope_pb2
 from services.approvals import consumer
@@ -61,8 +63,10 @@ from services.approvals.notices.api import NoticesApi
 from services.approvals.organisation import load
 from services.approvals.organisation import store as organisation_store
 from services.approvals.provisioning.api import ProvisioningApi
+from services.approvals.receipts import Receipts
 from services.approvals.rules.api import RulesApi
 from services.approvals.templates.api import TemplatesApi
+from services.approvals.walkaround.api import Api as WalkAroundApi
 
 SAMPLES = Path(__file__).parents[3] / "samples" / "minoh"
 TENANT = "minoh"
@@ -96,6 +100,7 @@ class City:
     provisioning: provisioning_grpc.ProvisioningServiceStub
     notices: notices_grpc.NoticesServiceStub
     membership: membership_grpc.MembershipServiceStub
+    walk_around: walk_around_grpc.WalkAroundServiceStub
     pool: db.Pool
     relay: Relay
     recorder: Recorder
@@ -109,7 +114,14 @@ class City:
     async def call(self, method: str, request: Any, identity: Identity, timeout: float = 10.0) -> Any:
         """One call with a fresh identity token."""
         token = self.identities.identity(identity, "approvals")
-        further = (self.templates, self.reorganisation, self.provisioning, self.notices, self.membership)
+        further = (
+            self.templates,
+            self.reorganisation,
+            self.provisioning,
+            self.notices,
+            self.membership,
+            self.walk_around,
+        )
         stub = next(stub for stub in (self.stub, self.rules, *further) if hasattr(stub, method))
         return await client.call(method, getattr(stub, method), request, token, timeout)
 
@@ -230,7 +242,16 @@ class Person:
 
     async def call(self, method: str, **fields: Any) -> Any:
         """One RPC."""
-        known = (pb, rules_pb, templates_pb, reorganisation_pb, provisioning_pb, notices_pb, membership_pb)
+        known = (
+            pb,
+            rules_pb,
+            templates_pb,
+            reorganisation_pb,
+            provisioning_pb,
+            notices_pb,
+            membership_pb,
+            walk_around_pb,
+        )
         messages = next(one for one in known if hasattr(one, f"{method}Request"))
         request = getattr(messages, f"{method}Request")(**fields)
         return await self.city.call(method, request, self.identity)
@@ -340,14 +361,15 @@ async def running(
     await load.load(pool, samples)
     relay = Relay(pool, Nowhere(), 30.0)
     recorder = Recorder("approvals", "approvals-1", DatabaseSink(pool, "approvals", relay))
-    receipts = KeyVerifier(receipt_jwks)
-    api = Api(pool, relay, recorder, receipts, TENANT, rules, Deadlines(), managers_see_below=managers_see_below)
+    given = (pool, relay, recorder, Receipts(KeyVerifier(receipt_jwks), recorder), TENANT, rules, Deadlines())
+    api = Api(*given, managers_see_below=managers_see_below)
     guard = Guard(POLICY, TENANT, IdentityVerifier(identity_jwks, TENANT, "approvals"), recorder)
     reorganising = ReorganisationApi(pool, relay, recorder)
     rules_api = RulesApi(pool, relay, recorder)
     add = [
         partial(service_grpc.add_ApprovalsServiceServicer_to_server, api),
         partial(rules_grpc.add_DecisionRulesServiceServicer_to_server, rules_api),
+        partial(walk_around_grpc.add_WalkAroundServiceServicer_to_server, WalkAroundApi(*given)),
         partial(templates_grpc.add_RouteTemplatesServiceServicer_to_server, TemplatesApi(pool, relay, recorder)),
         partial(reorganisation_grpc.add_ReorganisationServiceServicer_to_server, reorganising),
         partial(provisioning_grpc.add_ProvisioningServiceServicer_to_server, ProvisioningApi(pool, relay, recorder)),
@@ -376,6 +398,7 @@ async def running(
         provisioning_grpc.ProvisioningServiceStub(channel),
         notices_grpc.NoticesServiceStub(channel),
         membership_grpc.MembershipServiceStub(channel),
+        walk_around_grpc.WalkAroundServiceStub(channel),
         pool,
         relay,
         recorder,

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from chassis.errors import DomainError
 from services.approvals import policy
-from services.approvals.cases import acts, additions, domain
+from services.approvals.cases import acts, additions, domain, walk_around
 from services.approvals.cases.domain import (
     CASE_ACTIONS,
     Act,
@@ -32,6 +32,7 @@ from services.approvals.cases.domain import (
 )
 from services.approvals.cases.groups import PASSED
 from services.approvals.cases.turns import Outcome
+from services.approvals.deadlines.domain import Deadlines
 from services.approvals.organisation.domain import AppointmentKind, Holder, Seat
 from services.approvals.routes.domain import StepKind
 
@@ -71,6 +72,8 @@ class Box:
     need: int = 0
     # Put on the sheet by an approver (AP-54).
     added: bool = False
+    # When something was done with it last.
+    touched: dt.datetime = NOON
     # Everybody who has done something with this box; they have seen the file.
     saw: set[str] = field(default_factory=set)
 
@@ -79,6 +82,8 @@ class Box:
 
 
 SIGNED = ("approved", "concurred", "dissented")
+# Somebody has still to see what was decided without them.
+UNSEEN = ("skipped", "pulled", "substituted", "on paper")
 
 
 @dataclass
@@ -96,6 +101,8 @@ class Paper:
     ended: str = ""
     acts: int = 0
     raised: bool = False
+    # When the seats were last asked anew.
+    turned: dt.datetime = NOON
 
     @property
     def line(self) -> list[Box]:
@@ -145,7 +152,7 @@ class Paper:
         if box.kind == "inform" or action == "confirm":
             return box.kind == "inform" and action == "confirm" and self.lies_with(box) and holds
         if action == "post_view":
-            return self.ended == "decided" and box.mark in ("skipped", "pulled", "substituted") and holds
+            return self.ended == "decided" and box.mark in UNSEEN and holds
         if not self.lies_with(box):
             return False
         if action in ("dissent", "send_back", "reject", "hold", "decide_conditionally", "restart") and not comment:
@@ -200,8 +207,23 @@ class Paper:
                 return False
         return False
 
-    def do(self, who: str, box: Box, action: str, target: Box | None) -> None:
+    def may_have_decided(self, who: str) -> bool:
+        """On paper: the decider, whatever the file is about, or who stands in for them and is there (AP-50)."""
+        stands_in = self.substitute_is(who, self.decider) and who not in self.absent
+        return who != self.drafter and (self.holders[self.decider.post] == who or stands_in)
+
+    def decided_on_paper(self, who: str) -> None:
+        """The decider and everybody whose box is empty have still to see it (AP-50)."""
+        for box in self.line:
+            box.mark = "skipped" if box.mark in ("", "held") else box.mark
+        self.decider.mark, self.decider.instead, self.ended = "on paper", who, "decided"
+        self.decider.saw.add(who)
+
+    def do(self, who: str, box: Box, action: str, target: Box | None, now: dt.datetime) -> None:
         box.saw.add(who)
+        box.touched = now
+        if action == "restart" or (action == "send_back" and target is not None):
+            self.turned = now
         if action == "hold":
             box.mark = "held"
             return
@@ -308,6 +330,7 @@ SHOWN = {
     StepState.POSTVIEW_DUE: "skipped",
     StepState.POSTVIEWED: "viewed",
     StepState.DECIDED: "decided",
+    StepState.REGISTERED: "on paper",
     StepState.INFORMED: "informed",
     StepState.STRUCK: "",
     StepState.WAITING: "",
@@ -352,6 +375,7 @@ def office_of(rng: random.Random) -> Office:
             rng.random() < 0.5,
             rng.random() < 0.5,
             rng.choice([NO_CLASS, frozenset({"head"})]),
+            rng.choice([0, 3, 3]),
         ),
         absent=set(rng.sample(PEOPLE, rng.randint(0, 2))),
     )
@@ -369,6 +393,7 @@ MOVES = {
     "somebody_confirms": 1,
     "somebody_asks_for_a_substitute": 5,
     "somebody_adds_a_seat": 6,
+    "the_drafter_registers_a_decision_on_paper": 4,
     "somebody_leaves_or_returns": 1,
     "somebody_is_transferred": 1,
 }
@@ -520,7 +545,7 @@ class Office:
             self.attempt(actors[0], at, action, "意見です。", to, weighs=not self.paper.dissented or choice % 2 == 1)
 
     def somebody_views_afterwards(self, place):
-        due = [box for box in self.paper.boxes if box.mark in ("skipped", "pulled", "substituted")]
+        due = [box for box in self.paper.boxes if box.mark in UNSEEN]
         if due:
             box = due[place % len(due)]
             who = self.paper.holders[box.post]
@@ -558,7 +583,7 @@ class Office:
         assert expected, f"{who} could {action} on {box}"
         assert offered, "what is possible is offered"
         self.accept(outcome)
-        self.paper.do(who, box, action, back)
+        self.paper.do(who, box, action, back, self.clock)
 
     def somebody_recalls(self, rng):
         """引戻し by the last who acted, or by anybody who may not."""
@@ -715,6 +740,53 @@ class Office:
             (s.step_id, s.post_id, s.kind) for s in self.case.steps
         }, "nothing leaves the route"
         self.paper.ask_before(who, mine[0], kind, post)
+        mine[0].touched = self.clock
+
+    def the_drafter_registers_a_decision_on_paper(self, rng):
+        """事後登録 (AP-50): an urgent case, by its drafter, of a decision since the seats were last asked."""
+        who = rng.choice([self.case.drafter] * 6 + PEOPLE)
+        decider = self.paper.holders[self.paper.decider.post]
+        if decider is not None and rng.random() < 0.3:
+            self.paper.absent |= {decider}
+        named = rng.choice(
+            [decider or DRAFTER, *(self.paper.holders[post] or DRAFTER for post in SUBSTITUTES), *PEOPLE]
+        )
+        now = self.tick()
+        moment = now + dt.timedelta(minutes=rng.choice([1, 0, 0, 0, 0, -1, -5, -20]))
+        comment = rng.choice(["", "紙で決裁を受けた。", "紙で決裁を受けた。"])
+        drafts = who == self.paper.drafter == self.paper.holders[DRAFTED_FROM]
+        allowed = (
+            drafts
+            and not self.paper.ended
+            and bool(self.city.walk_around_days)
+            and self.paper.urgent
+            and not self.paper.dissented
+        )
+        hall = self.hall()
+        assert allowed == (Action.REGISTER_WALK_AROUND in policy.allowed_on_case(self.case, hall, who, self.city))
+        in_time = max(self.paper.turned, self.paper.decider.touched) <= moment <= now
+        expected = allowed and in_time and bool(comment) and self.paper.may_have_decided(named)
+        try:
+            by = policy.signature_of(self.case, hall, who)
+            digest = self.case.version_digest
+            act = Act(self.new_id(), Action.REGISTER_WALK_AROUND, by, comment, now, digest)
+            outcome = walk_around.register(
+                self.case,
+                act,
+                moment,
+                "5" * 64,
+                lambda: policy.walk_around_decider(self.case, hall, named),
+                self.city,
+                Deadlines(),
+            )
+        except DomainError:
+            assert not expected
+            return
+        assert expected
+        self.accept(outcome)
+        self.paper.decided_on_paper(named)
+        assert self.case.decided_at == moment
+        assert self.case.decided_by == named
 
     def act(self, action: Action, by: domain.Signature, comment: str) -> Act:
         return Act(self.new_id(), action, by, comment, self.tick(), self.case.version_digest)
@@ -743,10 +815,10 @@ class Office:
     def one_decider_and_one_decision(self):
         """AP-01."""
         assert sum(step.kind is StepKind.DECIDE for step in self.case.steps) == 1
-        deciding = (Action.DECIDE, Action.DECIDE_CONDITIONALLY, Action.SUBSTITUTE)
+        deciding = (Action.DECIDE, Action.DECIDE_CONDITIONALLY, Action.SUBSTITUTE, Action.REGISTER_WALK_AROUND)
         made = [d for d in self.case.decisions if d.action in deciding]
         assert len(made) == (1 if self.case.state is CaseState.DECIDED else 0)
-        assert not made or made[0].by.staff_id != self.case.drafter, "AP-43"
+        assert not made or self.case.decided_by != self.case.drafter, "AP-43"
         assert not made or set(self.case.opinions) <= set(made[0].acknowledged), "AP-20"
 
     def no_step_is_ended_twice(self):
@@ -797,4 +869,4 @@ class Office:
             assert (domain.waiting_since(self.case, step) is not None) == waits
 
     def owes(self, box: Box) -> bool:
-        return self.paper.ended == "decided" and box.mark in ("skipped", "pulled", "substituted")
+        return self.paper.ended == "decided" and box.mark in UNSEEN

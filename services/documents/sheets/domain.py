@@ -11,7 +11,7 @@ import enum
 from collections.abc import Sequence
 from typing import Any, Final
 
-from chassis.wareki import format_date, format_date_short
+from chassis.wareki import JST, format_date, format_date_short
 from services.documents.domain import Document, Fact, Seat, day_of
 from services.documents.manifest import AnnotationEntry
 from services.documents.sheets import words
@@ -54,6 +54,7 @@ def content(
     drafter = next((seat for seat in seats if seat.kind == "draft"), None)
     amount = NOTHING if fields.amount is None else f"{fields.amount:,}円"
     shown = annotations[:NOTES_SHOWN]
+    registered = [_registered(seat) for seat in seats if seat.registered_at]
     notes = [{"label": f"追記 {_day(note.added_at)}", "text": shortened(note.text, NOTE_GIVEN)} for note in shown]
     if len(annotations) > len(shown):
         notes.append({"label": "追記", "text": f"ほか{len(annotations) - len(shown)}件"})
@@ -97,7 +98,7 @@ def content(
             ["宛先", document.enforced_addressee or fields.enforcement_addressee or NOTHING],
             ["添付", f"{files}件" if files else "なし"],
         ],
-        "notes": notes,
+        "notes": [*registered, *notes],
         "body": fields.body[:BODY_GIVEN],
         "cut": len(fields.body) > BODY_GIVEN,
         "rest": "（以下略。全文は、この文書の伺い文にあります。）",
@@ -130,7 +131,7 @@ def _addition(seat: Seat) -> str:
 
 
 def _box(seat: Seat) -> dict[str, Any]:
-    """One 判窓: struck through above the decider (AP-04) and where others' answers were enough (AP-08), AP-16 「代」 and 「後閲」 with both names, AP-52 「一括」."""
+    """One 判窓: struck through above the decider (AP-04) and where others' answers were enough (AP-08), AP-16 「代」 and 「後閲」 with both names, AP-50 「事後登録」, AP-52 「一括」."""
     post = [seat.post_title]
     if seat.kind == "draft":
         post = ["起案者", seat.post_title] if seat.post_title else ["起案者"]
@@ -144,7 +145,12 @@ def _box(seat: Seat) -> dict[str, Any]:
     if box["struck"]:
         return box
     instead = bool(seat.acted_for_name)
-    if instead:
+    if seat.registered_at:
+        box["stamps"].append(_seal(words.SEALS[seat.registered_as], seat.acted_at, seat.acted_for_name))
+        box["names"].append({"mark": "事後登録", "name": seat.registered_by_name})
+        if seat.registered_as == "substituted":
+            box["names"].append({"mark": "代", "name": seat.acted_for_name})
+    elif instead:
         act, mark = ("代決", "代") if seat.kind == "decide" else ("引上げ", "引上げ")
         box["stamps"].append(_seal(act, seat.acted_at, seat.acted_for_name))
         box["names"].append({"mark": mark, "name": seat.acted_for_name})
@@ -158,6 +164,13 @@ def _box(seat: Seat) -> dict[str, Any]:
     if not box["stamps"]:
         box["word"] = "後閲" if seat.post_view else ""
     return box
+
+
+def _registered(seat: Seat) -> dict[str, str]:
+    """AP-50: who decided outside the system and when, and who registered it."""
+    decided = f"{seat.acted_for_post_title}　{seat.acted_for_name}が{_moment(seat.acted_at)}に{words.SEALS[seat.registered_as]}"
+    text = f"持回りにより{decided}、{seat.registered_by_name}が{_moment(seat.registered_at)}に登録"
+    return {"label": "事後登録", "text": text}
 
 
 def _seal(act: str, moment: str, name: str) -> dict[str, str]:
@@ -187,6 +200,10 @@ def _date(when: dt.date | dt.datetime | None) -> str:
 
 def _day(moment: str) -> str:
     return format_date_short(day_of(dt.datetime.fromisoformat(moment)))
+
+
+def _moment(moment: str) -> str:
+    return f"{_day(moment)} {dt.datetime.fromisoformat(moment).astimezone(JST):%H:%M}"
 
 
 def _short(moment: str) -> str:

@@ -34,6 +34,7 @@ SEALS: Final[Mapping[str, str]] = {
     "decided_conditionally": "条件付決裁",
     "concurred": "同意",
     "dissented": "不同意",
+    "substituted": "代決",
 }
 
 

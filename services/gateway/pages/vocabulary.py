@@ -27,6 +27,7 @@ STEP_STATES: Final[dict[str, str]] = {
     "approved": "承認",
     "decided": "決裁",
     "decided_conditionally": "条件付決裁",
+    "registered": "事後登録",
     "concurred": "同意",
     "dissented": "不同意",
     "held": "保留",
@@ -72,6 +73,7 @@ ACTIONS: Final[dict[str, str]] = {
     "circulate": "供覧先の追加",
     "ask_substitute": "代決依頼",
     "add_seat": "回議先の追加",
+    "register_walk_around": "持回りの事後登録",
 }
 
 # Acts that need a reason or an opinion before they are accepted.
@@ -267,6 +269,7 @@ RECORDED_ACTIONS: Final[dict[str, str]] = {
     "document.withdrawn": "取下げ",
     "document.rejected": "否決",
     "document.decided": "決裁",
+    "document.decision_registered": "決裁（事後登録）",
     "content.locked": "内容を固定",
     "sheet.drawn": "鑑を作成",
     "document.enforced": "施行",
@@ -292,6 +295,7 @@ RECORDED_ACTIONS: Final[dict[str, str]] = {
     "case.viewed": "回議の状況を閲覧",
     "case.explained": "決裁者の理由を閲覧",
     "case.decided": "案件を決裁",
+    "case.decision_registered": "持回りの決裁を事後登録",
     "case.closed": "案件を終了",
     "case.recalled": "引戻し",
     "case.withdrawn": "取下げ",

@@ -43,6 +43,18 @@ SUBSTITUTED = seat(
     acted_for_name="髙﨑 邦夫",
     acted_for_post_title="室長補佐",
 )
+REGISTERED = seat(
+    "decide",
+    "registered",
+    "室長",
+    "𠮷田 恵美子",
+    post_view=True,
+    acted_for_name="𠮷田 恵美子",
+    acted_for_post_title="室長",
+    registered_by_name="葛󠄀城 拓也",
+    registered_at="2026-11-24T08:30:00+09:00",
+    registered_as="decided",
+)
 DIRECTOR = seat("approve", "struck", "部長", "祇󠄀園 守", acted_at="")
 SEATS = (DRAFTER, CHIEF, AWAY, FINANCE, SUBSTITUTED, DIRECTOR)
 
@@ -128,6 +140,33 @@ def test_substitution_and_post_view_show_both_names() -> None:
     assert (due["word"], due["stamps"], due["names"]) == ("後閲", [], [{"mark": "後閲", "name": "渡邉󠄂 花子"}])
     pulled = seat("approve", "pulled_up", "係長", "森 実", post_view=True, acted_for_name="髙﨑 邦夫")
     assert [one["mark"] for one in box(content((DRAFTER, pulled)), "係長")["names"]] == ["引上げ", "後閲"]
+
+
+def test_a_decision_that_was_registered_afterwards_says_so() -> None:
+    """AP-50: 「事後登録」 with who registered and who decided, at the moment of the decision."""
+    said = content((DRAFTER, AWAY, REGISTERED, DIRECTOR))
+    decider = box(said, "室長")
+    assert decider["stamps"] == [{"act": "決裁", "day": "R8.11.20", "name": "𠮷田"}]
+    assert decider["names"] == [
+        {"mark": "事後登録", "name": "葛󠄀城 拓也"},
+        {"mark": "後閲", "name": "𠮷田 恵美子"},
+    ]
+    assert said["notes"] == [
+        {
+            "label": "事後登録",
+            "text": "持回りにより室長　𠮷田 恵美子がR8.11.20 10:00に決裁、葛󠄀城 拓也がR8.11.24 08:30に登録",
+        }
+    ]
+    instead = replace(
+        REGISTERED, acted_for_name="髙﨑 邦夫", acted_for_post_title="室長補佐", registered_as="substituted"
+    )
+    decider = box(content((DRAFTER, instead)), "室長")
+    assert decider["stamps"] == [{"act": "代決", "day": "R8.11.20", "name": "髙﨑"}]
+    assert [(one["mark"], one["name"]) for one in decider["names"]] == [
+        ("事後登録", "葛󠄀城 拓也"),
+        ("代", "髙﨑 邦夫"),
+        ("後閲", "𠮷田 恵美子"),
+    ]
 
 
 def test_a_provisional_decision_has_a_box_of_its_own_and_who_was_let_go_is_struck_through() -> None:

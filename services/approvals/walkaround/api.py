@@ -1,0 +1,116 @@
+# ruff: noqa: N802, ARG002 - names and arguments of handlers are gRPC's
+"""The RPC of 持回りの事後登録: who asks, one command, answered (AP-50)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import grpc
+
+from chassis import clock, requests
+from chassis.db import Pool
+from chassis.errors import FieldViolation, invalid
+from chassis.interceptors import identity
+from chassis.outbox import Relay
+from chassis.recorder import Recorder, actor_of, timestamp
+from chassis.requests import Call
+from kanketsu.approvals.v1 import walk_around_service_pb2 as pb
+from kanketsu.approvals.v1.walk_around_service_pb2_grpc import WalkAroundServiceServicer
+from services.approvals.cases.domain import Case, CityRules
+from services.approvals.cases.envelopes import cause_of
+from services.approvals.deadlines.domain import Deadlines
+from services.approvals.inputs import known_id, require_readable
+from services.approvals.policy import Reader
+from services.approvals.receipts import Receipts
+from services.approvals.walkaround import commands
+from services.approvals.walkaround.commands import Registration
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Api(WalkAroundServiceServicer):
+    """kanketsu.approvals.v1.WalkAroundService."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        relay: Relay,
+        recorder: Recorder,
+        receipts: Receipts,
+        tenant: str,
+        city: CityRules,
+        deadlines: Deadlines,
+    ) -> None:
+        self._pool = pool
+        self._relay = relay
+        self._recorder = recorder
+        self._receipts = receipts
+        self._tenant = tenant
+        self._city = city
+        self._deadlines = deadlines
+
+    async def RegisterWalkAround(
+        self, request: pb.RegisterWalkAroundRequest, context: Context
+    ) -> pb.RegisterWalkAroundResponse:
+        """事後登録 by the drafter; the answer says when it was decided and when registered."""
+        require_readable(request)
+        caller, wish = identity(), _wish(request)
+
+        async def register(call: Call) -> bytes:
+            return await commands.register(
+                self._pool,
+                call,
+                wish,
+                Reader(caller.staff_id, caller.posts),
+                await self._receipts.open(request.read_receipt, wish.case_id),
+                self._tenant,
+                self._city,
+                self._deadlines,
+                cause_of(actor_of(caller)),
+                lambda case: _registered(case).SerializeToString(),
+                clock.now(),
+            )
+
+        answer = await requests.carry_out(self._recorder, request, pb.RegisterWalkAroundResponse, register)
+        self._relay.wake()
+        return answer
+
+
+def _wish(request: pb.RegisterWalkAroundRequest) -> Registration:
+    """INVALID_FIELDS for what is missing or no moment; NOT_FOUND for an id that is none."""
+    problems = [
+        FieldViolation(name, "REQUIRED")
+        for name in ("expected_version", "version_digest", "staff_id", "evidence_sha256")
+        if not getattr(request, name)
+    ]
+    decided_at = clock.now()
+    if not request.HasField("decided_at"):
+        problems.append(FieldViolation("decided_at", "REQUIRED"))
+    else:
+        try:
+            decided_at = request.decided_at.ToDatetime(tzinfo=dt.UTC).astimezone(clock.JST)
+        except (ValueError, OverflowError):
+            problems.append(FieldViolation("decided_at", "OUT_OF_RANGE"))
+    if problems:
+        raise invalid(*problems)
+    return Registration(
+        known_id(request.case_id),
+        request.expected_version,
+        request.version_digest,
+        request.staff_id,
+        decided_at,
+        request.evidence_sha256,
+        request.comment,
+    )
+
+
+def _registered(case: Case) -> pb.RegisterWalkAroundResponse:
+    registered = case.registration
+    return pb.RegisterWalkAroundResponse(
+        case_id=case.case_id,
+        state=case.state,
+        decided_at=timestamp(case.decided_at) if case.decided_at else None,
+        registered_at=timestamp(registered.acted_at) if registered else None,
+        version=case.version,
+    )
