@@ -199,6 +199,8 @@ PARTS: tuple[Part, ...] = (
             MEMBERSHIP_SIGNING_KEY_FILE="{keys}/membership-signing-key.pem",
             # 総務課 of the sample city.
             RECORDS_UNIT="U-020-01",
+            # 持回り is there to be tried (AP-50).
+            WALK_AROUND_DAYS="3",
         ),
     ),
     Part(

@@ -27,6 +27,7 @@ from kanketsu.approvals.v1.notices_service_pb2_grpc import NoticesServiceStub
 from kanketsu.approvals.v1.provisioning_service_pb2_grpc import ProvisioningServiceStub
 from kanketsu.approvals.v1.reorganisation_service_pb2_grpc import ReorganisationServiceStub
 from kanketsu.approvals.v1.route_templates_service_pb2_grpc import RouteTemplatesServiceStub
+from kanketsu.approvals.v1.walk_around_service_pb2_grpc import WalkAroundServiceStub
 from kanketsu.audit.v1.audit_service_pb2 import ReadEntriesRequest, ReadEntriesResponse
 from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceStub
 from kanketsu.audit.v1.review_service_pb2_grpc import ReviewServiceStub
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from kanketsu.approvals.v1.provisioning_service_pb2_grpc import ProvisioningServiceAsyncStub
     from kanketsu.approvals.v1.reorganisation_service_pb2_grpc import ReorganisationServiceAsyncStub
     from kanketsu.approvals.v1.route_templates_service_pb2_grpc import RouteTemplatesServiceAsyncStub
+    from kanketsu.approvals.v1.walk_around_service_pb2_grpc import WalkAroundServiceAsyncStub
     from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceAsyncStub
     from kanketsu.audit.v1.review_service_pb2_grpc import ReviewServiceAsyncStub
     from kanketsu.audit.v1.timestamp_service_pb2_grpc import TimestampServiceAsyncStub
@@ -73,6 +75,7 @@ DEADLINES = {
     "RepeatDocument": 10.0,
     "SubmitDocument": 10.0,
     "ActOnStep": 10.0,
+    "RegisterWalkAround": 10.0,
     "EnforceDocument": 10.0,
     "CompleteDocument": 20.0,
     # These look at the whole organisation.
@@ -171,6 +174,7 @@ class Clients:
     membership: Peer[MembershipServiceAsyncStub]
     # A further service of documents, over its channel.
     assignments: Peer[AssignmentsServiceAsyncStub]
+    walk_around: Peer[WalkAroundServiceAsyncStub]
     # Further services of audit, over its channel.
     reviews: Peer[ReviewServiceAsyncStub]
     witness: Peer[WitnessServiceAsyncStub]
@@ -295,6 +299,7 @@ def open_clients(settings: Settings) -> Clients:
         notices=Peer("approvals", approvals, NoticesServiceStub(approvals), signer, answered),
         membership=Peer("approvals", approvals, MembershipServiceStub(approvals), signer, answered),
         assignments=Peer("documents", documents, AssignmentsServiceStub(documents), signer, answered),
+        walk_around=Peer("approvals", approvals, WalkAroundServiceStub(approvals), signer, answered),
         audit=Peer("audit", audit, AuditServiceStub(audit), signer, answered),
         rules=Peer("approvals", approvals, DecisionRulesServiceStub(approvals), signer, answered),
         templates=Peer("approvals", approvals, RouteTemplatesServiceStub(approvals), signer, answered),

@@ -519,6 +519,17 @@ def decision(message: approvals.Decision) -> View:
         "acknowledged_opinions": list(message.acknowledged),
         "carried_from": message.carried_from or None,
         "bulk": message.bulk,
+        "walk_around": {
+            "staff_id": message.walk_around.staff_id,
+            "staff_name": message.walk_around.staff_name,
+            "post_id": message.walk_around.post_id,
+            "post_title": message.walk_around.post_title,
+            "unit_name": message.walk_around.unit_name,
+            "decided_at": moment(message.walk_around, "decided_at"),
+            "evidence_sha256": message.walk_around.evidence_sha256,
+        }
+        if message.HasField("walk_around")
+        else None,
     }
 
 
@@ -544,6 +555,17 @@ def case(message: approvals.Case) -> View:
         "basis": message.basis,
         "reason": message.reason or None,
         "opinions": list(message.opinions),
+        "registered_at": moment(message, "registered_at"),
+        "walk_around_deciders": [
+            {
+                "staff_id": one.staff_id,
+                "staff_name": one.staff_name,
+                "post_title": one.post_title,
+                "unit_name": one.unit_name,
+                "substitute": one.substitute,
+            }
+            for one in message.walk_around_deciders
+        ],
         "allowed_actions": list(message.allowed_actions),
         "version": message.version,
     }

@@ -105,7 +105,8 @@ def _require_moment(
     asked = [d.acted_at for d in case.decisions if d.action in _TURNS_BACK or d.step_id == case.decider.step_id]
     if decided_at > now:
         raise invalid(FieldViolation("decided_at", "IN_FUTURE"))
-    if decided_at < max((case.opened_at, *asked)):
+    # People name minutes.
+    if decided_at < max((case.opened_at, *asked)).replace(second=0, microsecond=0):
         raise invalid(FieldViolation("decided_at", "TOO_EARLY"))
     last = deadlines.last_day(decided_at, city.walk_around_days)
     if now.astimezone(JST).date() > last:

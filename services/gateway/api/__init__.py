@@ -23,6 +23,7 @@ from services.gateway.api import (
     rules,
     session,
     templates,
+    walk_around,
     witness,
 )
 
@@ -34,6 +35,7 @@ ROUTERS = (
     files.router,
     cases.router,
     bulk.router,
+    walk_around.router,
     receipts.router,
     organisation.router,
     reorganisation.router,

@@ -463,6 +463,26 @@ class Step(Shape):
     allowed_actions: list[str]
 
 
+class WalkAround(Shape):
+    """Who decided outside the system, as they were then, when, and the digest of what proves it (AP-50)."""
+
+    staff_id: str
+    staff_name: str
+    post_id: str
+    post_title: str
+    unit_name: str
+    decided_at: str | None
+    evidence_sha256: str
+
+
+class WalkAroundDecider(Shape):
+    staff_id: str
+    staff_name: str
+    post_title: str
+    unit_name: str
+    substitute: bool = Field(description="By 代決.")
+
+
 class Decision(Shape):
     id: str
     decision_id: str
@@ -480,6 +500,7 @@ class Decision(Shape):
     acknowledged_opinions: list[str]
     carried_from: str | None = Field(description="The act on the version before a minor 差替え that still counts.")
     bulk: bool = Field(description="一括承認: done together with acts on other cases.")
+    walk_around: WalkAround | None = Field(description="Of register_walk_around: what was registered.")
 
 
 class Case(Shape):
@@ -504,6 +525,8 @@ class Case(Shape):
     basis: str
     reason: str | None
     opinions: list[str] = Field(description="decision_id of each 不同意 that stands: a decision acknowledges them all.")
+    registered_at: str | None = Field(description="事後登録; decided_at is when it was decided.")
+    walk_around_deciders: list[WalkAroundDecider] = Field(description="Whom the reader may name in a 事後登録.")
     allowed_actions: list[str]
     version: int
 

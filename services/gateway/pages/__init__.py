@@ -29,6 +29,7 @@ from services.gateway.pages import (
     rules,
     search,
     templates,
+    walk_around,
 )
 from services.gateway.pages.desk import error_page
 from services.gateway.pages.rendering import HERE
@@ -41,6 +42,7 @@ _ROUTERS_WITH_IDS = (
     documents.router,
     cases.router,
     added_seats.router,
+    walk_around.router,
     reviews.router,
     audit.router,
     organisation.router,

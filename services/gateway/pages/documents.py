@@ -63,7 +63,7 @@ async def draw(desk: Desk, document_id: str, form: Form, status: int = 200, *, p
         status=status,
         access_record=answer.access_record,
         form=form,
-        document=_shown(document, names),
+        document=_shown(document, names, sheet.registration(case)),
         seats=sheet.seats(document, case, names[f"staff:{document['drafter']}"]),
         opinions=sheet.opinions(case),
         case=case,
@@ -306,7 +306,8 @@ async def case_of(desk: Desk, document: View) -> View | None:
     return found.body
 
 
-def _shown(document: View, names: dict[str, str]) -> View:
+def _shown(document: View, names: dict[str, str], registered: View | None) -> View:
+    proof = registered["walk_around"]["evidence_sha256"] if registered is not None else ""
     return document | {
         "unit_name": names[f"unit:{document['unit_id']}"],
         "former_owners": [one | {"unit_name": names[f"unit:{one['unit_id']}"]} for one in document["former_owners"]],
@@ -314,7 +315,7 @@ def _shown(document: View, names: dict[str, str]) -> View:
         "assignee_name": names[f"staff:{document['assignee']}"],
         "collated_by_name": names.get(f"staff:{document['enforcement']['collated_by']}", ""),
         "drafted_on": document["submitted_at"] or document["created_at"],
-        "attachments": [files.shown(one, names) for one in document["attachments"] if not one["sheet"]],
+        "attachments": [files.shown(one, names, proof) for one in document["attachments"] if not one["sheet"]],
         "sheets": [one for one in document["attachments"] if one["sheet"]],
         "annotations": [one | {"staff_name": names[f"staff:{one['staff_id']}"]} for one in document["annotations"]],
     }

@@ -90,8 +90,8 @@ async def download(desk: AtDesk, document_id: str, attachment_id: str) -> Respon
     return await files.content(desk.clients, desk.caller, document_id, attachment_id, desk.request, purpose="download")
 
 
-def shown(file: View, names: dict[str, str]) -> View:
-    """A file as the list of attachments shows it."""
+def shown(file: View, names: dict[str, str], proof: str = "") -> View:
+    """A file as the list of attachments shows it; `proof`: the sha256 of the evidence of a 事後登録 (AP-50)."""
     kind = file["content_type"]
     label = _KINDS.get(kind) or ("画像" if kind.startswith("image/") else "ファイル")
     until = file["locked_until"]
@@ -100,6 +100,7 @@ def shown(file: View, names: dict[str, str]) -> View:
         "locked_last_day": datetime.fromisoformat(until) - timedelta(microseconds=1) if until else None,
         "kind_label": label,
         "viewable": kind in _VIEWABLE,
+        "evidence": file["sha256"] == proof,
         "added_by_name": names.get(f"staff:{file['added_by']}", file["added_by"]),
     }
 

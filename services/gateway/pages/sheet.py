@@ -6,10 +6,11 @@ Pure: from the dicts of `views` to the dicts of the templates. What is offered i
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
 from chassis import wareki
+from chassis.wareki import JST
 from services.gateway.pages import vocabulary
 from services.gateway.views import View
 
@@ -37,6 +38,9 @@ _LABELS: Final[Mapping[str, str]] = {
     "decide_conditionally": "条件を付けて決裁",
     "restart": "最初から回議",
 }
+_UNPROVEN: Final = (
+    "持回りの決裁が事後登録されました。登録した証拠書類がまだ添付されていません。追加するまで、施行も完結もできません。"
+)
 # Acts that the document's own events tell as well.
 _TOLD_BY_THE_DOCUMENT: Final = frozenset({"decide", "substitute", "reject", "withdraw"})
 # Identifiers in the detail of an event that people know.
@@ -77,14 +81,46 @@ def seats(document: View, case: View | None, drafter_name: str) -> list[View]:
     conditional = {one["step_id"] for one in case["decisions"] if one["action"] == "decide_conditionally"}
     in_bulk = {one["step_id"]: one["bulk"] for one in case["decisions"] if one["action"] in ("approve", "concur")}
     viewed = {one["step_id"]: one["acted_at"] for one in case["decisions"] if one["action"] == "post_view"}
+    registered = registration(case)
     return [
         drafter,
         *(
-            _step_seat(_let_go(step, case), step["step_id"] in conditional, viewed, in_bulk)
+            _registered_seat(step, registered)
+            if registered is not None and step["kind"] == "decide"
+            else _step_seat(_let_go(step, case), step["step_id"] in conditional, viewed, in_bulk)
             for step in case["steps"]
             if step["kind"] != "inform"
         ),
     ]
+
+
+def registration(case: View | None) -> View | None:
+    """The 事後登録 that decided the case (AP-50), None where it was decided in the system."""
+    return next((one for one in case["decisions"] if one["walk_around"]), None) if case is not None else None
+
+
+def evidence_missing(document: View, case: View | None) -> bool:
+    """Whether what a 事後登録 named by its digest is no file of the document yet."""
+    registered = registration(case)
+    files = {one["sha256"] for one in document["attachments"]}
+    return registered is not None and registered["walk_around"]["evidence_sha256"] not in files
+
+
+def _registered_seat(step: View, registered: View) -> View:
+    """Decided outside the system: 「事後登録」 with who registered it, the seal of who decided (AP-50)."""
+    walk = registered["walk_around"]
+    own = walk["post_id"] == step["post_id"]
+    made = _seat(
+        step["post_title"],
+        step["staff_name"] or "",
+        stamp=vocabulary.STEP_STATES["decided" if own else "substituted"],
+        acted_at=step["acted_at"],
+        mark="後閲",
+        instead="" if own else walk["staff_name"],
+        instead_mark="代",
+    )
+    names = [{"mark": "事後登録", "name": registered["staff_name"]}, *made["names"]]
+    return made | {"seal_name": walk["staff_name"], "names": names}
 
 
 def _let_go(step: View, case: View) -> View:
@@ -237,10 +273,11 @@ def now(document: View, case: View | None, *, is_drafter: bool, is_member: bool)
         if step["state"] in _WAITING_FOR_SOMEBODY and step["kind"] != "inform"
     ]
     state = document["state"]
+    unproven = state in ("decided", "enforced") and evidence_missing(document, case)
     return {
-        "sentence": _sentence(document, case, [holder["post_title"] for holder in holders]),
+        "sentence": _UNPROVEN if unproven else _sentence(document, case, [holder["post_title"] for holder in holders]),
         "holders": holders if state == "circulating" else [],
-        "links": _links(document, is_drafter=is_drafter, is_member=is_member)
+        "links": _links(document, is_drafter=is_drafter, is_member=is_member, unproven=unproven)
         + _case_links(document, case, is_drafter=is_drafter),
         "case_actions": [
             {"name": name, "label": _CASE_ACTIONS[name][0], "hint": _CASE_ACTIONS[name][1]}
@@ -276,7 +313,7 @@ def _sentence(document: View, case: View | None, titles: Sequence[str]) -> str:
     return sentences.get(state, vocabulary.STATES.get(state, (state, ""))[0])
 
 
-def _links(document: View, *, is_drafter: bool, is_member: bool) -> list[View]:
+def _links(document: View, *, is_drafter: bool, is_member: bool, unproven: bool) -> list[View]:
     base = f"/documents/{document['document_id']}"
     state = document["state"]
     if state in ("drafting", "sent_back") and is_drafter:
@@ -287,6 +324,8 @@ def _links(document: View, *, is_drafter: bool, is_member: bool) -> list[View]:
         ]
     if state not in ("decided", "enforced") or not is_member:
         return []
+    if unproven:
+        return [_link("証拠書類を追加する", f"{base}/attachments", "solid")]
     if state == "decided" and document["enforcement"]["required"]:
         first = _link("施行を登録する", f"{base}/enforce", "solid")
     else:
@@ -307,6 +346,8 @@ def _case_links(document: View, case: View | None, *, is_drafter: bool) -> list[
         links.append(_link("差し替える", f"{base}/replace", "outline"))
     if "add_seat" in allowed:
         links.append(_link("回議先を追加する", f"{base}/add-seat", "outline"))
+    if "register_walk_around" in allowed:
+        links.append(_link("持回りの決裁を登録する", f"{base}/walk-around", "outline"))
     if "circulate" in allowed:
         links.append(_link("供覧先を追加する", f"{base}/circulate", "outline"))
     return links
@@ -337,10 +378,18 @@ def course(events: Iterable[View], case: View | None, names: Mapping[str, str]) 
                 "staff_id": act["staff_id"],
                 "unit_id": None,
                 "action": vocabulary.ACTIONS.get(act["action"], act["action"]) + ("（一括）" if act["bulk"] else ""),
-                "detail_text": f"{act['unit_name']}　{act['post_title']}として",
+                "detail_text": f"{act['unit_name']}　{act['post_title']}として{_decided_by(act['walk_around'])}",
             }
         )
     return sorted(rows, key=lambda row: str(row["occurred_at"]))
+
+
+def _decided_by(walk: View | None) -> str:
+    if walk is None:
+        return ""
+    moment = datetime.fromisoformat(walk["decided_at"]).astimezone(JST)
+    when = f"{wareki.format_date(moment.date())} {moment:%H:%M}"
+    return f"、{walk['unit_name']}　{walk['post_title']}　{walk['staff_name']}が{when}に決裁"
 
 
 def _detail(action: str, detail: Mapping[str, str], names: Mapping[str, str]) -> str:

@@ -57,6 +57,7 @@ def document(state: str, **more: Any) -> dict[str, Any]:
         "draft_number": "箕市第1号",
         "submitted_at": "2026-11-18T09:20:00+09:00",
         "enforcement": {"required": True, "planned_on": "2026-11-30"},
+        "attachments": [],
     } | more
 
 
@@ -120,7 +121,8 @@ def test_substitution_and_post_view_are_marked_beside_both_names() -> None:
     instead = {"staff_id": "S0069", "name": "髙﨑 邦夫", "post_title": "室長補佐"}
     at, later = "2026-11-21T10:00:00+09:00", "2026-11-22T10:00:00+09:00"
     viewings = [
-        {"action": "post_view", "step_id": step_id, "acted_at": later, "comment": ""} for step_id in ("s-2", "s-3")
+        {"action": "post_view", "step_id": step_id, "acted_at": later, "comment": "", "walk_around": None}
+        for step_id in ("s-2", "s-3")
     ]
     substituted, viewed_after, viewed = sheet.seats(
         document("decided"),
@@ -136,6 +138,34 @@ def test_substitution_and_post_view_are_marked_beside_both_names() -> None:
         assert (seat["stamp"], seat["seal_name"], seat["acted_at"]) == ("代決", "髙﨑 邦夫", at)
         assert seat["names"] == [{"mark": "代", "name": "髙﨑 邦夫"}, {"mark": "後閲", "name": "髙橋 誠司"}]
     assert (viewed["stamp"], viewed["seal_name"], viewed["acted_at"]) == ("後閲", "髙橋 誠司", later)
+
+
+def test_a_decision_on_paper_is_marked_and_its_evidence_comes_first() -> None:
+    """AP-50: 「事後登録」 with who registered, the seal of who decided; nothing else is offered before the evidence."""
+    walk = {"staff_id": "S0068", "staff_name": "髙橋 誠司", "post_id": "P-040-03-01", "post_title": "室長"}
+    walk |= {"unit_name": "環境政策室", "decided_at": "2026-11-20T18:30:00+09:00", "evidence_sha256": "5" * 64}
+    act = {"action": "register_walk_around", "step_id": "", "acted_at": "2026-11-24T08:45:00+09:00", "comment": "停電"}
+    act |= {"staff_id": "S0072", "staff_name": "葛󠄀城 拓也", "unit_name": "環境政策室", "post_title": "係員"}
+    act |= {"carried_from": None, "walk_around": walk}
+    own = step("decide", "registered", acted_at="2026-11-20T18:30:00+09:00", post_view=True)
+    known = case(own, state="decided", decisions=[act])
+    (seat,) = sheet.seats(document("decided"), known, "葛󠄀城 拓也")[1:]
+    assert (seat["stamp"], seat["seal_name"], seat["acted_at"]) == ("決裁", "髙橋 誠司", "2026-11-20T18:30:00+09:00")
+    assert seat["names"] == [{"mark": "事後登録", "name": "葛󠄀城 拓也"}, {"mark": "後閲", "name": "髙橋 誠司"}]
+    assert sheet.opinions(known) == [act]
+    (row,) = sheet.course([], known)
+    assert row["detail_text"].endswith("室長　髙橋 誠司が令和8年11月20日 18:30に決裁")
+
+    other = act | {"walk_around": walk | {"staff_name": "髙﨑 邦夫", "post_id": "P-040-03-02"}}
+    (seat,) = sheet.seats(document("decided"), case(own, state="decided", decisions=[other]), "葛󠄀城 拓也")[1:]
+    assert (seat["stamp"], seat["seal_name"]) == ("代決", "髙﨑 邦夫")
+    assert [name["mark"] for name in seat["names"]] == ["事後登録", "代", "後閲"]
+
+    unproven = sheet.now(document("decided"), known, is_drafter=True, is_member=True)
+    assert [link["label"] for link in unproven["links"]] == ["証拠書類を追加する"]
+    assert "証拠書類がまだ添付されていません" in unproven["sentence"]
+    proven = document("decided", attachments=[{"sha256": "5" * 64}])
+    assert sheet.now(proven, known, is_drafter=True, is_member=True)["links"][0]["label"] == "施行を登録する"
 
 
 def test_the_form_offers_the_main_act_first_and_asks_for_reasons() -> None:
@@ -206,7 +236,7 @@ def test_the_course_joins_events_and_acts_in_order() -> None:
             "detail": {"completed_on": "2026-11-24", "case_id": "c-1"},
         },
     ]
-    act = {"staff_id": "S0070", "unit_name": "環境政策室", "post_title": "担当主査"}
+    act = {"staff_id": "S0070", "unit_name": "環境政策室", "post_title": "担当主査", "walk_around": None}
     acts = [
         act | {"acted_at": "2026-11-19T10:00:00+09:00", "action": "approve", "bulk": True},
         act | {"acted_at": "2026-11-20T10:00:00+09:00", "action": "decide", "bulk": False},
