@@ -62,7 +62,6 @@ from services.approvals.policy import Reader
 from services.approvals.receipts import Receipts
 from services.approvals.routes import commands as route_commands
 from services.approvals.routes import questions, why
-from services.approvals.routes import store as route_store
 from services.approvals.routes.domain import (
     MAX_REASON,
     MAX_STEPS,
@@ -456,13 +455,13 @@ class Api(service_grpc.ApprovalsServiceServicer):
         return pb.GetCaseResponse(case=_case(case, hall, caller.staff_id, self._city), access_record=record)
 
     async def DescribeDecider(self, request: pb.DescribeDeciderRequest, context: Context) -> pb.DescribeDeciderResponse:
-        """Why the case has its decider (AP-02, AP-03, AP-05). NOT_FOUND as GetCase, and for a case without a plan."""
-        case, _ = await self._visible(request)
+        """Why the case has its decider (AP-02, AP-03, AP-05, AP-20). NOT_FOUND as GetCase, and for a case without a plan."""
+        case, hall = await self._visible(request)
         async with db.connection(self._pool) as conn:
-            plan = await route_store.find_plan(conn, case.route_plan_id)
-            if plan is None:
-                raise not_found()
-            found, units = await questions.of_plan(conn, plan)
+            explained = await questions.of_case(conn, case, hall)
+        if explained is None:
+            raise not_found()
+        found, units = explained
         record = await self._case_seen("case.explained", case)
         return pb.DescribeDeciderResponse(explanation=_explanation(found, units), access_record=record)
 
@@ -839,7 +838,8 @@ def _plan(plan: Plan, seats: Mapping[str, Seat], found: Explanation, units: Mapp
 
 
 def _explanation(found: Explanation, units: Mapping[str, Unit]) -> pb.Explanation:
-    rule, decider = found.rule, found.decider
+    rule, decider, ruling = found.rule, found.decider, found.ruling
+    planned = post_label(decider.unit_name, decider.title) if decider else ""
     return pb.Explanation(
         rule_id=rule.rule_id,
         basis=rule.basis,
@@ -851,8 +851,9 @@ def _explanation(found: Explanation, units: Mapping[str, Unit]) -> pb.Explanatio
         wished_class=found.wished_class,
         decision_class=found.decision_class,
         body=rule.body,
-        decider_post_id=decider.post_id if decider else "",
-        decider_post=post_label(decider.unit_name, decider.title) if decider else "",
+        decider_post_id=ruling.post_id if ruling else decider.post_id if decider else "",
+        decider_post=ruling.post if ruling else planned,
+        rule_decider_post=planned,
         exception=found.facts.exception or "",
         exception_reason=found.facts.exception_reason,
         changes=[

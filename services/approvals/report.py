@@ -13,7 +13,6 @@ from chassis.errors import DomainError
 from chassis.settings import Secret
 from services.approvals.cases import store as cases
 from services.approvals.routes import questions, why
-from services.approvals.routes import store as routes
 from services.approvals.routes.domain import Facts
 from services.approvals.rules import store
 from services.approvals.rules.checks import check
@@ -48,11 +47,11 @@ async def explain_case(database_url: Secret, case_id: str) -> int:
     now = clock.now()
     async with _connected(database_url) as conn:
         found = await cases.load(conn, case_id, now.date(), now)
-        plan = await routes.find_plan(conn, found[0].route_plan_id) if found is not None else None
-        if plan is None:
-            sys.stderr.write("no such case\n")
-            return 1
-        explanation, units = await questions.of_plan(conn, plan)
+        explained = await questions.of_case(conn, *found) if found is not None else None
+    if explained is None:
+        sys.stderr.write("no such case\n")
+        return 1
+    explanation, units = explained
     return _say([*why.reasons(explanation, units), *why.changes(explanation)])
 
 

@@ -449,6 +449,7 @@ def explanation(message: approvals.Explanation) -> View:
         "body": message.body,
         "decider_post_id": message.decider_post_id or None,
         "decider_post": message.decider_post or None,
+        "rule_decider_post": message.rule_decider_post or None,
         "exception": message.exception or None,
         "exception_reason": message.exception_reason or None,
         "changes": [

@@ -79,6 +79,17 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Ruling:
+    """上位者裁定 (AP-20): a post above the decider of the rules decides, because somebody did not consent."""
+
+    post_id: str
+    # 「環境部長」
+    post: str
+    # Who did not consent: 「財政経営室長」.
+    dissenters: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Explanation:
     """Why the decider of these facts is who it is."""
 
@@ -94,6 +105,8 @@ class Explanation:
     # The head of the executive body (AP-05).
     body_head: Seat | None
     changes: tuple[Change, ...]
+    # What became of it in the course of the case; None while the decider of the rules decides.
+    ruling: Ruling | None = None
 
 
 def explain(rules: Sequence[Rule], line: Line, facts: Facts) -> Explanation:
@@ -184,8 +197,14 @@ def reasons(found: Explanation, units: Mapping[str, Unit]) -> list[str]:
     body = words.BODIES.get(rule.body, rule.body)
     head = f"、その長の職は「{_label(found.body_head)}」" if found.body_head is not None else ""
     said.append(f"執行機関は{body}{head}です。")
-    if found.decider is not None:
+    if found.decider is not None and found.ruling is None:
         said.append(f"よって、「{_label(found.decider)}」が決裁します。")
+    if found.decider is not None and found.ruling is not None:
+        dissenters = "".join(f"「{one}」" for one in found.ruling.dissenters)
+        said.append(f"よって、この案件の決裁者は「{_label(found.decider)}」でした。")
+        said.append(
+            f"{dissenters}の不同意により合議が調わなかったので、上位者裁定として、上位の「{found.ruling.post}」が決裁します。"
+        )
     return said
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from chassis.settings import SettingsError
@@ -35,7 +39,7 @@ async def test_a_send_back_goes_to_an_earlier_seat_which_acts_once_more(city):
 
 
 async def test_a_dissent_brings_the_next_post_above_as_decider(city):
-    """AP-20 ⚙ 上位者裁定: still exactly one decider (AP-01), and the one of the rules approves."""
+    """AP-20 ⚙ 上位者裁定: still exactly one decider (AP-01), the one of the rules approves, and it is explained."""
     case_id = await city.circulating(**CONTRACT)
     drafter = await city.person("S0072")
     decider = next(s for s in (await drafter.see(case_id)).steps if s.post_id == "P-040-00-01")
@@ -45,6 +49,17 @@ async def test_a_dissent_brings_the_next_post_above_as_decider(city):
     kinds = {step.post_id: step.kind for step in case.steps}
     above = next(step for step in case.steps if step.basis == "合議不調（上位者裁定）")
     assert (kinds["P-040-00-01"], above.kind, decider.kind) == (1, 2, 2)
+    found = (await drafter.call("DescribeDecider", case_id=case_id)).explanation
+    assert (found.decider_post_id, found.rule_decider_post) == (above.post_id, "市民部長")
+    told = [
+        "よって、この案件の決裁者は「市民部長」でした。",
+        "「財政経営室長」の不同意により合議が調わなかったので、上位者裁定として、上位の「箕面市副市長」が決裁します。",
+    ]
+    assert list(found.reasons)[-2:] == told
+    environment = os.environ | {"KANKETSU_DATABASE_URL": city.where.app_url, "KANKETSU_TENANT": "minoh"}
+    command = [sys.executable, "-m", "services.approvals", "why", "--case", case_id]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert "\n".join(told) in said
     for post, action in (("P-020-05-01", "concur"), ("P-040-00-02", "approve"), ("P-040-00-01", "approve")):
         person = await city.holder(post)
         case = await person.act(await person.see(case_id), action)

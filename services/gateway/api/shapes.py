@@ -319,6 +319,9 @@ class Explanation(Shape):
     body: str
     decider_post_id: str | None
     decider_post: str | None
+    rule_decider_post: str | None = Field(
+        description="Who decides by the rules alone; another decides after a 上位者裁定."
+    )
     exception: str | None
     exception_reason: str | None
     changes: list[ExplanationChange]
