@@ -977,6 +977,18 @@ def _case(case: Case, hall: Hall, staff_id: str, city: CityRules) -> pb.Case:
         reason=case.reason,
         allowed_actions=(allowed := policy.allowed_on_case(case, hall, staff_id, city)),
         opinions=case.opinions,
+        moves=[
+            pb.StepMove(
+                step_id=move.step_id,
+                from_post=move.from_post,
+                to_post=move.to_post,
+                reason=move.reason,
+                moved_by=move.moved_by,
+                moved_by_name=move.moved_by_name,
+                moved_at=timestamp(move.moved_at),
+            )
+            for move in case.moves
+        ],
         registered_at=_maybe(case.registration.acted_at if case.registration else None),
         walk_around_deciders=[
             pb.WalkAroundDecider(

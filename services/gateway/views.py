@@ -555,6 +555,18 @@ def case(message: approvals.Case) -> View:
         "rule_id": message.rule_id,
         "basis": message.basis,
         "reason": message.reason or None,
+        "moves": [
+            {
+                "step_id": one.step_id,
+                "from_post": one.from_post,
+                "to_post": one.to_post,
+                "reason": one.reason or None,
+                "moved_by": one.moved_by,
+                "moved_by_name": one.moved_by_name or None,
+                "moved_at": moment(one, "moved_at"),
+            }
+            for one in message.moves
+        ],
         "opinions": list(message.opinions),
         "registered_at": moment(message, "registered_at"),
         "walk_around_deciders": [

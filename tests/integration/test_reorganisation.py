@@ -212,7 +212,7 @@ def test_the_history_of_a_post_and_the_list_of_the_records_office(city: City, br
 
 def test_the_records_office_gives_a_stranded_step_an_addressee(city: City, browsers: dict[str, Person]) -> None:
     """AP-41: listed by number, reassigned with a reason, and the route goes on to its end."""
-    _, case_id = city.circulating()
+    document_id, case_id = city.circulating()
     with psycopg.connect(city.stack.database_url(database.SUPERUSER), autocommit=True) as conn:
         conn.execute("SET search_path = approvals")
         # A move by the service itself would stand in step_moves.
@@ -236,6 +236,13 @@ def test_the_records_office_gives_a_stranded_step_an_addressee(city: City, brows
     assert (status, "宛先を変える理由を入力してください。" in again) == (422, True)
     status, again = send(office, "/stranded", "/stranded", fields | {"reason": "室の統合により"})
     assert (status, "宛先を変更しました。" in again, number in again) == (303, True, False)
+    (move,) = city.person("clerk").get(f"/cases/{case_id}")["moves"]
+    assert (move["from_post"], move["to_post"]) == ("観光推進室長", "環境政策室長補佐")
+    assert (move["reason"], bool(move["moved_by_name"])) == ("室の統合により", True)
+    for address in (f"/documents/{document_id}", f"/documents/{document_id}/history"):
+        shown = page(city.person("clerk"), address)
+        assert "室の統合により" in shown
+        assert "観光推進室長から環境政策室長補佐へ" in shown
     city.act("chief", case_id, "approve")
     city.act("deputy", case_id, "approve")
     city.act("head", case_id, "decide")

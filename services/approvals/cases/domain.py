@@ -234,6 +234,22 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class Move:
+    """A seat that went from one post to another, because its own had ended (AP-41)."""
+
+    step_id: str
+    # 「観光推進室長」, as they were called then.
+    from_post: str
+    to_post: str
+    # Why the records office moved it; "" when it followed the successor.
+    reason: str
+    moved_by: str
+    # "" for the service itself.
+    moved_by_name: str
+    moved_at: dt.datetime
+
+
+@dataclass(frozen=True)
 class Case:
     """All of one circulation of one version of one document."""
 
@@ -254,6 +270,8 @@ class Case:
     opened_at: dt.datetime
     steps: tuple[Step, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    # Oldest first; written by `succession`, here to be shown.
+    moves: tuple[Move, ...] = ()
     decided_at: dt.datetime | None = None
     # Staff id of who decided or substituted.
     decided_by: str = ""

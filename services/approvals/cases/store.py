@@ -23,6 +23,7 @@ from services.approvals.cases.domain import (
     Decision,
     Drafter,
     Hall,
+    Move,
     Signature,
     Step,
     StepState,
@@ -30,9 +31,20 @@ from services.approvals.cases.domain import (
     inbox_kind,
     waiting_since,
 )
-from services.approvals.organisation.domain import AppointmentKind
+from services.approvals.organisation.domain import AppointmentKind, post_label
 from services.approvals.organisation.store import SEATS, find_seats, seat_of
 from services.approvals.routes.domain import StepKind
+
+# What a post was called on the day of a move: [unit, title].
+_CALLED = """(
+    SELECT json_build_array(coalesce(u.name, ''), p.title)
+    FROM posts AS p
+    LEFT JOIN LATERAL (
+        SELECT v.name FROM units AS v WHERE v.unit_id = p.unit_id AND v.valid_from <= n.day
+        ORDER BY v.valid_from DESC LIMIT 1
+    ) AS u ON true
+    WHERE p.post_id = m.{post} AND p.valid_from <= n.day ORDER BY p.valid_from DESC LIMIT 1
+)"""
 
 _LOAD = (
     """
@@ -65,6 +77,20 @@ SELECT
             'walk_around', d.walk_around
         ) ORDER BY d.number)
         FROM decisions AS d WHERE d.case_id = c.case_id
+    ),
+    (
+        SELECT json_agg(json_build_array(
+            m.step_id, m.from_post, m.to_post, m.reason, m.moved_by, m.moved_at,
+            (SELECT t.name FROM staff AS t WHERE t.staff_id = m.moved_by ORDER BY t.valid_from DESC LIMIT 1),
+            """
+    + _CALLED.format(post="from_post")
+    + ", "
+    + _CALLED.format(post="to_post")
+    + """
+        ) ORDER BY m.number)
+        FROM step_moves AS m
+        CROSS JOIN LATERAL (SELECT (m.moved_at AT TIME ZONE 'Asia/Tokyo')::date AS day) AS n
+        WHERE m.case_id = c.case_id
     ),
     (
         WITH wanted (post_id) AS (
@@ -541,17 +567,34 @@ def _settled(row: tuple[Any, ...]) -> tuple[Case, Hall]:
 
 
 def _case(row: tuple[Any, ...]) -> tuple[Case, Hall]:
-    steps, decisions, seats, substitutes, drafter, _ = row[len(_PLAIN) :]
+    steps, decisions, moves, seats, substitutes, drafter, _ = row[len(_PLAIN) :]
     plain = dict(zip(_PLAIN, row[: len(_PLAIN)], strict=True))
     plain["state"] = CaseState(plain["state"])
     case = Case(
         **plain,
         steps=tuple(_step(step) for step in steps or ()),
         decisions=tuple(_decision(decision) for decision in decisions or ()),
+        moves=tuple(_move(*move) for move in moves or ()),
     )
     hall = {seat["post_id"]: seat_of(seat) for seat in seats or ()}
     held = {post: seat for post, seat in hall.items() if seat.rank}
     return case, Hall(held, tuple(substitutes), Drafter(*drafter))
+
+
+def _move(
+    step_id: str,
+    from_post: str,
+    to_post: str,
+    reason: str,
+    moved_by: str,
+    moved_at: str,
+    name: str | None,
+    from_called: list[str] | None,
+    to_called: list[str] | None,
+) -> Move:
+    before = post_label(*from_called) if from_called else from_post
+    after = post_label(*to_called) if to_called else to_post
+    return Move(step_id, before, after, reason, moved_by, name or "", dt.datetime.fromisoformat(moved_at))
 
 
 def _step(row: dict[str, Any]) -> Step:

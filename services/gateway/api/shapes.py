@@ -486,6 +486,18 @@ class WalkAroundDecider(Shape):
     substitute: bool = Field(description="By 代決.")
 
 
+class StepMove(Shape):
+    """A seat that went to another post because its own had ended (AP-41)."""
+
+    step_id: str
+    from_post: str = Field(description="As it was called then.")
+    to_post: str
+    reason: str | None = Field(description="Of the records office; null when it followed the successor.")
+    moved_by: str
+    moved_by_name: str | None
+    moved_at: str | None
+
+
 class Decision(Shape):
     id: str
     decision_id: str
@@ -528,6 +540,7 @@ class Case(Shape):
     basis: str
     reason: str | None
     opinions: list[str] = Field(description="decision_id of each 不同意 that stands: a decision acknowledges them all.")
+    moves: list[StepMove]
     registered_at: str | None = Field(description="事後登録; decided_at is when it was decided.")
     walk_around_deciders: list[WalkAroundDecider] = Field(description="Whom the reader may name in a 事後登録.")
     allowed_actions: list[str]

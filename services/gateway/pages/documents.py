@@ -66,6 +66,7 @@ async def draw(desk: Desk, document_id: str, form: Form, status: int = 200, *, p
         document=_shown(document, names, sheet.registration(case)),
         seats=sheet.seats(document, case, names[f"staff:{document['drafter']}"]),
         opinions=sheet.opinions(case),
+        reassigned=sheet.reassigned(case),
         case=case,
         related=related,
         my_step=None if printing else sheet.my_step(case),

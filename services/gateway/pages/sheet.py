@@ -211,6 +211,11 @@ def _added(act: View, case: View) -> str:
     return "・".join(f"{one['unit_name']}　{one['post_title']}　{vocabulary.STEP_KINDS[one['kind']]}" for one in seats)
 
 
+def reassigned(case: View | None) -> list[View]:
+    """Seats that the records office gave to another post, with its reason (AP-41); successions need no word."""
+    return [one for one in case["moves"] if one["reason"]] if case is not None else []
+
+
 def conditions(case: View | None) -> list[View]:
     """The condition of a 条件付決裁, which 施行 has to follow (AP-22)."""
     return [one for one in case["decisions"] if one["action"] == "decide_conditionally"] if case is not None else []
@@ -363,7 +368,7 @@ def principals_in(detail: Mapping[str, str]) -> list[str]:
 
 
 def course(events: Iterable[View], case: View | None, names: Mapping[str, str]) -> list[View]:
-    """What happened to the document, oldest first: its own events and the acts on its latest case (LC-11).
+    """What happened to the document, oldest first: its own events, acts on its latest case, moves of seats (LC-11).
 
     `names`: of the principals in the details.
     """
@@ -379,6 +384,17 @@ def course(events: Iterable[View], case: View | None, names: Mapping[str, str]) 
                 "unit_id": None,
                 "action": vocabulary.ACTIONS.get(act["action"], act["action"]) + ("（一括）" if act["bulk"] else ""),
                 "detail_text": f"{act['unit_name']}　{act['post_title']}として{_decided_by(act['walk_around'])}",
+            }
+        )
+    for move in case["moves"] if case is not None else ():
+        reason = f"　理由：{move['reason']}" if move["reason"] else "（引継先の職）"
+        rows.append(
+            {
+                "occurred_at": move["moved_at"],
+                "staff_id": move["moved_by"],
+                "unit_id": None,
+                "action": "宛先の変更",
+                "detail_text": f"{move['from_post']}から{move['to_post']}へ{reason}",
             }
         )
     return sorted(rows, key=lambda row: str(row["occurred_at"]))

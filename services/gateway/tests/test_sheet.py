@@ -39,6 +39,7 @@ def case(*steps: dict[str, Any], **more: Any) -> dict[str, Any]:
         "steps": list(steps),
         "decisions": [],
         "opinions": [],
+        "moves": [],
         "allowed_actions": [],
         "reason": None,
     } | more
@@ -244,6 +245,19 @@ def test_the_course_joins_events_and_acts_in_order() -> None:
     rows = sheet.course(events, case(decisions=acts), {})
     assert [row["action"] for row in rows] == ["document.submitted", "承認（一括）", "document.completed"]
     assert rows[2]["detail_text"] == "完結日 令和8年11月24日"
+
+
+def test_a_seat_that_went_to_another_post_says_why() -> None:
+    """AP-41: the reason of the records office; a succession is told in the course alone."""
+    move = {"step_id": "s-1", "from_post": "観光推進室長", "to_post": "環境政策室長補佐", "moved_by": "S0018"}
+    move |= {"reason": "室の統合により", "moved_by_name": "西村 薫", "moved_at": "2026-11-19T10:00:00+09:00"}
+    followed = move | {"reason": None, "moved_by": "service:approvals", "moved_by_name": None}
+    known = case(moves=[followed, move])
+    assert sheet.reassigned(known) == [move]
+    assert [row["detail_text"] for row in sheet.course([], known)] == [
+        "観光推進室長から環境政策室長補佐へ（引継先の職）",
+        "観光推進室長から環境政策室長補佐へ　理由：室の統合により",
+    ]
 
 
 def test_parallel_steps_share_their_number() -> None:
