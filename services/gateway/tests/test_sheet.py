@@ -65,6 +65,7 @@ def document(state: str, **more: Any) -> dict[str, Any]:
 def test_an_added_seat_says_so_and_its_reason_names_it() -> None:
     """AP-54: 追加 in the window, and in the opinion which seat it was."""
     act = {"decision_id": "a-1", "action": "add_seat", "comment": "残額の確認", "carried_from": None, "step_id": "st-2"}
+    act |= {"walk_around": None}
     found = case(
         step("concur", "active", unit_name="財政経営室", added_by="a-1"),
         step("decide", "waiting", step_id="st-2"),
@@ -147,13 +148,13 @@ def test_a_decision_on_paper_is_marked_and_its_evidence_comes_first() -> None:
     walk |= {"unit_name": "環境政策室", "decided_at": "2026-11-20T18:30:00+09:00", "evidence_sha256": "5" * 64}
     act = {"action": "register_walk_around", "step_id": "", "acted_at": "2026-11-24T08:45:00+09:00", "comment": "停電"}
     act |= {"staff_id": "S0072", "staff_name": "葛󠄀城 拓也", "unit_name": "環境政策室", "post_title": "係員"}
-    act |= {"carried_from": None, "walk_around": walk}
+    act |= {"decision_id": "d-9", "carried_from": None, "walk_around": walk}
     own = step("decide", "registered", acted_at="2026-11-20T18:30:00+09:00", post_view=True)
     known = case(own, state="decided", decisions=[act])
     (seat,) = sheet.seats(document("decided"), known, "葛󠄀城 拓也")[1:]
     assert (seat["stamp"], seat["seal_name"], seat["acted_at"]) == ("決裁", "髙橋 誠司", "2026-11-20T18:30:00+09:00")
     assert seat["names"] == [{"mark": "事後登録", "name": "葛󠄀城 拓也"}, {"mark": "後閲", "name": "髙橋 誠司"}]
-    assert sheet.opinions(known) == [act]
+    assert sheet.opinions(known) == [act | {"added": ""}]
     (row,) = sheet.course([], known)
     assert row["detail_text"].endswith("室長　髙橋 誠司が令和8年11月20日 18:30に決裁")
 
