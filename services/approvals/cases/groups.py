@@ -32,7 +32,8 @@ S = TypeVar("S", bound=Seat)
 
 def complete(group: Sequence[Seat]) -> bool:
     """Whether the next group may begin."""
-    sharing = [step for step in group if step.need]
+    # Who was let go is not waited for again, also when a seat beside them is taken back, passed over or moved on.
+    sharing = [step for step in group if step.need and step.state != "cancelled"]
     if any(step.state not in PASSED for step in group if not step.need):
         return False
     answered = sum(step.state in _ANSWERED for step in sharing)
