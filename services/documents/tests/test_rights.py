@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from dataclasses import dataclass
 
@@ -59,15 +60,12 @@ def test_each_setting_is_about_its_own_right_and_documents(name: str) -> None:
     assert given == {right: right == name for right in given}
 
 
-ENVIRONMENT = dict.fromkeys(
-    [
-        *("KANKETSU_TENANT", "KANKETSU_TLS_CERT_FILE", "KANKETSU_TLS_KEY_FILE", "KANKETSU_TLS_CA_FILE"),
-        *("KANKETSU_NATS_URL", "KANKETSU_NATS_NKEY_SEED", "KANKETSU_DATABASE_URL", "KANKETSU_IDENTITY_JWKS_FILE"),
-        *("KANKETSU_KEK_FILE", "KANKETSU_RECEIPT_SIGNING_KEY_FILE", "KANKETSU_S3_URL", "KANKETSU_S3_BUCKET"),
-        *("KANKETSU_S3_ACCESS_KEY", "KANKETSU_S3_SECRET_KEY"),
-    ],
-    "x",
-)
+# Something for every setting that has no default.
+ENVIRONMENT = {
+    f"KANKETSU_{one.name.upper()}": "x"
+    for one in dataclasses.fields(Settings)
+    if one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
+}
 
 
 def test_a_reason_that_does_not_exist_is_refused_at_the_start() -> None:
