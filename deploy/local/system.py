@@ -29,7 +29,7 @@ class Part:
     ready: str
     environment: Mapping[str, str] = field(default_factory=dict)
     # Seconds to become ready, and seconds to stop before it is killed.
-    start_timeout: float = 30.0
+    start_timeout: float = 90.0
     stop_timeout: float = 15.0
     # Another signal than SIGTERM to stop it: PostgreSQL's SIGINT does not wait for its clients.
     stop_signal: str = "SIGTERM"

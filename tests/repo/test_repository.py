@@ -156,7 +156,7 @@ def test_every_refusal_has_words_in_both_languages(service):
 def test_no_words_for_refusals_that_nobody_makes():
     known = {(service, reason) for service in RPC_SERVICES for reason in reasons(service)}
     orphans = {key for key in REFUSALS if key[0] in RPC_SERVICES and key not in known}
-    none(orphans)
+    none(f"{service} {reason}" for service, reason in orphans)
 
 
 def test_services_refuse_with_reasons_of_their_proto():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -137,12 +138,12 @@ async def seen_for(house: House, files: tuple[pb.Document, str, str, int], reaso
     return Shown(document.document_id, pdf, word, house.person(staff_id, "P-120-02-05"))
 
 
-async def denied(house: House, asked: Person, call: str, shown: Shown, **given: object) -> envelope_pb2.AccessRecord:
+async def denied(house: House, asked: Person, call: str, shown: Shown, **given: Any) -> envelope_pb2.AccessRecord:
     """The record of a refusal."""
     before = len(await house.records())
     with pytest.raises(DomainError) as caught:
         if call == "read":
-            await asked.read(shown.document_id, **given)  # type: ignore[arg-type]
+            await asked.read(shown.document_id, **given)
         else:
             await asked.call("GetDocument", document_id=shown.document_id, **given)
     (record,) = (await house.records())[before:]
@@ -175,12 +176,16 @@ async def test_reasons_and_rights(house: House, files: tuple[pb.Document, str, s
         else:
             record = await denied(house, reader, "document", shown, purpose=purpose)
             assert (record.action, record.object_id, record.reason) == (action, shown.document_id, why)
-    parts = ({"purpose": "download"}, {"purpose": "download", "offset": 2, "length": 3}, {"purpose": "inline"})
+    parts: tuple[dict[str, Any], ...] = (
+        {"purpose": "download"},
+        {"purpose": "download", "offset": 2, "length": 3},
+        {"purpose": "inline"},
+    )
     for given, file, action in zip(
         parts, (shown.pdf, shown.pdf, shown.word), ("downloaded", "downloaded", "read"), strict=True
     ):
         if downloads:
-            header, content = await reader.read(shown.document_id, file, **given)  # type: ignore[arg-type]
+            header, content = await reader.read(shown.document_id, file, **given)
             assert content == (PDF, PDF[2:5], WORD)[parts.index(given)]
             assert (await house.record(header.access_record)).action == "attachment.downloaded"
         else:
