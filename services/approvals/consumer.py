@@ -1,4 +1,5 @@
-"""Events in: a submitted document opens its case, exactly once; an assigned one has another 担当者.
+"""Events in: a submitted document opens its case, exactly once; an assigned one has another 担当者; at 完結 the views of
+those who acted end.
 
 The inbox row, the case and its events are one transaction; a second delivery finds the row and
 does nothing. A plan that does not belong to the document is not an error here: the case is
@@ -28,6 +29,7 @@ CONSUMER = "approvals"
 SUBJECTS = (
     "kanketsu.documents.document.DocumentSubmitted",
     "kanketsu.documents.document.DocumentAssigned",
+    "kanketsu.documents.document.DocumentCompleted",
 )
 
 
@@ -35,14 +37,21 @@ def consumer(broker: Broker, pool: Pool, relay: Relay) -> Consumer:
     """The durable consumer of what documents announces, shared by the replicas."""
 
     async def handle(envelope: envelope_pb2.Envelope) -> None:
-        if envelope.type.endswith(".DocumentAssigned"):
-            await on_assigned(pool, envelope)
-        else:
-            await on_submitted(pool, relay, envelope)
+        await apply(pool, relay, envelope)
 
     return Consumer(
         broker, stream="EVENTS", durable=CONSUMER, subjects=SUBJECTS, handle=each(handle), receipt_as=CONSUMER
     )
+
+
+async def apply(pool: Pool, relay: Relay, envelope: envelope_pb2.Envelope) -> None:
+    """One event, once."""
+    if envelope.type.endswith(".DocumentAssigned"):
+        await on_assigned(pool, envelope)
+    elif envelope.type.endswith(".DocumentCompleted"):
+        await on_completed(pool, envelope)
+    else:
+        await on_submitted(pool, relay, envelope)
 
 
 async def on_assigned(pool: Pool, envelope: envelope_pb2.Envelope) -> None:
@@ -51,6 +60,14 @@ async def on_assigned(pool: Pool, envelope: envelope_pb2.Envelope) -> None:
     async with outbox.once(pool, CONSUMER, envelope.event_id) as conn:
         if conn is not None:
             await cases.keep_assignee(conn, assigned.document_id, assigned.assignee, envelope.aggregate_version)
+
+
+async def on_completed(pool: Pool, envelope: envelope_pb2.Envelope) -> None:
+    """完結: its cases are for the owner unit, and for whose 後閲 is still open (domain.md 0.2, 0.3)."""
+    completed = documents_pb2.DocumentCompleted.FromString(envelope.payload)
+    async with outbox.once(pool, CONSUMER, envelope.event_id) as conn:
+        if conn is not None:
+            await cases.note_completed(conn, completed.document_id)
 
 
 async def on_submitted(pool: Pool, relay: Relay, envelope: envelope_pb2.Envelope) -> None:

@@ -96,7 +96,7 @@ def opens(receipt: Receipt, document_id: str, staff_id: str, tenant: str, now: d
 
 
 def may_see(case: Case, reader: Reader, shown: bool) -> bool:
-    """The owner unit, holders of a step's post while it waits for them, who acted, or `shown`.
+    """The owner unit, holders of a step's post while it waits for them, until 完結 who acted, or `shown`.
 
     The drafter as one of the unit, and no longer after a transfer (AP-42). Of a document for designated people the unit
     is whose it is; the others are `shown` it (AC-02). `shown`: a valid read receipt of the document. A WAITING step, a
@@ -107,7 +107,7 @@ def may_see(case: Case, reader: Reader, shown: bool) -> bool:
     if case.unit_id in reader.units and (not case.designated or reader.staff_id == case.in_charge):
         return True
     principals = {f"staff:{reader.staff_id}", *(f"post:{post}" for post in reader.posts)}
-    return any(lease.principal in principals for lease in cases.leases(case))
+    return any(lease.principal in principals for lease in cases.leases(case) if not (lease.acted and case.completed))
 
 
 def require_visible(case: Case | None, reader: Reader, shown: bool) -> Case:

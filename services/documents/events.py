@@ -57,8 +57,9 @@ def envelopes(
 
 
 def awaited_by(envelope: envelope_pb2.Envelope) -> tuple[str, ...]:
-    """approvals opens cases from submissions and lets the 担当者 act on them; audit takes everything."""
-    heard = envelope.type.endswith((".DocumentSubmitted", ".DocumentAssigned"))
+    """approvals opens cases from submissions, lets the 担当者 act on them and closes them to the route at 完結; audit takes
+    everything."""
+    heard = envelope.type.endswith((".DocumentSubmitted", ".DocumentAssigned", ".DocumentCompleted"))
     return AUDIT_AND_APPROVALS if heard else AUDIT
 
 

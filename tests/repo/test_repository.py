@@ -261,7 +261,7 @@ def test_who_is_awaited_listens():
         for name in event_messages("documents")
         if "approvals" in document_events.awaited_by(Envelope(type=f"kanketsu.documents.v1.{name}"))
     }
-    assert awaiting == {"DocumentSubmitted", "DocumentAssigned"}
+    assert awaiting == {"DocumentSubmitted", "DocumentAssigned", "DocumentCompleted"}
     assert {f"kanketsu.documents.document.{name}" for name in awaiting} == set(approvals_consumer.SUBJECTS)
 
 

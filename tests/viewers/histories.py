@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -130,7 +130,7 @@ class Histories:
             state = f"{paper.matter} {case.state if case else 'draft'}: {self.done.most_common()}"
             assert not seeing - may, f"more viewers than on paper: {self.names(seeing - may)}, {state}"
             assert not may - seeing, f"cannot see what they have to: {self.names(may - seeing)}, {state}"
-            if case is not None and not paper.completed:
+            if case is not None:
                 readers = {who: Reader(who, person.identity.posts) for who, person in people.items()}
                 opened = {who for who, reader in readers.items() if policy.may_see(case, reader, shown=False)}
                 assert opened <= seeing, f"the case has more viewers: {self.names(opened - seeing)}, {state}"
@@ -139,7 +139,7 @@ class Histories:
     def may_look(self, paper: Paper, case: Case | None) -> set[str]:
         """Of the owner unit whom it is for; holders of a post it lies with; the substitute asked; until 完結 who handled it."""
         if case is None:
-            return {paper.drafter} & set(self.town.staff)
+            return {paper.drafter} & self.town.members(paper.unit_id)
         found = self.of_unit(paper)
         for post in lies_with(case):
             found |= self.town.held(post)
@@ -495,16 +495,16 @@ class Histories:
 
     async def hand_over(self) -> None:
         """What waits in each outbox, to the consumer of the other service."""
-        for envelope in await self.waiting("documents", self.house, approvals_consumer.SUBJECT):
-            await approvals_consumer.on_submitted(self.city.pool, self.city.relay, envelope)
-        for envelope in await self.waiting("approvals", self.city, "kanketsu.approvals.case.%"):
+        for envelope in await self.waiting("documents", self.house, approvals_consumer.SUBJECTS):
+            await approvals_consumer.apply(self.city.pool, self.city.relay, envelope)
+        for envelope in await self.waiting("approvals", self.city, ["kanketsu.approvals.case.%"]):
             await documents_consumer.apply(self.house.service, envelope)
 
-    async def waiting(self, name: str, service: City | House, subject: str) -> list[envelope_pb2.Envelope]:
+    async def waiting(self, name: str, service: City | House, subjects: Sequence[str]) -> list[envelope_pb2.Envelope]:
         rows = await service.rows(
-            "SELECT outbox_id, payload FROM outbox WHERE outbox_id > %s AND subject LIKE %s ORDER BY outbox_id",
+            "SELECT outbox_id, payload FROM outbox WHERE outbox_id > %s AND subject LIKE ANY(%s) ORDER BY outbox_id",
             self.sent[name],
-            subject,
+            list(subjects),
         )
         found = [envelope_pb2.Envelope.FromString(payload) for _, payload in rows]
         self.sent[name] = max([self.sent[name], *(place for place, _ in rows)])

@@ -281,6 +281,8 @@ class Case:
     version: int = 0
     # 指定者のみ: not for the whole owner unit (AC-02).
     designated: bool = False
+    # Its document is completed: who acted sees it no longer because of that.
+    completed: bool = False
     # Who planned its route and submitted it; "" where that is the drafter.
     submitter: str = ""
     # Who carries on in the drafter's place after 引継ぎ (AP-42); "" while the drafter does.

@@ -52,6 +52,7 @@ SELECT
     c.case_id::text, c.document_id::text, c.state, c.version_digest, c.drafter, c.drafter_post,
     unit_on(c.unit_id, %(day)s), c.decision_class, c.draft_number, c.urgent, c.exceptional, c.route_plan_id::text,
     c.rule_id, c.basis, c.opened_at, c.decided_at, c.decided_by, c.reason, c.version, c.designated,
+    EXISTS (SELECT FROM completed_documents AS e WHERE e.document_id = c.document_id),
     coalesce((SELECT r.made_by FROM route_plans AS r WHERE r.route_plan_id = c.route_plan_id), ''),
     coalesce((SELECT a.staff_id FROM assignees AS a WHERE a.document_id = c.document_id), ''),
     (
@@ -197,6 +198,13 @@ async def keep_assignee(conn: Connection, document_id: str, staff_id: str, versi
         " ON CONFLICT (document_id) DO UPDATE SET staff_id = excluded.staff_id, version = excluded.version"
         " WHERE a.version < excluded.version",
         (document_id, staff_id, version),
+    )
+
+
+async def note_completed(conn: Connection, document_id: str) -> None:
+    """The document of these cases is completed; that never ends."""
+    await conn.execute(
+        "INSERT INTO completed_documents (document_id) VALUES (%s) ON CONFLICT DO NOTHING", (document_id,)
     )
 
 
@@ -554,6 +562,7 @@ _PLAIN = (
     "reason",
     "version",
     "designated",
+    "completed",
     "submitter",
     "assignee",
 )

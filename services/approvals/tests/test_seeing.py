@@ -10,6 +10,9 @@ import pytest
 from chassis import client, clock
 from chassis.identity import Identity
 from kanketsu.approvals.v1 import approvals_service_pb2 as pb
+from kanketsu.documents.v1 import events_pb2 as documents_pb2
+from kanketsu.event.v1 import envelope_pb2
+from services.approvals import consumer
 from services.approvals.tests.conftest import DIGEST, Person, refused, snapshot_of
 
 CHIEF, DEPUTY, HEAD = "P-040-03-03", "P-040-03-02", "P-040-03-01"
@@ -83,6 +86,28 @@ async def test_a_waiting_seat_sees_nothing_until_its_turn_and_keeps_what_it_acte
     await act(city, case_id, "P-020-05-01", "send_back", "入札方法の検討が必要です。")
     case = await finance.see(case_id)
     assert (case.state, list(case.steps[5].allowed_actions)) == ("sent_back", [])
+
+
+async def test_who_acted_sees_the_case_until_its_document_is_completed(city):
+    """domain.md 0.2, 0.3: from then on the owner unit, and whose 後閲 is still open."""
+    finance, contracts = await city.holder("P-020-04-01"), await city.holder("P-020-05-01")
+    case_id = await contract(city)
+    for post in (CHIEF, DEPUTY, HEAD):
+        await act(city, case_id, post)
+    case = await finance.act(await finance.see(case_id), "concur")
+    assert (await finance.see(case_id)).case_id == case_id
+    completed = documents_pb2.DocumentCompleted(document_id=case.document_id)
+    envelope = envelope_pb2.Envelope(
+        event_id=clock.new_id(),
+        type="kanketsu.documents.v1.DocumentCompleted",
+        payload=completed.SerializeToString(),
+    )
+    for _ in range(2):
+        await consumer.apply(city.pool, city.relay, envelope)
+    assert (await refused(finance.see(case_id))).reason == "NOT_FOUND"
+    # An open seat, as a 後閲 is one, and the unit.
+    for person in (contracts, await city.person(DRAFTER)):
+        assert (await person.see(case_id)).case_id == case_id
 
 
 async def test_a_read_receipt_of_the_document_opens_the_case(city):
