@@ -66,7 +66,8 @@ class Canary:
         identity = Identity(
             staff_id=CANARY,
             tenant=self._tenant,
-            principals=(f"staff:{CANARY}",),
+            # Its draft is seen as any draft is: while whose it is belongs to the unit, here one of its own.
+            principals=(f"staff:{CANARY}", f"member:{CANARY}@{CANARY}"),
             posts={CANARY: CANARY},
             session_id=clock.new_id(),
         )

@@ -88,6 +88,7 @@ def fields(**given: Any) -> pb.DraftFields:
         "class_code": CLASS,
         "decision_class": "head",
         "disclosure": pb.DISCLOSURE_PARTIAL,
+        "view_class": pb.VIEW_CLASS_UNIT,
         "personal_information": pb.PERSONAL_INFORMATION_PERSONAL,
         "counterparty": "髙﨑 邦夫",
         "amount": 332_000,

@@ -136,11 +136,11 @@ async def test_naming_somebody_of_another_unit_gives_them_nothing(house: House) 
 
 async def test_a_class_says_how_wide_a_document_may_be_and_the_drafter_may_narrow_it(house: House) -> None:
     """AC-02: only narrower; what is not chosen is that of the class."""
-    usual = await house.drafter.draft()
+    usual = await house.drafter.draft(view_class=0)
     assert usual.fields.view_class == pb.VIEW_CLASS_UNIT
     clerk = house.person("S0030", "P-020-03-05")
     hiring: dict[str, object] = {"class_code": "0203-01-01", "folder_id": ""}
-    document = await clerk.draft(**hiring)
+    document = await clerk.draft(**hiring, view_class=0)
     assert document.fields.view_class == pb.VIEW_CLASS_DESIGNATED
     with pytest.raises(DomainError) as caught:
         await clerk.draft(**hiring, view_class=pb.VIEW_CLASS_UNIT)
@@ -216,7 +216,7 @@ async def test_a_step_gives_a_view_while_it_is_active_and_who_acted_keeps_it_unt
         "SELECT principal, reason, valid_to IS NULL FROM viewers WHERE document_id = %s", document.document_id
     )
     assert set(rows) == {
-        ("staff:S0072@U-040-03", "drafter", False),
+        ("member:S0072@U-040-03", "drafter", False),
         (UNIT, "owner_unit", True),
         ("post:P-020-04-01", "route_step", False),
         ("staff:S0026", "acted", False),

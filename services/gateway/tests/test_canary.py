@@ -24,6 +24,8 @@ PLACES = {
     *("log_networks", "witness_networks"),
     # What people may send, and how long they stay.
     *("upload_limit", "body_limit", "session_idle", "session_absolute", "session_memory", "principals_memory", "grace"),
+    # Who may bring people, and how often open pages ask for notices.
+    *("scim_audience", "notices_interval"),
     # Telemetry and sending again, not records (`test_nobody_stops_it` of audit tries them).
     *("otlp_endpoint", "trace_ratio", "log_level", "resend_after", "recover_after"),
 }
@@ -82,7 +84,7 @@ async def test_it_gives_nobody_a_view(city, gateway):
                 return rows.fetchall()
 
             [(document_id, viewers, unit)] = await asyncio.to_thread(until, draft, 30)
-            assert (viewers, unit) == ([f"staff:{CANARY}"], CANARY)
+            assert (viewers, unit) == ([f"member:{CANARY}@{CANARY}"], CANARY)
             # And it is a viewer of nothing else.
             [(seen,)] = conn.execute(
                 "SELECT count(*) FROM documents.viewers WHERE principal LIKE %s", (f"%{CANARY}",)

@@ -79,7 +79,8 @@ def test_an_added_seat_says_so_and_its_reason_names_it() -> None:
 
 def test_what_was_approved_together_with_others_says_so() -> None:
     """AP-52: 一括 beside the name, only for the act that stands."""
-    acts = [{"step_id": one, "action": "approve", "bulk": True, "comment": "", "carried_from": None} for one in "ab"]
+    act = {"action": "approve", "bulk": True, "comment": "", "carried_from": None, "walk_around": None}
+    acts = [act | {"step_id": one} for one in "ab"]
     found = case(step("approve", "approved", step_id="a"), step("approve", "active", step_id="b"), decisions=acts)
     _, first, again = sheet.seats(document("circulating"), found, "葛󠄀城 拓也")
     assert [one["names"][0]["mark"] for one in (first, again)] == ["一括", ""]
@@ -148,14 +149,14 @@ def test_a_decision_on_paper_is_marked_and_its_evidence_comes_first() -> None:
     walk |= {"unit_name": "環境政策室", "decided_at": "2026-11-20T18:30:00+09:00", "evidence_sha256": "5" * 64}
     act = {"action": "register_walk_around", "step_id": "", "acted_at": "2026-11-24T08:45:00+09:00", "comment": "停電"}
     act |= {"staff_id": "S0072", "staff_name": "葛󠄀城 拓也", "unit_name": "環境政策室", "post_title": "係員"}
-    act |= {"decision_id": "d-9", "carried_from": None, "walk_around": walk}
+    act |= {"decision_id": "d-9", "carried_from": None, "walk_around": walk, "bulk": False}
     own = step("decide", "registered", acted_at="2026-11-20T18:30:00+09:00", post_view=True)
     known = case(own, state="decided", decisions=[act])
     (seat,) = sheet.seats(document("decided"), known, "葛󠄀城 拓也")[1:]
     assert (seat["stamp"], seat["seal_name"], seat["acted_at"]) == ("決裁", "髙橋 誠司", "2026-11-20T18:30:00+09:00")
     assert seat["names"] == [{"mark": "事後登録", "name": "葛󠄀城 拓也"}, {"mark": "後閲", "name": "髙橋 誠司"}]
     assert sheet.opinions(known) == [act | {"added": ""}]
-    (row,) = sheet.course([], known)
+    (row,) = sheet.course([], known, {})
     assert row["detail_text"].endswith("室長　髙橋 誠司が令和8年11月20日 18:30に決裁")
 
     other = act | {"walk_around": walk | {"staff_name": "髙﨑 邦夫", "post_id": "P-040-03-02"}}
@@ -255,7 +256,7 @@ def test_a_seat_that_went_to_another_post_says_why() -> None:
     followed = move | {"reason": None, "moved_by": "service:approvals", "moved_by_name": None}
     known = case(moves=[followed, move])
     assert sheet.reassigned(known) == [move]
-    assert [row["detail_text"] for row in sheet.course([], known)] == [
+    assert [row["detail_text"] for row in sheet.course([], known, {})] == [
         "観光推進室長から環境政策室長補佐へ（引継先の職）",
         "観光推進室長から環境政策室長補佐へ　理由：室の統合により",
     ]
