@@ -50,6 +50,7 @@ class Access:
     version_digest: str = ""
     outcome: envelope_pb2.Outcome = GRANTED
     reason: str = ""
+    # Of what was asked. A list that is always whole leaves it out: it is the question without a condition.
     query_digest: str = ""
     result_count: int = 0
     result_digest: str = ""
@@ -226,7 +227,7 @@ class Recorder:
             version_digest=access.version_digest,
             outcome=access.outcome,
             reason=access.reason,
-            query_digest=access.query_digest,
+            query_digest=access.query_digest or (digest_of() if access.result_digest else ""),
             result_count=access.result_count,
             result_digest=access.result_digest,
             trace_id=telemetry.current_trace_id(),

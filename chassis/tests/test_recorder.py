@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import time
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -16,7 +17,7 @@ from chassis.epochs import DatabaseSink
 from chassis.errors import DomainError
 from chassis.identity import Identity
 from chassis.outbox import Relay
-from chassis.recorder import Access, Recorder
+from chassis.recorder import Access, Recorder, digest_of
 from kanketsu.event.v1 import envelope_pb2
 
 CLERK = Identity(staff_id="S0042", tenant="minoh", posts={"P-1": "U-040-03"}, acting_post="P-1")
@@ -64,6 +65,17 @@ async def test_a_record_is_durable_when_record_returns(pool):
     assert record.object_id == "文書"
     assert record.actor.staff_id == "S0042"
     assert record.actor.unit_id == "U-040-03"
+
+
+async def test_a_list_that_nobody_asked_anything_of_has_the_digest_of_the_empty_question(pool):
+    """SC-01: the log takes no result without its question; a record it cannot take is a gap."""
+    whole = replace(VIEW, action="template.listed", result_count=2, result_digest=digest_of("a", "b"))
+    async with running(pool) as records:
+        references = [await records.record(one) for one in (whole, VIEW)]
+        found = await stored(pool)
+    listed, viewed = (found[epoch, int(seq)] for _, epoch, seq in (one.split("/") for one in references))
+    assert (listed.query_digest, listed.result_count) == (digest_of(), 2)
+    assert viewed.query_digest == ""
 
 
 async def test_many_at_once_share_commits_and_leave_no_gap(pool):
