@@ -13,10 +13,11 @@ import hashlib
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis import clock, telemetry
@@ -90,6 +91,18 @@ def timestamp(moment: dt.datetime) -> Timestamp:
 def digest_of(*parts: str) -> str:
     """hex sha256 of the parts joined by newline: for queries and result lists."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def listing(actor: Identity, action: str, object_type: str, request: Message, ids: Sequence[str]) -> Access:
+    """A list that is about to be shown: what was asked, how many there are, and a digest of which."""
+    return Access(
+        actor=actor,
+        action=action,
+        object_type=object_type,
+        query_digest=digest_of(request.SerializeToString(deterministic=True).hex()),
+        result_count=len(ids),
+        result_digest=digest_of(*ids),
+    )
 
 
 def chain_after(chain: str, record: envelope_pb2.AccessRecord) -> str:

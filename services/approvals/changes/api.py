@@ -17,7 +17,7 @@ from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
 from chassis.identity import Identity
 from chassis.interceptors import identity
 from chassis.outbox import Relay
-from chassis.recorder import Access, Recorder, actor_of, digest_of, timestamp
+from chassis.recorder import Access, Recorder, actor_of, listing, timestamp
 from chassis.requests import Call
 from kanketsu.approvals.v1 import reorganisation_service_pb2 as pb
 from kanketsu.approvals.v1.reorganisation_service_pb2_grpc import ReorganisationServiceServicer
@@ -277,16 +277,7 @@ class Api(ReorganisationServiceServicer):
         return response
 
     async def _listed(self, action: str, object_type: str, request: Message, ids: Sequence[str]) -> str:
-        return await self._recorder.record(
-            Access(
-                actor=identity(),
-                action=action,
-                object_type=object_type,
-                query_digest=digest_of(request.SerializeToString(deterministic=True).hex()),
-                result_count=len(ids),
-                result_digest=digest_of(*ids),
-            )
-        )
+        return await self._recorder.record(listing(identity(), action, object_type, request, ids))
 
 
 # --- proto → plain ------------------------------------------------------------------------------

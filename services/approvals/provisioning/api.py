@@ -14,7 +14,7 @@ from chassis.db import Pool
 from chassis.errors import FieldViolation, invalid, not_found
 from chassis.interceptors import identity
 from chassis.outbox import Relay
-from chassis.recorder import Access, Recorder, actor_of, digest_of
+from chassis.recorder import Access, Recorder, actor_of, listing
 from chassis.requests import Call
 from kanketsu.approvals.v1 import provisioning_service_pb2 as pb
 from kanketsu.approvals.v1.provisioning_service_pb2_grpc import ProvisioningServiceServicer
@@ -188,16 +188,7 @@ class ProvisioningApi(ProvisioningServiceServicer):
         )
 
     async def _listed(self, action: str, object_type: str, request: Message, ids: Sequence[str]) -> str:
-        return await self._recorder.record(
-            Access(
-                actor=identity(),
-                action=action,
-                object_type=object_type,
-                query_digest=digest_of(request.SerializeToString(deterministic=True).hex()),
-                result_count=len(ids),
-                result_digest=digest_of(*ids),
-            )
-        )
+        return await self._recorder.record(listing(identity(), action, object_type, request, ids))
 
 
 def _require_reading(request: Message) -> None:
