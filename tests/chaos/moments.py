@@ -76,6 +76,20 @@ def assert_refused(answer: httpx2.Response | None) -> None:
     )
 
 
+def after_its_beat(town: City, service: str) -> None:
+    """Wait until a recorder has just beaten: its next commit, for seconds, is that of whom it serves.
+
+    A beat that hangs in its commit keeps the records that come after it from being sent at all.
+    """
+    database, numbers = {
+        "gateway": ("audit", "SELECT last_seq FROM sources WHERE service = 'gateway' ORDER BY opened_at DESC LIMIT 1"),
+        "audit": ("audit", "SELECT last_seq FROM record_epochs WHERE state = 'open' ORDER BY opened_at DESC LIMIT 1"),
+    }[service]
+    # Nobody is served meanwhile, so whatever has a number is a beat.
+    before = one(town, database, numbers)
+    until(lambda: one(town, database, numbers) != before)
+
+
 # --- signals --------------------------------------------------------------------------------------------------------
 
 

@@ -20,6 +20,7 @@ from chassis.s3 import S3
 from services.documents.blobs.store import StoreConfig
 from tests.chaos.moments import (
     SERVICES,
+    after_its_beat,
     answer_of,
     assert_refused,
     broker_paused,
@@ -145,10 +146,7 @@ def readings(town):
 
 
 def begun(town, service):
-    """A reader, a path, a word of the answer, and the epoch of the process that has just served it.
-
-    It has just committed, so that its next batch is that of the next readers and not a beat.
-    """
+    """A reader, a path, a word of the answer, and the epoch of the process that has just served it."""
     reader, path, word = readings(town)[service]
     person = town.person(reader)
     answer = person.http.get(path)
@@ -249,6 +247,7 @@ def test_killed_in_the_middle_of_the_gateways_batch(town, victim):
 def test_killed_after_the_gateways_record_is_in_the_log(town, victim):
     """After the commit and before the answer: nobody got in; the record counts once, under its number."""
     (ask,) = newcomers(town, 1)
+    after_its_beat(town, "gateway")
     before, epoch = one(town, "audit", LOGINS), one(town, "audit", EPOCH)
     with concurrent.futures.ThreadPoolExecutor(1) as pool, commits_hang(town):
         login = pool.submit(answer_of, ask)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import httpx2
 
 from kanketsu.event.v1 import envelope_pb2
-from tests.chaos.moments import one, rows
+from tests.chaos.moments import after_its_beat, one, rows
 from tests.conftest import City
 
 
@@ -88,8 +88,7 @@ def approval(town: City) -> Work:
 def inspection(town: City) -> Work:
     """audit commits that somebody looked at the log, and takes the record itself."""
     auditor, document_id = town.person("auditor"), str(uuid.uuid4())
-    # The recorder beats only after a while of silence: its next commit is the one of this work.
-    auditor.get("/audit/entries", limit=1)
+    after_its_beat(town, "audit")
     return Work(
         service="audit",
         table="audit.record_epochs",

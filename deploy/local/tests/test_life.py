@@ -13,7 +13,7 @@ import sysconfig
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ import pytest
 from minio.error import S3Error
 
 from deploy.local import database
-from deploy.local.processes import leftovers, wait_until
+from deploy.local.processes import LAUNCHER, leftovers, wait_until
 from deploy.local.stack import ROOT, Stack, StackError
 
 NOBODY = 65534
@@ -141,8 +141,8 @@ def test_a_part_that_cannot_start_says_why_and_nothing_stays(tmp_path: Path) -> 
 # --- the supervisor -------------------------------------------------------------------------------
 
 
-def _supervisor(state: Path, python: str = sys.executable, **options: Any) -> subprocess.Popen[str]:
-    command = [python, "-m", "deploy.local.tests.engines_only", str(state)]
+def _supervisor(state: Path, python: Sequence[str] = (sys.executable,), **options: Any) -> subprocess.Popen[str]:
+    command = [*python, "-m", "deploy.local.tests.engines_only", str(state)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, **options)
 
 
@@ -287,17 +287,23 @@ def test_root_copies_the_binaries_when_the_environment_is_out_of_reach(reachable
     assert stat.S_IMODE(private.stat().st_mode) == 0o700
 
 
-def _environment_for_everybody(folder: Path, account: dict[str, Any]) -> str | None:
+def _as_nobody(command: list[str]) -> list[str]:
+    """The command under that account, changed by a program of its own.
+
+    subprocess would have to fork for it, and a fork of a process with the threads of this one can crash.
+    """
+    launcher = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(int(signal.SIGKILL))]
+    return [*launcher, str(NOBODY), str(NOBODY), "--", *command]
+
+
+def _environment_for_everybody(folder: Path) -> str | None:
     """A virtual environment on a Python outside of private folders, with the packages of ours."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     probe = f"import venv, sys; sys.exit(sys.version_info[:2] != {tuple(sys.version_info[:2])})"
     for python in (sys.executable, f"/usr/bin/{version}", "/usr/bin/python3", f"/usr/local/bin/{version}"):
-        try:
-            if subprocess.run([python, "-c", probe], check=False, **account).returncode != 0:
-                continue
-        except OSError:
+        if subprocess.run(_as_nobody([python, "-c", probe]), check=False, stderr=subprocess.DEVNULL).returncode != 0:
             continue
-        subprocess.run([python, "-m", "venv", "--without-pip", str(folder)], check=True, **account)
+        subprocess.run(_as_nobody([python, "-m", "venv", "--without-pip", str(folder)]), check=True)
         (site,) = folder.glob("lib/*/site-packages")
         (site / "ours.pth").write_text(f"{sysconfig.get_path('purelib')}\n{ROOT}\n", encoding="utf-8")
         for program in ("nats-server", "weed"):
@@ -310,12 +316,11 @@ def _environment_for_everybody(folder: Path, account: dict[str, Any]) -> str | N
 def test_an_ordinary_account_runs_everything_itself(reachable: Path) -> None:
     """As an ordinary account would after `make setup`: with an environment and a folder that it can reach."""
     os.chown(reachable, NOBODY, NOBODY)
-    account = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
-    python = _environment_for_everybody(reachable / "venv", account)
+    python = _environment_for_everybody(reachable / "venv")
     if python is None:
         pytest.skip("no Python of this version that an ordinary account can run")
     state = reachable / "state"
-    with _supervisor(state, python=python, **account) as process:
+    with _supervisor(state, _as_nobody([python])) as process:
         _wait_for(process, "ready")
         owners = {Path(f"/proc/{pid}").stat().st_uid for pid in leftovers([state])}
         assert owners == {NOBODY}
