@@ -18,7 +18,7 @@ from chassis.db import Pool
 from chassis.errors import DomainError
 from chassis.identity import IdentityVerifier, KeyVerifier, Signer
 from chassis.requests import Call
-from chassis.serving import Parts, Wiring
+from chassis.serving import Wiring
 from kanketsu.approvals.v1.approvals_service_pb2_grpc import add_ApprovalsServiceServicer_to_server
 from kanketsu.approvals.v1.decision_rules_service_pb2_grpc import add_DecisionRulesServiceServicer_to_server
 from kanketsu.approvals.v1.membership_service_pb2_grpc import add_MembershipServiceServicer_to_server
@@ -34,6 +34,7 @@ from services.approvals.changes import commands as change_commands
 from services.approvals.changes import midnight, personnel
 from services.approvals.changes import report as personnel_report
 from services.approvals.changes.api import Api as ReorganisationApi
+from services.approvals.handlers import Parts
 from services.approvals.members.api import MembershipApi
 from services.approvals.notices import mail, reminders
 from services.approvals.notices.api import NoticesApi
@@ -55,14 +56,22 @@ async def serve() -> None:
     mail_server, reminding = chosen.mail_server, chosen.reminding
     attesting = Signer(chosen.membership_signing_key_file)
 
-    async def build(parts: Parts) -> Wiring:
+    async def build(parts: serving.Parts) -> Wiring:
         receipts = Receipts(KeyVerifier(chosen.receipt_jwks_file), parts.recorder)
-        given = (parts.pool, parts.relay, parts.recorder, receipts, chosen.tenant, chosen.city_rules, chosen.deadlines)
-        api = Api(*given, managers_see_below=chosen.managers_see_subordinate_units)
+        given = Parts(
+            parts.pool,
+            parts.relay,
+            parts.recorder,
+            receipts,
+            chosen.tenant,
+            chosen.city_rules,
+            chosen.deadlines,
+            managers_see_below=chosen.managers_see_subordinate_units,
+        )
         reorganising = ReorganisationApi(parts.pool, parts.relay, parts.recorder)
         return Wiring(
             servicers=[
-                partial(add_ApprovalsServiceServicer_to_server, api),
+                partial(add_ApprovalsServiceServicer_to_server, Api(given)),
                 partial(add_DecisionRulesServiceServicer_to_server, RulesApi(parts.pool, parts.relay, parts.recorder)),
                 partial(
                     add_RouteTemplatesServiceServicer_to_server, TemplatesApi(parts.pool, parts.relay, parts.recorder)
@@ -74,7 +83,7 @@ async def serve() -> None:
                 ),
                 partial(add_NoticesServiceServicer_to_server, NoticesApi(parts.pool, parts.relay, parts.recorder)),
                 partial(add_MembershipServiceServicer_to_server, MembershipApi(parts.pool, parts.recorder, attesting)),
-                partial(add_WalkAroundServiceServicer_to_server, WalkAroundApi(*given)),
+                partial(add_WalkAroundServiceServicer_to_server, WalkAroundApi(given)),
             ],
             consumers=[consumer.consumer(parts.broker, parts.pool, parts.relay)],
             tasks=[

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 
 from google.protobuf.message import Message
 
+from chassis import clock
 from chassis.errors import FieldViolation, invalid, not_found
 
 
@@ -26,3 +28,20 @@ def known_id(text: str) -> str:
         return str(uuid.UUID(text))
     except ValueError:
         raise not_found() from None
+
+
+def day_of(text: str, field: str = "on") -> dt.date:
+    """A date, today when nothing is said. INVALID_FIELDS."""
+    if not text:
+        return clock.today()
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise invalid(FieldViolation(field, "NOT_A_DATE")) from None
+
+
+def limit_of(wished: int, default: int, most: int) -> int:
+    """How many a page may have. INVALID_FIELDS."""
+    if not 0 <= wished <= most:
+        raise invalid(FieldViolation("limit", "OUT_OF_RANGE"))
+    return wished or default

@@ -9,7 +9,7 @@ from typing import Any
 
 from chassis.db import Connection
 from services.approvals.cases.domain import StepState
-from services.approvals.cases.store import START, Position
+from services.approvals.inbox.store import START, Position
 from services.approvals.routes.domain import StepKind
 
 

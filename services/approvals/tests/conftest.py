@@ -58,6 +58,7 @@ from services.approvals.api import POLICY, Api
 from services.approvals.cases.domain import CityRules
 from services.approvals.changes.api import Api as ReorganisationApi
 from services.approvals.deadlines.domain import Deadlines
+from services.approvals.handlers import Parts
 from services.approvals.members.api import MembershipApi
 from services.approvals.notices.api import NoticesApi
 from services.approvals.organisation import load
@@ -361,15 +362,23 @@ async def running(
     await load.load(pool, samples)
     relay = Relay(pool, Nowhere(), 30.0)
     recorder = Recorder("approvals", "approvals-1", DatabaseSink(pool, "approvals", relay))
-    given = (pool, relay, recorder, Receipts(KeyVerifier(receipt_jwks), recorder), TENANT, rules, Deadlines())
-    api = Api(*given, managers_see_below=managers_see_below)
+    given = Parts(
+        pool,
+        relay,
+        recorder,
+        Receipts(KeyVerifier(receipt_jwks), recorder),
+        TENANT,
+        rules,
+        Deadlines(),
+        managers_see_below=managers_see_below,
+    )
     guard = Guard(POLICY, TENANT, IdentityVerifier(identity_jwks, TENANT, "approvals"), recorder)
     reorganising = ReorganisationApi(pool, relay, recorder)
     rules_api = RulesApi(pool, relay, recorder)
     add = [
-        partial(service_grpc.add_ApprovalsServiceServicer_to_server, api),
+        partial(service_grpc.add_ApprovalsServiceServicer_to_server, Api(given)),
         partial(rules_grpc.add_DecisionRulesServiceServicer_to_server, rules_api),
-        partial(walk_around_grpc.add_WalkAroundServiceServicer_to_server, WalkAroundApi(*given)),
+        partial(walk_around_grpc.add_WalkAroundServiceServicer_to_server, WalkAroundApi(given)),
         partial(templates_grpc.add_RouteTemplatesServiceServicer_to_server, TemplatesApi(pool, relay, recorder)),
         partial(reorganisation_grpc.add_ReorganisationServiceServicer_to_server, reorganising),
         partial(provisioning_grpc.add_ProvisioningServiceServicer_to_server, ProvisioningApi(pool, relay, recorder)),

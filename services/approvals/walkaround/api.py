@@ -4,51 +4,27 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
-
-import grpc
 
 from chassis import clock, requests
-from chassis.db import Pool
 from chassis.errors import FieldViolation, invalid
 from chassis.interceptors import identity
-from chassis.outbox import Relay
-from chassis.recorder import Recorder, actor_of, timestamp
+from chassis.recorder import actor_of, timestamp
 from chassis.requests import Call
 from kanketsu.approvals.v1 import walk_around_service_pb2 as pb
 from kanketsu.approvals.v1.walk_around_service_pb2_grpc import WalkAroundServiceServicer
-from services.approvals.cases.domain import Case, CityRules
+from services.approvals.cases.domain import Case
 from services.approvals.cases.envelopes import cause_of
-from services.approvals.deadlines.domain import Deadlines
+from services.approvals.handlers import Context, Parts, reader_of
 from services.approvals.inputs import known_id, require_readable
-from services.approvals.policy import Reader
-from services.approvals.receipts import Receipts
 from services.approvals.walkaround import commands
 from services.approvals.walkaround.commands import Registration
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class Api(WalkAroundServiceServicer):
     """kanketsu.approvals.v1.WalkAroundService."""
 
-    def __init__(
-        self,
-        pool: Pool,
-        relay: Relay,
-        recorder: Recorder,
-        receipts: Receipts,
-        tenant: str,
-        city: CityRules,
-        deadlines: Deadlines,
-    ) -> None:
-        self._pool = pool
-        self._relay = relay
-        self._recorder = recorder
-        self._receipts = receipts
-        self._tenant = tenant
-        self._city = city
-        self._deadlines = deadlines
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
 
     async def RegisterWalkAround(
         self, request: pb.RegisterWalkAroundRequest, context: Context
@@ -59,21 +35,21 @@ class Api(WalkAroundServiceServicer):
 
         async def register(call: Call) -> bytes:
             return await commands.register(
-                self._pool,
+                self._parts.pool,
                 call,
                 wish,
-                Reader(caller.staff_id, caller.posts),
-                await self._receipts.open(request.read_receipt, wish.case_id),
-                self._tenant,
-                self._city,
-                self._deadlines,
+                reader_of(caller),
+                await self._parts.receipts.open(request.read_receipt, wish.case_id),
+                self._parts.tenant,
+                self._parts.city,
+                self._parts.deadlines,
                 cause_of(actor_of(caller)),
                 lambda case: _registered(case).SerializeToString(),
                 clock.now(),
             )
 
-        answer = await requests.carry_out(self._recorder, request, pb.RegisterWalkAroundResponse, register)
-        self._relay.wake()
+        answer = await requests.carry_out(self._parts.recorder, request, pb.RegisterWalkAroundResponse, register)
+        self._parts.relay.wake()
         return answer
 
 
