@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - statements are put together from constants of this module
-"""All SQL about cases: one statement loads a case whole, a few save what changed.
+"""SQL of cases: one statement loads a case whole, a few save what changed.
 
 A case is loaded together with the posts it concerns as they are held now, so that an act needs the
 same few trips to the database however long the route is.
@@ -7,7 +7,6 @@ same few trips to the database however long the route is.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 from collections.abc import Sequence
 from typing import Any
@@ -16,24 +15,11 @@ from psycopg.types.json import Jsonb
 
 from chassis.db import Connection
 from chassis.errors import DomainError, Kind
-from services.approvals.cases.domain import (
-    Action,
-    Case,
-    CaseState,
-    Decision,
-    Drafter,
-    Hall,
-    Move,
-    Signature,
-    Step,
-    StepState,
-    WalkAround,
-    inbox_kind,
-    waiting_since,
-)
-from services.approvals.organisation.domain import AppointmentKind, post_label
+from services.approvals.cases.decision_store import INSERT_DECISIONS, decision_of, decision_row, insert_decisions
+from services.approvals.cases.domain import Case, CaseState, Drafter, Hall, Move, inbox_kind
+from services.approvals.cases.step_store import insert_steps, step_of, step_row
+from services.approvals.organisation.domain import post_label
 from services.approvals.organisation.store import SEATS, find_seats, seat_of
-from services.approvals.routes.domain import StepKind
 
 # What a post was called on the day of a move: [unit, title].
 _CALLED = """(
@@ -240,47 +226,9 @@ async def insert(conn: Connection, case: Case) -> None:
             case.designated,
         ),
     )
-    await _insert_steps(conn, case, list(enumerate(case.steps)))
+    await insert_steps(conn, case, list(enumerate(case.steps)))
     if case.decisions:
-        await _insert_decisions(conn, case.case_id, case.decisions)
-
-
-async def _insert_steps(conn: Connection, case: Case, steps: Sequence[tuple[int, Step]]) -> None:
-    """New steps at their places."""
-    await conn.execute(
-        "INSERT INTO steps (step_id, case_id, kind, state, step_group, place, post_id, mandatory, basis, need,"
-        " activated_at, acted_at, round, holder, asked_post_id, added_by, inbox_kind, waiting_since, priority)"
-        " SELECT n.step_id, %s, n.kind, n.state, n.step_group, n.place, n.post_id, n.mandatory, n.basis,"
-        " n.need, n.activated_at, n.acted_at, n.round, n.holder, n.asked_post_id, n.added_by, n.inbox_kind,"
-        " n.waiting_since, %s"
-        " FROM jsonb_to_recordset(%s) AS n (step_id uuid, kind text, state text, step_group smallint,"
-        " place smallint, post_id text, mandatory boolean, basis text, need smallint,"
-        " activated_at timestamptz, acted_at timestamptz, round smallint, holder jsonb, asked_post_id text,"
-        " added_by uuid, inbox_kind text, waiting_since timestamptz)",
-        (case.case_id, 0 if case.urgent else 1, Jsonb([_row(case, step, place) for place, step in steps])),
-    )
-
-
-_INSERT_DECISIONS = """
-INSERT INTO decisions (
-    decision_id, case_id, step_id, action, round, staff_id, staff_name, post_id, post_title, unit_id, unit_name,
-    appointment, comment, acted_at, version_digest, access_record, acknowledged, carried_from, bulk, walk_around
-)
-SELECT
-    decision_id, %(case_id)s, step_id, action, round, staff_id, staff_name, post_id, post_title, unit_id,
-    unit_name, appointment, comment, acted_at, version_digest, access_record, acknowledged, carried_from, bulk, walk_around
-FROM jsonb_to_recordset(%(decisions)s) AS n (
-    decision_id uuid, step_id uuid, action text, round smallint, staff_id text, staff_name text, post_id text,
-    post_title text, unit_id text, unit_name text, appointment text, comment text, acted_at timestamptz,
-    version_digest text, access_record text, acknowledged uuid [], carried_from uuid, bulk boolean, walk_around jsonb
-)
-"""
-
-
-async def _insert_decisions(conn: Connection, case_id: str, decisions: Sequence[Decision]) -> None:
-    """Acts carried from an earlier case (AP-30), in their order."""
-    rows = [_decision_row(decision) for decision in decisions]
-    await conn.execute(_INSERT_DECISIONS, {"case_id": case_id, "decisions": Jsonb(rows)})
+        await insert_decisions(conn, case.case_id, case.decisions)
 
 
 _SAVE = (
@@ -298,7 +246,7 @@ WITH changed AS (
     )
     WHERE s.step_id = n.step_id
 ), decided AS ("""
-    + _INSERT_DECISIONS
+    + INSERT_DECISIONS
     + """)
 UPDATE cases
 SET
@@ -322,13 +270,13 @@ async def save(conn: Connection, before: Case, after: Case) -> None:
     """Write what changed, in one statement, or two when another decides. The case is locked, so nothing else can have changed it."""
     old = {step.step_id: (step, inbox_kind(before, step)) for step in before.steps}
     steps = [
-        _row(after, step, place)
+        step_row(after, step, place)
         for place, step in enumerate(after.steps)
         if step.step_id in old and old[step.step_id] != (step, inbox_kind(after, step))
     ]
     # The place is only where it came in: within its group, the latest stands last.
     added = list(enumerate((step for step in after.steps if step.step_id not in old), start=len(before.steps)))
-    decisions = [_decision_row(decision) for decision in after.decisions[len(before.decisions) :]]
+    decisions = [decision_row(decision) for decision in after.decisions[len(before.decisions) :]]
     if before.steps and after.decider.step_id != before.decider.step_id:
         await conn.execute(_TURN, {"steps": Jsonb(steps)})
     await conn.execute(
@@ -345,57 +293,7 @@ async def save(conn: Connection, before: Case, after: Case) -> None:
         },
     )
     if added:
-        await _insert_steps(conn, after, added)
-
-
-def _decision_row(decision: Decision) -> dict[str, Any]:
-    walk = decision.walk_around
-    return dataclasses.asdict(decision.by) | {
-        "decision_id": decision.decision_id,
-        "step_id": decision.step_id or None,
-        "action": decision.action,
-        "round": decision.round,
-        "comment": decision.comment,
-        "acted_at": _text(decision.acted_at),
-        "version_digest": decision.version_digest,
-        "access_record": decision.access_record,
-        "acknowledged": list(decision.acknowledged),
-        "carried_from": decision.carried_from or None,
-        "bulk": decision.bulk,
-        "walk_around": None if walk is None else dataclasses.asdict(walk) | {"decided_at": _text(walk.decided_at)},
-    }
-
-
-def _row(case: Case, step: Step, place: int) -> dict[str, Any]:
-    since = waiting_since(case, step)
-    return {
-        "step_id": step.step_id,
-        "kind": step.kind,
-        "state": step.state,
-        "step_group": step.group,
-        "place": place,
-        "post_id": step.post_id,
-        "mandatory": step.mandatory,
-        "basis": step.basis,
-        "need": step.need,
-        "activated_at": _text(step.activated_at),
-        "acted_at": _text(step.acted_at),
-        "round": step.round,
-        "holder": None if step.holder is None else dataclasses.asdict(step.holder),
-        "acted_for": None if step.acted_for is None else dataclasses.asdict(step.acted_for),
-        "asked_post_id": step.asked_post_id,
-        "added_by": step.added_by or None,
-        "inbox_kind": inbox_kind(case, step) or None,
-        "waiting_since": _text(since),
-    }
-
-
-def _text(moment: dt.datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
-
-
-def _moment(text: str | None) -> dt.datetime | None:
-    return None if text is None else dt.datetime.fromisoformat(text)
+        await insert_steps(conn, after, added)
 
 
 # In the order of the columns of _LOAD.
@@ -439,8 +337,8 @@ def _case(row: tuple[Any, ...]) -> tuple[Case, Hall]:
     plain["state"] = CaseState(plain["state"])
     case = Case(
         **plain,
-        steps=tuple(_step(step) for step in steps or ()),
-        decisions=tuple(_decision(decision) for decision in decisions or ()),
+        steps=tuple(step_of(step) for step in steps or ()),
+        decisions=tuple(decision_of(decision) for decision in decisions or ()),
         moves=tuple(_move(*move) for move in moves or ()),
     )
     hall = {seat["post_id"]: seat_of(seat) for seat in seats or ()}
@@ -462,68 +360,3 @@ def _move(
     before = post_label(*from_called) if from_called else from_post
     after = post_label(*to_called) if to_called else to_post
     return Move(step_id, before, after, reason, moved_by, name or "", dt.datetime.fromisoformat(moved_at))
-
-
-def _step(row: dict[str, Any]) -> Step:
-    return Step(
-        step_id=row["step_id"],
-        kind=StepKind(row["kind"]),
-        state=StepState(row["state"]),
-        group=row["group"],
-        post_id=row["post_id"],
-        mandatory=row["mandatory"],
-        basis=row["basis"],
-        need=row["need"],
-        activated_at=_moment(row["activated_at"]),
-        acted_at=_moment(row["acted_at"]),
-        round=row["round"],
-        holder=_signature(row["holder"]),
-        acted_for=_signature(row["acted_for"]),
-        asked_post_id=row["asked_post_id"],
-        added_by=row["added_by"] or "",
-    )
-
-
-def _signature(row: dict[str, str] | None) -> Signature | None:
-    if row is None:
-        return None
-    return Signature(
-        row["staff_id"],
-        row["staff_name"],
-        row["post_id"],
-        row["post_title"],
-        row["unit_id"],
-        row["unit_name"],
-        AppointmentKind(row["appointment"]),
-    )
-
-
-def _decision(row: dict[str, Any]) -> Decision:
-    by = _signature(row["by"])
-    at = _moment(row["acted_at"])
-    if by is None or at is None:
-        raise ValueError("a decision has a person and a time")
-    return Decision(
-        row["decision_id"],
-        row["step_id"] or "",
-        Action(row["action"]),
-        row["round"],
-        by,
-        row["comment"],
-        at,
-        row["version_digest"],
-        row["access_record"],
-        tuple(row["acknowledged"]),
-        row["carried_from"] or "",
-        row["bulk"],
-        _walk_around(row["walk_around"]),
-    )
-
-
-def _walk_around(row: dict[str, Any] | None) -> WalkAround | None:
-    if row is None:
-        return None
-    decider = _signature(row["decider"])
-    if decider is None:
-        raise ValueError("a 持回り has a decider")
-    return WalkAround(decider, dt.datetime.fromisoformat(row["decided_at"]), row["evidence_sha256"])
