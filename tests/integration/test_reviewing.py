@@ -9,7 +9,7 @@ import pytest
 
 from chassis import clock
 from deploy.walkthrough.client import Refused
-from services.gateway.api import shapes
+from services.gateway.api.shapes.reviews import WholeReview
 from tests import month
 from tests.patience import until
 
@@ -38,7 +38,7 @@ def test_a_month_is_compared_with_the_staff_list_and_reported(city, past):
     etag = auditor.request("GET", f"/audit/reviews/{review_id}").headers["etag"]
     compared = auditor.post(f"/audit/reviews/{review_id}/staff", etag=etag)
     assert compared["staff_compared"] is True
-    whole = shapes.WholeReview.model_validate(auditor.get(f"/audit/reviews/{review_id}"))
+    whole = WholeReview.model_validate(auditor.get(f"/audit/reviews/{review_id}"))
     found = {one.rule: one.found for one in whole.rule_counts}
     assert whole.not_examined == []
     assert (found["left"], found["unused"] > 0) == (0, True)

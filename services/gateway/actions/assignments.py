@@ -5,11 +5,11 @@ from __future__ import annotations
 from kanketsu.approvals.v1 import membership_service_pb2 as membership_pb
 from kanketsu.documents.v1 import assignments_service_pb2 as pb
 from kanketsu.documents.v1 import documents_service_pb2 as documents_pb
-from services.gateway import views
 from services.gateway.actions.answer import Answer, page_of
 from services.gateway.callers import Caller
 from services.gateway.clients import Clients
 from services.gateway.views import View
+from services.gateway.views import assignments as views
 
 
 async def unattended(

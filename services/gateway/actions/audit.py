@@ -9,11 +9,12 @@ from typing import Final
 
 from chassis.errors import DomainError, Kind
 from kanketsu.audit.v1 import audit_service_pb2 as pb
-from services.gateway import views
 from services.gateway.actions.answer import Answer, page_of
 from services.gateway.callers import Caller
 from services.gateway.clients import Clients
 from services.gateway.errors import refusal
+from services.gateway.views import View, stamp_of
+from services.gateway.views import audit as views
 
 COMPLETED: Final = "document.completed"
 
@@ -42,7 +43,7 @@ class Certificate:
         return proof_file(self.proof)
 
     @property
-    def view(self) -> views.View:
+    def view(self) -> View:
         """As JSON: the same, and the leaf as the text that was hashed."""
         return {
             "year": self.year,
@@ -86,9 +87,9 @@ async def entries(
         limit=limit,
     )
     if since:
-        getattr(request, "from").CopyFrom(views.stamp_of(since))
+        getattr(request, "from").CopyFrom(stamp_of(since))
     if until:
-        request.to.CopyFrom(views.stamp_of(until))
+        request.to.CopyFrom(stamp_of(until))
     answer = await clients.audit.ask(rpc.ListEntries, request, caller)
     return page_of((views.entry(one) for one in answer.entries), answer.next_cursor, answer.access_record)
 
@@ -139,9 +140,9 @@ async def export(clients: Clients, caller: Caller, since: str, until: str) -> tu
     """The access record of an export and its lines: OCSF events, oldest first. Times are RFC 3339, "" for no limit."""
     request = pb.ReadEntriesRequest()
     if since:
-        getattr(request, "from").CopyFrom(views.stamp_of(since))
+        getattr(request, "from").CopyFrom(stamp_of(since))
     if until:
-        request.to.CopyFrom(views.stamp_of(until))
+        request.to.CopyFrom(stamp_of(until))
     pieces = clients.entries(request, caller)
     try:
         first = await anext(pieces)
@@ -159,7 +160,7 @@ async def export(clients: Clients, caller: Caller, since: str, until: str) -> tu
     return first.access_record, lines()
 
 
-async def logs(clients: Clients) -> list[views.View]:
+async def logs(clients: Clients) -> list[View]:
     """One log per fiscal year, the newest first."""
     answer = await clients.audit.ask(clients.audit.rpc.ListLogs, pb.ListLogsRequest(), clients.itself)
     return [views.log(one) for one in answer.logs]

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from kanketsu.approvals.v1 import approvals_service_pb2 as pb
 from kanketsu.documents.v1 import documents_service_pb2 as documents_pb
-from services.gateway import views
 from services.gateway.actions.answer import Answer, page_of
 from services.gateway.callers import Caller
 from services.gateway.clients import Clients
+from services.gateway.views import cases as views
+from services.gateway.views.routes import explanation
 
 INBOX_KINDS = ("decision", "concurrence", "post_view", "circulation")
 _ADDED_KINDS = {"approve": pb.STEP_KIND_APPROVE, "concur": pb.STEP_KIND_CONCUR}
@@ -83,7 +84,7 @@ async def decider(
     rpc = clients.approvals.rpc
     request = pb.DescribeDeciderRequest(case_id=case_id, document_id=document_id, read_receipt=read_receipt)
     answer = await clients.approvals.ask(rpc.DescribeDecider, request, caller)
-    return Answer(views.explanation(answer.explanation), answer.access_record)
+    return Answer(explanation(answer.explanation), answer.access_record)
 
 
 async def act(

@@ -10,12 +10,14 @@ from typing import Any
 from kanketsu.approvals.v1 import approvals_service_pb2 as approvals_pb
 from kanketsu.audit.v1 import audit_service_pb2 as audit_pb
 from kanketsu.documents.v1 import documents_service_pb2 as pb
-from services.gateway import views
 from services.gateway.actions.answer import Answer, page_of
 from services.gateway.callers import Caller
 from services.gateway.clients import Chunks, Clients
 from services.gateway.errors import invalid
-from services.gateway.views import View
+from services.gateway.views import DISCLOSURES, PERSONAL, STATES, STEP_KINDS, VIEW_CLASSES, View, number_of
+from services.gateway.views import documents as views
+from services.gateway.views.audit import entry
+from services.gateway.views.routes import route_plan
 
 _ENFORCEMENT = {
     "required": "enforcement_required",
@@ -36,11 +38,11 @@ def _draft_fields(fields: Mapping[str, Any]) -> tuple[pb.DraftFields, list[str]]
                 changed.append(_ENFORCEMENT[part])
             continue
         if name == "disclosure" and value is not None:
-            value = _word(views.DISCLOSURES, name, value)
+            value = _word(DISCLOSURES, name, value)
         elif name == "personal_information" and value is not None:
-            value = _word(views.PERSONAL, name, value)
+            value = _word(PERSONAL, name, value)
         elif name == "view_class" and value is not None:
-            value = _word(views.VIEW_CLASSES, name, value)
+            value = _word(VIEW_CLASSES, name, value)
         values[name] = value
         changed.append(name)
     return pb.DraftFields(**{name: value for name, value in values.items() if value is not None}), changed
@@ -49,7 +51,7 @@ def _draft_fields(fields: Mapping[str, Any]) -> tuple[pb.DraftFields, list[str]]
 def _word(names: Mapping[int, str], field: str, word: str) -> Any:
     """The enum value of a word, as protobuf takes it."""
     try:
-        return views.number_of(names, word)
+        return number_of(names, word)
     except KeyError:
         raise invalid(field, "UNKNOWN") from None
 
@@ -119,7 +121,7 @@ async def list_documents(
     rpc = clients.documents.rpc
     request = pb.ListDocumentsRequest(
         query=query,
-        states=[_word(views.STATES, "state", state) for state in states],
+        states=[_word(STATES, "state", state) for state in states],
         unit_id=unit_id,
         folder_id=folder_id,
         class_code=class_code,
@@ -256,7 +258,7 @@ async def plan_route(
         facts.amount = document.fields.amount
     adjusted = [
         approvals_pb.PlannedStep(
-            kind=_word(views.STEP_KINDS, "steps", step["kind"]),
+            kind=_word(STEP_KINDS, "steps", step["kind"]),
             post_id=step["post_id"],
             group=step["group"],
             mandatory=step.get("mandatory", False),
@@ -270,7 +272,7 @@ async def plan_route(
         ),
         caller,
     )
-    return Answer(views.route_plan(plan) | {"version": document.version}, found.access_record)
+    return Answer(route_plan(plan) | {"version": document.version}, found.access_record)
 
 
 async def submit(
@@ -401,7 +403,7 @@ async def history(clients: Clients, caller: Caller, document_id: str, *, cursor:
             ),
             caller,
         )
-        accesses, next_cursor = [views.entry(one) for one in entries.entries], entries.next_cursor
+        accesses, next_cursor = [entry(one) for one in entries.entries], entries.next_cursor
     return page_of(
         (views.history_event(one) for one in answer.events), next_cursor, answer.access_record, accesses=accesses
     )

@@ -21,11 +21,11 @@ from chassis import clock
 from chassis.errors import DomainError, Kind
 from kanketsu.approvals.v1 import approvals_service_pb2 as approvals_pb
 from kanketsu.documents.v1 import documents_service_pb2 as documents_pb
-from services.gateway import views
 from services.gateway.actions import audit, documents
 from services.gateway.callers import Caller
 from services.gateway.clients import Clients
 from services.gateway.paper import evidence_guide
+from services.gateway.views import cases as views
 
 KIT: Final = Path(__file__).resolve().parent.parent / "evidence_kit"
 _NOT_IN_A_NAME: Final = re.compile(r'[\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069/\\:*?"<>|]')

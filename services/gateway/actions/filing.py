@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from kanketsu.documents.v1 import documents_service_pb2 as pb
-from services.gateway import views
 from services.gateway.actions.answer import Answer, page_of
 from services.gateway.callers import Caller
 from services.gateway.clients import Clients
+from services.gateway.views import filing as views
 
 
 async def classes(clients: Clients, caller: Caller) -> Answer:

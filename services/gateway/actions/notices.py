@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kanketsu.approvals.v1 import notices_service_pb2 as pb
-from services.gateway import notice_views
 from services.gateway.actions.answer import Answer, page_of
 from services.gateway.callers import Caller
 from services.gateway.clients import Clients
 from services.gateway.live import Event
+from services.gateway.views import notices as views
 
 
 async def listed(
@@ -19,7 +19,7 @@ async def listed(
     request = pb.ListNoticesRequest(unread_only=unread_only, cursor=cursor, limit=limit)
     answer = await clients.notices.ask(clients.notices.rpc.ListNotices, request, caller)
     return page_of(
-        (notice_views.notice(one) for one in answer.notices),
+        (views.notice(one) for one in answer.notices),
         answer.next_cursor,
         answer.access_record,
         unread=answer.unread,
@@ -55,7 +55,7 @@ async def mark_read(
 async def choices(clients: Clients, caller: Caller) -> Answer:
     """What the caller wants on open pages and by e-mail, and the address."""
     answer = await clients.notices.ask(clients.notices.rpc.GetNoticeChoices, pb.GetNoticeChoicesRequest(), caller)
-    return Answer(notice_views.choices(answer.choices), answer.access_record)
+    return Answer(views.choices(answer.choices), answer.access_record)
 
 
 async def choose(
@@ -64,14 +64,14 @@ async def choose(
     """For notices from now on."""
     request = pb.ChooseNoticesRequest(request_id=request_id, live=live, mail=mail)
     answer = await clients.notices.ask(clients.notices.rpc.ChooseNotices, request, caller)
-    return Answer(notice_views.choices(answer.choices))
+    return Answer(views.choices(answer.choices))
 
 
 async def escalation_list(clients: Clients, caller: Caller, unit_id: str) -> Answer:
     """A unit's own list, and the one that holds for it."""
     request = pb.GetEscalationListRequest(unit_id=unit_id)
     answer = await clients.notices.ask(clients.notices.rpc.GetEscalationList, request, caller)
-    body = notice_views.escalation_list(answer.list) | {
+    body = views.escalation_list(answer.list) | {
         "holds_unit_id": answer.holds_unit_id or None,
         "holds_post_ids": list(answer.holds_post_ids),
     }
@@ -86,4 +86,4 @@ async def save_escalation_list(
         request_id=request_id, unit_id=unit_id, expected_version=version, post_ids=post_ids
     )
     answer = await clients.notices.ask(clients.notices.rpc.SaveEscalationList, request, caller)
-    return Answer(notice_views.escalation_list(answer.list))
+    return Answer(views.escalation_list(answer.list))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kanketsu.approvals.v1 import approvals_service_pb2 as pb
-from services.gateway import views
 from services.gateway.actions.answer import Answer, page_of
 from services.gateway.callers import Caller
 from services.gateway.clients import Clients
-from services.gateway.views import View
+from services.gateway.views import View, stamp_of
+from services.gateway.views import organisation as views
 
 
 def me(caller: Caller) -> View:
@@ -84,9 +84,9 @@ async def register_absence(
     request = pb.RegisterAbsenceRequest(
         request_id=request_id,
         staff_id=staff_id or caller.identity.staff_id,
-        to=views.stamp_of(until),
+        to=stamp_of(until),
         reason_code=reason_code,
-        **{"from": views.stamp_of(since)},
+        **{"from": stamp_of(since)},
     )
     answer = await clients.approvals.ask(rpc.RegisterAbsence, request, caller)
     return Answer(views.absence(answer.absence))

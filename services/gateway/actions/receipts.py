@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from kanketsu.documents.v1 import documents_service_pb2 as pb
-from services.gateway import views
 from services.gateway.actions.answer import Answer, page_of
 from services.gateway.callers import Caller
 from services.gateway.clients import Clients
+from services.gateway.views import receipts as views
 
 
 async def register(clients: Clients, caller: Caller, fields: Mapping[str, Any], request_id: str) -> Answer:

@@ -8,12 +8,12 @@ from typing import Any
 
 from chassis.errors import FieldViolation
 from kanketsu.approvals.v1 import reorganisation_service_pb2 as pb
-from services.gateway import reorganisation_views as views
 from services.gateway.actions.answer import Answer, page_of
 from services.gateway.callers import Caller
 from services.gateway.clients import Clients
 from services.gateway.errors import raise_invalid
 from services.gateway.views import View
+from services.gateway.views import reorganisation as views
 
 # Columns of a list of changes as a file: the fields of a change.
 COLUMNS = tuple(pb.Change.DESCRIPTOR.fields_by_name)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from kanketsu.documents.v1 import repeating_service_pb2 as pb
-from services.gateway import views
 from services.gateway.actions.answer import Answer
 from services.gateway.callers import Caller
 from services.gateway.clients import Clients
+from services.gateway.views import documents as document_views
+from services.gateway.views import repeating as views
 
 
 async def repeat(
@@ -27,7 +28,7 @@ async def repeat(
         follow_up_id=follow_up_id,
     )
     answer = await clients.repeating.ask(clients.repeating.rpc.RepeatDocument, request, caller)
-    return Answer(views.document(answer.document), answer.access_record)
+    return Answer(document_views.document(answer.document), answer.access_record)
 
 
 async def related(clients: Clients, caller: Caller, *, document_id: str = "", receipt_id: str = "") -> Answer:

@@ -8,11 +8,12 @@ from typing import Any
 
 from kanketsu.approvals.v1 import approvals_service_pb2 as approvals_pb
 from kanketsu.audit.v1 import review_service_pb2 as pb
-from services.gateway import views
 from services.gateway.actions.answer import Answer, page_of
 from services.gateway.callers import Caller
 from services.gateway.clients import Clients
 from services.gateway.views import View
+from services.gateway.views import reviews as views
+from services.gateway.views.audit import entry
 
 # Pages of the staff list; a city with more people than these hold would be a mistake in the cursor.
 MAX_PAGES = 100
@@ -59,7 +60,7 @@ async def finding(clients: Clients, caller: Caller, review_id: str, number: int)
     answer = await clients.reviews.ask(rpc.GetFinding, pb.GetFindingRequest(review_id=review_id, number=number), caller)
     body = {
         **views.finding(answer.finding),
-        "entries": [views.entry(one) for one in answer.entries],
+        "entries": [entry(one) for one in answer.entries],
         "notes": [views.review_note(one) for one in answer.notes],
         "review_state": answer.review_state,
         "version": answer.version,

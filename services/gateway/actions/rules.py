@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from kanketsu.approvals.v1 import decision_rules_service_pb2 as pb
-from services.gateway import views
 from services.gateway.actions.answer import Answer, page_of
 from services.gateway.callers import Caller
 from services.gateway.clients import Clients
+from services.gateway.views import View
+from services.gateway.views import rules as views
 
 
 async def versions(clients: Clients, caller: Caller, *, body: str = "") -> Answer:
@@ -78,7 +79,7 @@ async def discard(clients: Clients, caller: Caller, rule_version_id: str, versio
     return Answer(views.rule_version(answer.version))
 
 
-def _assessed(answer: pb.ImportRuleVersionResponse) -> views.View:
+def _assessed(answer: pb.ImportRuleVersionResponse) -> View:
     return {
         "compared_with": answer.compared_with or None,
         "difference": views.rule_difference(answer.difference),

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kanketsu.approvals.v1 import route_templates_service_pb2 as pb
-from services.gateway import views
 from services.gateway.actions.answer import Answer, page_of
 from services.gateway.callers import Caller
 from services.gateway.clients import Clients
+from services.gateway.views import templates as views
 
 
 async def listed(clients: Clients, caller: Caller) -> Answer:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from kanketsu.approvals.v1 import walk_around_service_pb2 as pb
-from services.gateway import views
 from services.gateway.actions.answer import Answer
 from services.gateway.callers import Caller
 from services.gateway.clients import Clients
+from services.gateway.views import moment, stamp_of
 
 
 async def register(
@@ -31,7 +31,7 @@ async def register(
         version_digest=version_digest,
         read_receipt=read_receipt,
         staff_id=staff_id,
-        decided_at=views.stamp_of(decided_at),
+        decided_at=stamp_of(decided_at),
         evidence_sha256=evidence_sha256,
         comment=comment,
     )
@@ -40,8 +40,8 @@ async def register(
         {
             "case_id": answer.case_id,
             "state": answer.state,
-            "decided_at": views.moment(answer, "decided_at"),
-            "registered_at": views.moment(answer, "registered_at"),
+            "decided_at": moment(answer, "decided_at"),
+            "registered_at": moment(answer, "registered_at"),
             "version": answer.version,
         }
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from kanketsu.audit.v1 import timestamp_service_pb2, witness_service_pb2
-from services.gateway import views
 from services.gateway.actions.answer import Answer
 from services.gateway.callers import Caller
 from services.gateway.clients import Clients
+from services.gateway.views import witness as views
 
 
 async def add_checkpoint(clients: Clients, submission: bytes) -> witness_service_pb2.AddCheckpointResponse:

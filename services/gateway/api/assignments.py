@@ -8,9 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.gateway.actions import assignments
-from services.gateway.api import inputs, shapes
+from services.gateway.api import inputs
 from services.gateway.api.openapi import CHANGES, answers
 from services.gateway.api.replies import ExpectedVersion, RequestId, clients_of, reply
+from services.gateway.api.shapes import Shape
 from services.gateway.signin import SignedIn
 
 router = APIRouter(prefix="/api/v1", tags=["documents"])
@@ -24,7 +25,7 @@ class AssignIn(inputs.Body):
     unit_id: inputs.Code | None = Field(default=None, description="The owner unit; null is the acting one.")
 
 
-class UnattendedDocument(shapes.Shape):
+class UnattendedDocument(Shape):
     """An open document whose 担当者 has left its unit."""
 
     document_id: str
@@ -37,13 +38,13 @@ class UnattendedDocument(shapes.Shape):
     version: int = Field(description="For If-Match.")
 
 
-class UnattendedDocumentList(shapes.Shape):
+class UnattendedDocumentList(Shape):
     items: list[UnattendedDocument]
     next_cursor: str | None
     members: list[str] = Field(description="staff_ids of the unit's members, who may take them over.")
 
 
-class AssignedDocument(shapes.Shape):
+class AssignedDocument(Shape):
     document_id: str
     assignee: str
     version: int

@@ -9,10 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from services.gateway.actions import audit
-from services.gateway.api import certificates, inputs, shapes
+from services.gateway.api import certificates, inputs
 from services.gateway.api.files import disposition_of
 from services.gateway.api.openapi import answers
 from services.gateway.api.replies import RequestId, clients_of, reply
+from services.gateway.api.shapes import audit as shapes
 from services.gateway.signin import SignedIn
 
 router = APIRouter(prefix="/api/v1/audit", tags=["audit"])

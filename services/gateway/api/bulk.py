@@ -8,9 +8,10 @@ from starlette.responses import Response
 
 from services.gateway.actions import bulk
 from services.gateway.actions.answer import Answer
-from services.gateway.api import inputs, shapes
+from services.gateway.api import inputs
 from services.gateway.api.openapi import CREATES, answers
 from services.gateway.api.replies import RequestId, clients_of, reply
+from services.gateway.api.shapes import bulk as shapes
 from services.gateway.errors import describe, prefers_english
 from services.gateway.signin import SignedIn
 

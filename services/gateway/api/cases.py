@@ -9,9 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.gateway.actions import cases
-from services.gateway.api import inputs, shapes
+from services.gateway.api import inputs
 from services.gateway.api.openapi import CHANGES, answers
 from services.gateway.api.replies import ExpectedVersion, RequestId, clients_of, reply
+from services.gateway.api.shapes import cases as shapes
+from services.gateway.api.shapes.routes import Explanation
 from services.gateway.signin import SignedIn
 
 router = APIRouter(prefix="/api/v1", tags=["cases"])
@@ -67,7 +69,7 @@ async def read(
 @router.get(
     "/cases/{case_id}/decider",
     summary="Why this decider",
-    responses=answers(200, shapes.Explanation, 404, record=True),
+    responses=answers(200, Explanation, 404, record=True),
 )
 async def decider(request: Request, case_id: inputs.Id, caller: SignedIn, read_receipt: ReadReceipt = "") -> Response:
     """Which rule, which band, what it beat, and what would change it; as of the day of the draft."""

@@ -12,10 +12,11 @@ from chassis.errors import DomainError, Kind
 from services.gateway.actions import audit, documents
 from services.gateway.actions.answer import Answer
 from services.gateway.actions.audit import Certificate
-from services.gateway.api import inputs, shapes
+from services.gateway.api import inputs
 from services.gateway.api.files import disposition_of
 from services.gateway.api.openapi import answers
 from services.gateway.api.replies import clients_of, reply
+from services.gateway.api.shapes import audit as shapes
 from services.gateway.signin import SignedIn
 
 router = APIRouter(prefix="/api/v1/documents", tags=["documents"])

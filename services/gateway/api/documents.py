@@ -9,9 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.gateway.actions import documents
-from services.gateway.api import inputs, shapes
+from services.gateway.api import inputs
 from services.gateway.api.openapi import CHANGES, CREATES, answers
 from services.gateway.api.replies import ExpectedVersion, RequestId, clients_of, reply
+from services.gateway.api.shapes import documents as shapes
+from services.gateway.api.shapes.routes import RoutePlan
 from services.gateway.signin import SignedIn
 
 router = APIRouter(prefix="/api/v1/documents", tags=["documents"])
@@ -101,7 +103,7 @@ async def delete(
 @router.post(
     "/{document_id}/route",
     summary="Propose a route",
-    responses=answers(200, shapes.RoutePlan, *CREATES, etag=True, record=True),
+    responses=answers(200, RoutePlan, *CREATES, etag=True, record=True),
 )
 async def plan_route(
     request: Request,

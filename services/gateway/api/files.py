@@ -16,9 +16,10 @@ from starlette.types import Receive, Scope, Send
 
 from services.gateway.actions import documents
 from services.gateway.actions.documents import Content
-from services.gateway.api import inputs, shapes
+from services.gateway.api import inputs
 from services.gateway.api.openapi import answers
 from services.gateway.api.replies import ExpectedVersion, RequestId, clients_of, gateway_of, reply
+from services.gateway.api.shapes import documents as shapes
 from services.gateway.callers import Caller
 from services.gateway.clients import Clients
 from services.gateway.errors import Refusal, invalid, refusal

@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.gateway.actions import audit
-from services.gateway.api import shapes
 from services.gateway.api.openapi import answers
 from services.gateway.api.replies import clients_of, gateway_of
+from services.gateway.api.shapes import audit as shapes
 from services.gateway.errors import refusal
 
 router = APIRouter(prefix="/log", tags=["log"])

@@ -11,9 +11,10 @@ from starlette.types import Receive, Scope, Send
 
 from chassis.errors import DomainError
 from services.gateway.actions import notices
-from services.gateway.api import inputs, notice_shapes
+from services.gateway.api import inputs
 from services.gateway.api.openapi import CREATES, answers
 from services.gateway.api.replies import RequestId, clients_of, gateway_of, reply
+from services.gateway.api.shapes import notices as shapes
 from services.gateway.errors import Refusal
 from services.gateway.live import Event, Stream, follow
 from services.gateway.signin import SignedIn, StillSignedIn
@@ -26,7 +27,7 @@ router = APIRouter(prefix="/api/v1", tags=["notices"])
 _EVENTS = {"text/event-stream": {"schema": {"type": "string"}}}
 
 
-@router.get("/notices", summary="My notices", responses=answers(200, notice_shapes.NoticeList, record=True))
+@router.get("/notices", summary="My notices", responses=answers(200, shapes.NoticeList, record=True))
 async def listed(
     request: Request,
     caller: SignedIn,
@@ -39,10 +40,8 @@ async def listed(
     return reply(answer)
 
 
-@router.post("/notices/read", summary="Mark as read", responses=answers(200, notice_shapes.Unread, *CREATES))
-async def mark_read(
-    request: Request, caller: SignedIn, request_id: RequestId, body: notice_shapes.NoticesReadIn
-) -> Response:
+@router.post("/notices/read", summary="Mark as read", responses=answers(200, shapes.Unread, *CREATES))
+async def mark_read(request: Request, caller: SignedIn, request_id: RequestId, body: shapes.NoticesReadIn) -> Response:
     """The caller's own; other ids change nothing."""
     answer = await notices.mark_read(
         clients_of(request), caller, request_id, notice_ids=body.notice_ids, up_to=body.up_to or ""
@@ -96,17 +95,15 @@ class _Followed(StreamingResponse):
 @router.get(
     "/notice-choices",
     summary="What is told where",
-    responses=answers(200, notice_shapes.NoticeChoices, record=True),
+    responses=answers(200, shapes.NoticeChoices, record=True),
 )
 async def choices(request: Request, caller: SignedIn) -> Response:
     """The caller's own, with the address e-mail goes to."""
     return reply(await notices.choices(clients_of(request), caller))
 
 
-@router.post("/notice-choices", summary="Choose", responses=answers(200, notice_shapes.NoticeChoices, *CREATES))
-async def choose(
-    request: Request, caller: SignedIn, request_id: RequestId, body: notice_shapes.NoticeChoicesIn
-) -> Response:
+@router.post("/notice-choices", summary="Choose", responses=answers(200, shapes.NoticeChoices, *CREATES))
+async def choose(request: Request, caller: SignedIn, request_id: RequestId, body: shapes.NoticeChoicesIn) -> Response:
     """For notices from now on."""
     return reply(await notices.choose(clients_of(request), caller, request_id, live=body.live, mail=body.mail))
 
@@ -114,7 +111,7 @@ async def choose(
 @router.get(
     "/escalation-lists/{unit_id}",
     summary="Who is told of a unit's 滞留",
-    responses=answers(200, notice_shapes.EscalationListShown, record=True),
+    responses=answers(200, shapes.EscalationListShown, record=True),
 )
 async def escalation_list(request: Request, unit_id: inputs.Id, caller: SignedIn) -> Response:
     """For the unit's records manager and the records office."""
@@ -124,14 +121,14 @@ async def escalation_list(request: Request, unit_id: inputs.Id, caller: SignedIn
 @router.post(
     "/escalation-lists/{unit_id}",
     summary="Change it",
-    responses=answers(200, notice_shapes.EscalationListKept, *CREATES, 412),
+    responses=answers(200, shapes.EscalationListKept, *CREATES, 412),
 )
 async def save_escalation_list(
     request: Request,
     unit_id: inputs.Id,
     caller: SignedIn,
     request_id: RequestId,
-    body: notice_shapes.EscalationListIn,
+    body: shapes.EscalationListIn,
 ) -> Response:
     """The next version; without posts the list of the unit above holds."""
     answer = await notices.save_escalation_list(

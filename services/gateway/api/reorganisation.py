@@ -8,9 +8,9 @@ from starlette.responses import Response
 
 from services.gateway.actions import reorganisation
 from services.gateway.api import inputs
-from services.gateway.api import reorganisation_shapes as shapes
 from services.gateway.api.openapi import CHANGES, CREATES, answers
 from services.gateway.api.replies import ExpectedVersion, RequestId, clients_of, reply
+from services.gateway.api.shapes import reorganisation as shapes
 from services.gateway.signin import SignedIn
 
 router = APIRouter(prefix="/api/v1", tags=["organisation"])

@@ -7,9 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.gateway.actions import repeating
-from services.gateway.api import inputs, shapes
+from services.gateway.api import inputs
 from services.gateway.api.openapi import CREATES, answers
 from services.gateway.api.replies import RequestId, clients_of, reply
+from services.gateway.api.shapes import repeating as shapes
+from services.gateway.api.shapes.documents import Document
 from services.gateway.signin import SignedIn
 
 router = APIRouter(prefix="/api/v1", tags=["documents"])
@@ -19,7 +21,7 @@ router = APIRouter(prefix="/api/v1", tags=["documents"])
     "/documents/{document_id}/repeat",
     status_code=201,
     summary="引用起案: draft from a document",
-    responses=answers(201, shapes.Document, *CREATES, etag=True, record=True),
+    responses=answers(201, Document, *CREATES, etag=True, record=True),
 )
 async def repeat(
     request: Request, document_id: inputs.Id, caller: SignedIn, request_id: RequestId, body: inputs.RepeatIn

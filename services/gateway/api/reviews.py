@@ -9,9 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.gateway.actions import reviews
-from services.gateway.api import inputs, shapes
+from services.gateway.api import inputs
 from services.gateway.api.openapi import CHANGES, CREATES, answers
 from services.gateway.api.replies import ExpectedVersion, RequestId, clients_of, gateway_of, pdf_reply, reply
+from services.gateway.api.shapes import reviews as shapes
 from services.gateway.paper import review_report
 from services.gateway.signin import SignedIn
 

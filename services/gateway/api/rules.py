@@ -7,9 +7,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.gateway.actions import rules
-from services.gateway.api import inputs, shapes
+from services.gateway.api import inputs
 from services.gateway.api.openapi import CHANGES, CREATES, answers
 from services.gateway.api.replies import ExpectedVersion, RequestId, clients_of, reply
+from services.gateway.api.shapes import rules as shapes
 from services.gateway.signin import SignedIn
 
 router = APIRouter(prefix="/api/v1/decision-rules", tags=["decision rules"])

@@ -16,7 +16,7 @@ from kanketsu.audit.v1 import witness_service_pb2 as pb
 from services.gateway.actions import witness
 from services.gateway.api.openapi import answers
 from services.gateway.api.replies import clients_of, reply
-from services.gateway.api.shapes import WitnessList
+from services.gateway.api.shapes.witness import WitnessList
 from services.gateway.errors import refusal
 from services.gateway.signin import SignedIn
 

@@ -18,7 +18,11 @@ import pytest
 import pytest_asyncio
 
 from deploy.walkthrough.client import LoginFailed, Person
-from services.gateway.api import shapes
+from services.gateway.api.shapes.audit import EntryList, ProvenEntry, SourceList
+from services.gateway.api.shapes.cases import Inbox
+from services.gateway.api.shapes.documents import DocumentList, DocumentRead, History, ViewerList
+from services.gateway.api.shapes.filing import ClassList, FolderList
+from services.gateway.api.shapes.organisation import Me, PostList, StaffList, UnitList
 from services.gateway.signin import REFUSALS_PER_MINUTE
 
 pytestmark = pytest.mark.system
@@ -320,20 +324,20 @@ async def test_answers_have_exactly_the_documented_members(city, http):
     auditor = {"Authorization": f"Bearer {city.access_token(AUDITOR)}"}
     document_id = await draft(http)
     pairs = {
-        "/me": shapes.Me,
-        "/units": shapes.UnitList,
-        "/posts": shapes.PostList,
-        "/staff": shapes.StaffList,
-        "/classes": shapes.ClassList,
-        "/folders": shapes.FolderList,
-        "/documents": shapes.DocumentList,
-        f"/documents/{document_id}": shapes.DocumentRead,
-        f"/documents/{document_id}/viewers": shapes.ViewerList,
-        f"/documents/{document_id}/history": shapes.History,
-        "/inbox": shapes.Inbox,
-        "/audit/entries": shapes.EntryList,
-        "/audit/entries/0": shapes.ProvenEntry,
-        "/audit/sources": shapes.SourceList,
+        "/me": Me,
+        "/units": UnitList,
+        "/posts": PostList,
+        "/staff": StaffList,
+        "/classes": ClassList,
+        "/folders": FolderList,
+        "/documents": DocumentList,
+        f"/documents/{document_id}": DocumentRead,
+        f"/documents/{document_id}/viewers": ViewerList,
+        f"/documents/{document_id}/history": History,
+        "/inbox": Inbox,
+        "/audit/entries": EntryList,
+        "/audit/entries/0": ProvenEntry,
+        "/audit/sources": SourceList,
     }
     for path, shape in pairs.items():
         answer = await http.get(f"/api/v1{path}", headers=auditor if path.startswith("/audit") else {})

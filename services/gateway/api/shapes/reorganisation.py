@@ -89,7 +89,7 @@ class Change(Shape):
     kind: str
 
 
-class Finding(Shape):
+class ChangeFinding(Shape):
     place: int = Field(description="Number of the change, from 1; 0 is the whole set.")
     problem: str
     about: str
@@ -151,7 +151,7 @@ class ChangeSetList(Shape):
 
 class WholeChangeSet(ChangeSet):
     changes: list[Change]
-    findings: list[Finding]
+    findings: list[ChangeFinding]
     preview: Preview | None
 
 
