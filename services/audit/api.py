@@ -19,7 +19,7 @@ from chassis.interceptors import identity
 from chassis.recorder import Access, Recorder, digest_of
 from kanketsu.audit.v1 import audit_service_pb2 as pb
 from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceServicer
-from services.audit import commands, policy, store, tlog
+from services.audit import commands, policy, source_store, store, tlog, tree_store
 from services.audit.commands import DirectBatch, LogKeys
 from services.audit.completeness import commands as completeness
 from services.audit.completeness import store as completeness_store
@@ -156,19 +156,19 @@ class Api(AuditServiceServicer):
         policy.require_officer(reader)
         answer = pb.ListSourcesResponse()
         async with db.connection(self._pool) as conn:
-            for source in await store.list_sources(conn, MAX_SOURCES):
+            for source in await source_store.list_sources(conn, MAX_SOURCES):
                 whole = source.seen == source.last_seq
                 answer.sources.add(
                     source=f"{source.service}.{source.instance}",
                     epoch=source.epoch,
                     last_seq=source.last_seq,
-                    missing=[] if whole else await store.missing_numbers(conn, source.epoch, MAX_MISSING),
+                    missing=[] if whole else await source_store.missing_numbers(conn, source.epoch, MAX_MISSING),
                     opened_at=recorder.timestamp(source.opened_at),
                     last_seen_at=recorder.timestamp(source.last_seen_at),
                     state=source.state,
                 )
-            for object_type, object_id in await store.aggregates_with_gaps(conn, MAX_AGGREGATES):
-                missing = await store.missing_versions(conn, object_type, object_id, MAX_MISSING)
+            for object_type, object_id in await source_store.aggregates_with_gaps(conn, MAX_AGGREGATES):
+                missing = await source_store.missing_versions(conn, object_type, object_id, MAX_MISSING)
                 if missing:
                     answer.gaps.add(aggregate=object_type, aggregate_id=object_id, missing=missing)
             answer.alarms.extend(map(_alarm, await completeness_store.newest_alarms(conn, MAX_ALARMS)))
@@ -225,7 +225,7 @@ class Api(AuditServiceServicer):
     async def ListLogs(self, request: pb.ListLogsRequest, context: Context) -> pb.ListLogsResponse:
         """The logs that have a checkpoint; names and sizes alone, so it is not an access."""
         async with db.connection(self._pool) as conn:
-            logs = await store.all_logs(conn)
+            logs = await tree_store.all_logs(conn)
         return pb.ListLogsResponse(
             logs=[
                 pb.LogSummary(log_year=log.log_year, origin=log.origin, size=log.checkpoint_size, closed=log.closed)
@@ -255,9 +255,9 @@ class Api(AuditServiceServicer):
             if tile.width > tlog.width_at(log.checkpoint_size, tile.level, tile.index):
                 raise not_found()
             if tile.level != ENTRIES:
-                hashes = await store.read_tiles(conn, log, [tile])
+                hashes = await tree_store.read_tiles(conn, log, [tile])
                 return pb.GetTileResponse(tile=hashes[tile.level, tile.index])
-            entries = await store.bundle_entries(conn, log.log_year, tile)
+            entries = await tree_store.bundle_entries(conn, log.log_year, tile)
         if len(entries) != tile.width:
             # The year's retention has ended (SC-03) and its entries were dropped: no bundle, rather than part of one.
             raise not_found()
@@ -286,7 +286,7 @@ class Api(AuditServiceServicer):
             found = await store.find_entries(conn, filters, before, size + 1)
         return found[:size], _cursor(found[size - 1]) if len(found) > size else ""
 
-    async def _proof(self, conn: db.Connection, log: store.Log, index: int) -> pb.InclusionProof | None:
+    async def _proof(self, conn: db.Connection, log: tree_store.Log, index: int) -> pb.InclusionProof | None:
         """In the published checkpoint with its cosignatures, else in the last that was signed; None if neither reaches
         so far yet."""
         published = await cosignatures.published(conn, log, self._cosigning)
@@ -332,18 +332,18 @@ class Api(AuditServiceServicer):
         )
 
 
-async def _log(conn: db.Connection, log_year: int) -> store.Log:
+async def _log(conn: db.Connection, log_year: int) -> tree_store.Log:
     """The log of a fiscal year, 0 for the one that is written now; NOT_FOUND without it."""
-    log = await store.log_of(conn, log_year) if log_year else await store.current_log(conn)
+    log = await tree_store.log_of(conn, log_year) if log_year else await tree_store.current_log(conn)
     if log is None:
         raise not_found()
     return log
 
 
-async def _proof_in(conn: db.Connection, log: store.Log, index: int, size: int, note: bytes) -> pb.InclusionProof:
+async def _proof_in(conn: db.Connection, log: tree_store.Log, index: int, size: int, note: bytes) -> pb.InclusionProof:
     """In this checkpoint of the log, which may have grown since."""
     ranges = tlog.inclusion_ranges(index, size)
-    tiles = await store.read_tiles(conn, log, tlog.tiles_for(ranges, log.size))
+    tiles = await tree_store.read_tiles(conn, log, tlog.tiles_for(ranges, log.size))
     return pb.InclusionProof(index=index, tree_size=size, hashes=tlog.prove(ranges, tiles), checkpoint=note.decode())
 
 

@@ -22,7 +22,7 @@ from chassis import telemetry
 from chassis.db import Connection, Pool, transaction
 from chassis.errors import DomainError, FieldViolation, Kind
 from chassis.s3 import StoreConflict, StoreError
-from services.audit import domain, store, tlog
+from services.audit import domain, source_store, store, tlog, tree_store
 from services.audit.domain import EPOCH_ENDS, NUMBER_TAKEN
 from services.audit.entry import EntryError, Leaf, encode
 from services.audit.note import (
@@ -33,8 +33,9 @@ from services.audit.note import (
     parse_note,
     sign_checkpoint,
 )
-from services.audit.store import Coordinator, Log, NewEntry
+from services.audit.store import Coordinator, NewEntry
 from services.audit.tlog import ENTRIES, TILE_WIDTH, Tile
+from services.audit.tree_store import Log
 from services.audit.vault import FINAL, Altered, Vault
 
 # Leaves integrated in one transaction.
@@ -85,10 +86,10 @@ async def _append(pool: Pool, keys: LogKeys, leaves: Sequence[Leaf], now: dt.dat
     async with transaction(pool) as conn:
         head = await lock_head(conn, keys, now)
         fresh = await _sequence(conn, head, entries)
-        await store.count_sources(conn, fresh, now)
+        await source_store.count_sources(conn, fresh, now)
         # The claim that an epoch is over counts, whatever number it came with.
         ended = [leaf.object_id for leaf in fresh if leaf.reason == NUMBER_TAKEN and leaf.action in EPOCH_ENDS]
-        await store.end_sources(conn, ended)
+        await source_store.end_sources(conn, ended)
     telemetry.count("leaves", len(fresh))
     return len(fresh)
 
@@ -129,7 +130,7 @@ async def append_direct(pool: Pool, keys: LogKeys, batch: DirectBatch, now: dt.d
     first, last = batch.leaves[0], batch.leaves[-1]
     async with transaction(pool) as conn:
         head = await lock_head(conn, keys, now)
-        source = await store.source(conn, batch.epoch)
+        source = await source_store.source(conn, batch.epoch)
         if source is not None and last.seq <= source.last_seq:
             written = await store.index_of_number(conn, batch.epoch, last.seq)
             if written is None or written[1] != last.event_id:
@@ -145,7 +146,7 @@ async def append_direct(pool: Pool, keys: LogKeys, batch: DirectBatch, now: dt.d
         fresh = await _sequence(conn, head, entries)
         if len(fresh) != len(entries):
             raise _broken("records of this batch are in the log under other numbers")
-        await store.count_sources(conn, fresh, now, direct=True, chain=batch.chain)
+        await source_store.count_sources(conn, fresh, now, direct=True, chain=batch.chain)
     telemetry.count("leaves", len(fresh))
     return head.next_index + len(fresh) - 1, batch.chain
 
@@ -159,7 +160,7 @@ async def recover_sources(
     """
     async with transaction(pool) as conn:
         head = await lock_head(conn, keys, now)
-        silent = await store.silent_sources(conn, now - silent_for)
+        silent = await source_store.silent_sources(conn, now - silent_for)
         endings = [
             Leaf(
                 event_id=new_id(),
@@ -177,7 +178,7 @@ async def recover_sources(
             for source in silent
         ]
         fresh = await _sequence(conn, head, _prepare(endings))
-        await store.count_sources(conn, fresh, now, direct=True)
+        await source_store.count_sources(conn, fresh, now, direct=True)
     return len(fresh)
 
 
@@ -207,7 +208,7 @@ async def lock_head(conn: Connection, keys: LogKeys, now: dt.datetime) -> Coordi
 async def open_log(conn: Connection, keys: LogKeys, log_year: int, now: dt.datetime) -> Coordinator:
     """An empty log, from now on the one that is written. The coordinator is locked by this transaction."""
     verifier = keys.of(log_year).verifier
-    await store.insert_log(conn, log_year, verifier.name, verifier.vkey, tlog.EMPTY_ROOT, now)
+    await tree_store.insert_log(conn, log_year, verifier.name, verifier.vkey, tlog.EMPTY_ROOT, now)
     await store.move_coordinator(conn, log_year, 0)
     return Coordinator(log_year, 0, True)
 
@@ -229,7 +230,7 @@ async def _sequence(conn: Connection, head: Coordinator, entries: Sequence[NewEn
         await store.insert_entries(conn, head.log_year, head.next_index, fresh)
         await store.move_coordinator(conn, head.log_year, head.next_index + len(fresh))
     leaves = [entry.leaf for entry in fresh]
-    await store.count_aggregates(conn, leaves)
+    await source_store.count_aggregates(conn, leaves)
     return leaves
 
 
@@ -270,8 +271,8 @@ async def integrate(conn: Connection, log_year: int) -> int:
     Crash before the commit: the tree is where it was, the next run makes the same tiles. LogDamaged if a leaf is gone.
     """
     async with conn.transaction():
-        log = await store.lock_log(conn, log_year)
-        rows = await store.leaf_hashes(conn, log_year, log.size, INTEGRATION_STEP)
+        log = await tree_store.lock_log(conn, log_year)
+        rows = await tree_store.leaf_hashes(conn, log_year, log.size, INTEGRATION_STEP)
         if not rows:
             return 0
         for expected, (index, _) in enumerate(rows, start=log.size):
@@ -279,8 +280,8 @@ async def integrate(conn: Connection, log_year: int) -> int:
                 raise LogDamaged(f"leaf {expected} of {log.origin} is gone")
         edge = _tree(log)
         filled = edge.extend(leaf_hash for _, leaf_hash in rows)
-        await store.insert_tiles(conn, log_year, filled)
-        await store.save_tree(conn, log_year, edge, log.size)
+        await tree_store.insert_tiles(conn, log_year, filled)
+        await tree_store.save_tree(conn, log_year, edge, log.size)
     return len(rows)
 
 
@@ -304,7 +305,7 @@ async def publish(conn: Connection, keys: LogKeys, vault: Vault, log_year: int, 
     """
     await keep_full(conn, vault, log_year)
     async with conn.transaction():
-        log = await store.lock_log(conn, log_year)
+        log = await tree_store.lock_log(conn, log_year)
         if log.checkpoint_size == log.size:
             return None
         key = keys.of(log_year)
@@ -315,21 +316,21 @@ async def publish(conn: Connection, keys: LogKeys, vault: Vault, log_year: int, 
             await require_continuation(conn, log, open_checkpoint(log.checkpoint, key.verifier))
         head = await vault.head()
         if head is None:
-            if log.checkpoint_size or await store.last_closed(conn) is not None:
+            if log.checkpoint_size or await tree_store.last_closed(conn) is not None:
                 raise LogDamaged("the object store has lost the head of the log")
         else:
             await require_head(conn, keys, log, head.note)
         note = sign_checkpoint(log.origin, log.size, log.root, key)
         for path, content in await _last_bundle(conn, log):
             await vault.show(log_year, path, content)
-        if await store.archive_checkpoint(conn, log_year, log.size, note, now):
+        if await tree_store.archive_checkpoint(conn, log_year, log.size, note, now):
             await vault.keep(log_year, f"checkpoints/{log.size}", note)
         if head is None or head.note != note:
             try:
                 await vault.move_head(head, note)
             except StoreConflict as conflict:
                 raise Fenced(f"another process moved the head of {log.origin}") from conflict
-        await store.save_checkpoint(conn, log_year, log.size, note)
+        await tree_store.save_checkpoint(conn, log_year, log.size, note)
     return log.size
 
 
@@ -345,7 +346,7 @@ async def require_head(conn: Connection, keys: LogKeys, log: Log, head: bytes) -
         return
     if log_year > log.log_year:
         raise LogBehind(f"the head in the object store is of {checkpoint.origin}, the database's log of {log.origin}")
-    before = await store.last_closed(conn)
+    before = await tree_store.last_closed(conn)
     if log.checkpoint_size or before is None or before.checkpoint != head:
         raise LogDamaged(
             f"the head in the object store is of {checkpoint.origin}, which is not the log before this one"
@@ -361,7 +362,7 @@ async def require_continuation(conn: Connection, log: Log, older: Checkpoint) ->
     """The tree has the older one's leaves as its first. LogBehind if it is shorter, LogDamaged if they are others."""
     if older.size > log.size:
         raise LogBehind(f"{log.origin} has {log.size} leaves here; {older.size} were signed")
-    tiles = await store.read_tiles(conn, log, tlog.tiles_for([(0, older.size)], log.size))
+    tiles = await tree_store.read_tiles(conn, log, tlog.tiles_for([(0, older.size)], log.size))
     if tlog.root_at(older.size, tiles) != older.root:
         raise LogDamaged(f"the tree of {log.origin} does not continue its checkpoint of {older.size}")
 
@@ -371,7 +372,7 @@ async def keep_full(conn: Connection, vault: Vault, log_year: int) -> None:
 
     Crash in between: what was written is written again, with the same bytes. LogDamaged if others lie there.
     """
-    log = await store.log_of(conn, log_year)
+    log = await tree_store.log_of(conn, log_year)
     if log is None:
         raise LookupError(f"there is no log of {log_year}")
     paths = [
@@ -391,15 +392,15 @@ async def keep_full(conn: Connection, vault: Vault, log_year: int) -> None:
         except* StoreError as failed:
             raise failed.exceptions[0] from failed
     if paths:
-        await store.note_kept(conn, log_year, log.size)
+        await tree_store.note_kept(conn, log_year, log.size)
 
 
 async def _contents(conn: Connection, log: Log, tiles: Sequence[Tile]) -> list[bytes]:
     """The bytes of full bundles, which follow on each other, and of full tiles: one statement for either."""
     bundles = [tile.index for tile in tiles if tile.level == ENTRIES]
     first = bundles[0] if bundles else 0
-    leaves = await store.leaves(conn, log.log_year, first * TILE_WIDTH, len(bundles) * TILE_WIDTH)
-    hashes = await store.read_tiles(conn, log, [tile for tile in tiles if tile.level != ENTRIES])
+    leaves = await tree_store.leaves(conn, log.log_year, first * TILE_WIDTH, len(bundles) * TILE_WIDTH)
+    hashes = await tree_store.read_tiles(conn, log, [tile for tile in tiles if tile.level != ENTRIES])
     found = []
     for tile in tiles:
         at = (tile.index - first) * TILE_WIDTH
@@ -416,12 +417,12 @@ async def _last_bundle(conn: Connection, log: Log) -> list[tuple[str, bytes]]:
     bundle = Tile(ENTRIES, log.size // TILE_WIDTH, log.size % TILE_WIDTH)
     if not bundle.width:
         return []
-    return [(bundle.path, tlog.encode_bundle(await store.bundle_entries(conn, log.log_year, bundle)))]
+    return [(bundle.path, tlog.encode_bundle(await tree_store.bundle_entries(conn, log.log_year, bundle)))]
 
 
 async def tidy(conn: Connection, vault: Vault) -> None:
     """Withdraw the partial bundles of earlier checkpoints from the object store; whoever read there has had its time."""
-    log = await store.current_log(conn)
+    log = await tree_store.current_log(conn)
     if log is not None:
         await vault.withdraw_all_but(log.log_year, {path for path, _ in await _last_bundle(conn, log)})
 
@@ -446,8 +447,8 @@ async def turn_year(
         while await integrate(conn, head.log_year) == INTEGRATION_STEP:
             pass
         await publish(conn, keys, vault, head.log_year, now)
-        await store.close_log(conn, head.log_year)
-        old = await store.lock_log(conn, head.log_year)
+        await tree_store.close_log(conn, head.log_year)
+        old = await tree_store.lock_log(conn, head.log_year)
         opening = Leaf(
             event_id=new_id(),
             time=now,
@@ -472,7 +473,7 @@ async def keep_final(conn: Connection, vault: Vault, log_year: int) -> None:
 
     Crash in between: done again with the same bytes. LogDamaged if others lie there.
     """
-    log = await store.log_of(conn, log_year)
+    log = await tree_store.log_of(conn, log_year)
     if log is None or not log.closed:
         raise LookupError(f"the log of {log_year} is not closed")
     try:
@@ -482,4 +483,4 @@ async def keep_final(conn: Connection, vault: Vault, log_year: int) -> None:
         await vault.keep(log_year, FINAL, log.checkpoint)
     except Altered as altered:
         raise LogDamaged(str(altered)) from altered
-    await store.note_final_kept(conn, log_year)
+    await tree_store.note_final_kept(conn, log_year)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chassis.db import Connection
-from services.audit import commands, store, tlog
+from services.audit import commands, source_store, store, tlog, tree_store
 from services.audit.commands import LogBehind, LogDamaged, LogKeys
 from services.audit.entry import EntryError, Leaf, decode
 from services.audit.note import NoteError, open_checkpoint
@@ -42,13 +42,13 @@ async def compare(conn: Connection, keys: LogKeys, vault: Vault) -> None:
         else:
             while await commands.integrate(conn, coordinator.log_year) == commands.INTEGRATION_STEP:
                 pass
-            log = await store.lock_log(conn, coordinator.log_year)
+            log = await tree_store.lock_log(conn, coordinator.log_year)
             if head is not None:
                 try:
                     await commands.require_head(conn, keys, log, head.note)
                 except LogBehind as behind:
                     raise LogBehind(f"the database was restored from an older backup: {behind}; {HINT}") from behind
-            elif log.checkpoint_size or await store.last_closed(conn) is not None:
+            elif log.checkpoint_size or await tree_store.last_closed(conn) is not None:
                 raise LogDamaged(f"the object store has lost the head of the log; {HINT}")
         await store.mark_compared(conn)
 
@@ -88,8 +88,8 @@ async def restore(
                     at, more = await _bring_back(conn, keys, vault, at, target, now)
                     found += more
                     if log_year != head_year:
-                        await store.save_checkpoint(conn, log_year, at.next_index, target)
-                        await store.close_log(conn, log_year)
+                        await tree_store.save_checkpoint(conn, log_year, at.next_index, target)
+                        await tree_store.close_log(conn, log_year)
             if not at.log_year:
                 raise NotRestored("there is no log, neither in the database nor in the object store")
             put_back = await _put_head_back(conn, keys, vault, at.log_year)
@@ -107,7 +107,7 @@ async def _bring_back(
     checkpoint = open_checkpoint(target, keys.of(at.log_year).verifier)
     while await commands.integrate(conn, at.log_year) == commands.INTEGRATION_STEP:
         pass
-    log = await store.lock_log(conn, at.log_year)
+    log = await tree_store.lock_log(conn, at.log_year)
     edge = Edge.restore(log.size, log.edge)
     for index in range(log.size // TILE_WIDTH, (checkpoint.size + TILE_WIDTH - 1) // TILE_WIDTH):
         bundle = Tile(ENTRIES, index, tlog.width_at(checkpoint.size, ENTRIES, index))
@@ -119,10 +119,10 @@ async def _bring_back(
         await store.insert_entries(conn, at.log_year, edge.size, fresh)
         edge.extend(entry.leaf_hash for entry in fresh)
         leaves = [entry.leaf for entry in fresh]
-        await store.count_aggregates(conn, leaves)
+        await source_store.count_aggregates(conn, leaves)
         for direct in (False, True):
             of_kind = [leaf for leaf in leaves if (leaf.service in DIRECT_SOURCES) is direct]
-            await store.count_sources(conn, of_kind, now, direct=direct)
+            await source_store.count_sources(conn, of_kind, now, direct=direct)
     if edge.size > checkpoint.size:
         await commands.require_continuation(conn, log, checkpoint)
     elif edge.size == checkpoint.size and edge.root() != checkpoint.root:
@@ -139,7 +139,7 @@ async def _bring_back(
 
 async def _put_head_back(conn: Connection, keys: LogKeys, vault: Vault, log_year: int) -> bool:
     """The database's last checkpoint as head, where the head is lost or older; whether it was."""
-    log = await store.lock_log(conn, log_year)
+    log = await tree_store.lock_log(conn, log_year)
     head = await vault.head()
     if head is None:
         await commands.require_continuation(conn, log, open_checkpoint(log.checkpoint, keys.of(log_year).verifier))

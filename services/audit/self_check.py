@@ -12,13 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chassis.db import Connection
-from services.audit import store, tlog
+from services.audit import store, tlog, tree_store
 from services.audit.entry import EntryError, decode
 from services.audit.note import NoteError, VerifierKey, open_checkpoint
 from services.audit.retention import copies
 from services.audit.retention import store as retention_store
-from services.audit.store import Log
 from services.audit.tlog import ENTRIES, TILE_WIDTH, Edge, Tile
+from services.audit.tree_store import Log
 from services.audit.vault import FINAL, Vault
 
 Report = Callable[[str, str], None]
@@ -40,7 +40,7 @@ async def check(conn: Connection, vault: Vault, log_year: int, report: Report, r
     `report(place, problem)` hears every finding. StoreUnavailable if the object store does not answer. The log may grow
     meanwhile: what is not under the checkpoint read at the beginning is left out.
     """
-    log = await store.log_of(conn, log_year)
+    log = await tree_store.log_of(conn, log_year)
     if log is None:
         raise LookupError(f"there is no log of {log_year}")
     if await retention_store.dropped(conn, log_year) is not None:
@@ -105,7 +105,7 @@ class _Run:
             self._columns(row)
         hashes = [tlog.leaf_hash(row.leaf) for row in rows]
         tile = Tile(0, index, width)
-        stored = (await store.read_tiles(self._conn, self._log, [tile])).get((0, index), b"")
+        stored = (await tree_store.read_tiles(self._conn, self._log, [tile])).get((0, index), b"")
         for row, found in zip(rows, hashes, strict=True):
             at = (row.leaf_index - first) * tlog.HASH_SIZE
             if stored[at : at + tlog.HASH_SIZE] != found:
@@ -119,7 +119,7 @@ class _Run:
         by_index = {row.leaf_index: found for row, found in zip(rows, hashes, strict=True)}
         for full, content in self._edge.extend(by_index.get(first + n, bytes(tlog.HASH_SIZE)) for n in range(width)):
             if full.level > 0:
-                held = (await store.read_tiles(self._conn, self._log, [full])).get((full.level, full.index))
+                held = (await tree_store.read_tiles(self._conn, self._log, [full])).get((full.level, full.index))
                 if held != content:
                     self._find(f"{full.path} in the database", "is not the roots of the tiles below it")
                 self._compare(full.path, await self._vault.kept(year, full.path), content)

@@ -20,7 +20,7 @@ from chassis import clock, db, telemetry
 from chassis.db import Connection, Pool
 from chassis.errors import DomainError
 from chassis.s3 import StoreError
-from services.audit import commands, continuity, domain, store
+from services.audit import commands, continuity, domain, tree_store
 from services.audit.commands import Fenced, LogDamaged, LogKeys
 from services.audit.note import NoteError
 from services.audit.tlog import TreeError
@@ -108,14 +108,14 @@ class Sequencer:
             year = await commands.turn_year(conn, self._keys, self._vault, clock.now(), clock.new_id)
             if year is not None:
                 log.info("a new fiscal year's log was opened", extra={"log_year": year})
-            for closed in await store.closed_logs_to_keep(conn):
+            for closed in await tree_store.closed_logs_to_keep(conn):
                 await commands.keep_final(conn, self._vault, closed)
 
 
 async def advance(conn: Connection, keys: LogKeys, vault: Vault) -> None:
     """Integrate all that was appended and sign it. LogDamaged if database or store do not hold what they held before."""
     with _damage():
-        for log_year in await store.pending_logs(conn):
+        for log_year in await tree_store.pending_logs(conn):
             while await commands.integrate(conn, log_year) == commands.INTEGRATION_STEP:
                 pass
             await commands.publish(conn, keys, vault, log_year, clock.now())

@@ -25,7 +25,7 @@ from kanketsu.audit.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to
 from kanketsu.audit.v1.review_service_pb2_grpc import add_ReviewServiceServicer_to_server
 from kanketsu.audit.v1.timestamp_service_pb2_grpc import add_TimestampServiceServicer_to_server
 from kanketsu.audit.v1.witness_service_pb2_grpc import add_WitnessServiceServicer_to_server
-from services.audit import continuity, outside, self_check, settings, store
+from services.audit import continuity, outside, self_check, settings, tree_store
 from services.audit.api import Api
 from services.audit.commands import LogKeys
 from services.audit.completeness.checker import Checker
@@ -134,7 +134,7 @@ async def export(folder: Path, log_year: int = 0) -> None:
                 raise ExportError("there is no checkpoint with the cosignatures it needs yet")
             size, checkpoint = published
             writer = LogWriter(folder)
-            async for entry in store.all_entries(conn, log.log_year, size):
+            async for entry in tree_store.all_entries(conn, log.log_year, size):
                 writer.add(entry)
             async for archived_size, note, token in timestamp_store.archive_of(conn, log.log_year, size):
                 writer.add_archived(archived_size, note, token)
@@ -170,9 +170,9 @@ async def ocsf(out: Path | None, since: int, log_year: int = 0) -> None:
         await pool.close()
 
 
-async def _exportable(conn: db.Connection, log_year: int) -> store.Log:
+async def _exportable(conn: db.Connection, log_year: int) -> tree_store.Log:
     """The log of a year, 0 for the one that is written now. ExportError if it has no checkpoint."""
-    log = await store.log_of(conn, log_year) if log_year else await store.current_log(conn)
+    log = await tree_store.log_of(conn, log_year) if log_year else await tree_store.current_log(conn)
     if log is None or not log.checkpoint:
         raise ExportError(f"there is no checkpoint of {log_year or 'this year'} yet")
     if (gone := await retention_store.dropped(conn, log.log_year)) is not None:
@@ -204,7 +204,7 @@ async def check(log_year: int | None) -> int:
     await pool.open(wait=True)
     try:
         async with db.connection(pool) as conn:
-            log = await (store.current_log(conn) if log_year is None else store.log_of(conn, log_year))
+            log = await (tree_store.current_log(conn) if log_year is None else tree_store.log_of(conn, log_year))
             if log is None or not log.checkpoint:
                 raise ExportError("there is no checkpoint yet")
             done = await self_check.check(conn, configured.vault(), log.log_year, _print_finding)

@@ -16,7 +16,7 @@ from chassis import db
 from chassis.db import Pool
 from chassis.events import Delivery
 from kanketsu.event.v1 import envelope_pb2
-from services.audit import domain, store
+from services.audit import domain, source_store
 from services.audit.domain import Spans
 from services.audit.entry import UUID_PATTERN
 
@@ -37,7 +37,7 @@ class Turns:
         """Take, in order, those whose turn it is, and those that have waited long enough; returns the others."""
         carried = [_spans(delivery) for delivery in deliveries]
         async with db.connection(self._pool) as conn:
-            known = await store.last_numbers(conn, {epoch for spans in carried for epoch in spans})
+            known = await source_store.last_numbers(conn, {epoch for spans in carried for epoch in spans})
         ready, early = domain.in_order(carried, known)
         now, held = time.monotonic(), []
         for place in early:

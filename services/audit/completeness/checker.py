@@ -15,8 +15,7 @@ from chassis import clock, db
 from chassis.db import Pool
 from chassis.errors import DomainError
 from chassis.s3 import StoreError
-from services.audit import self_check
-from services.audit import store as log_store
+from services.audit import self_check, tree_store
 from services.audit.completeness import commands
 from services.audit.completeness.commands import Findings
 from services.audit.retention import store as retention_store
@@ -60,7 +59,7 @@ class Checker:
         finding.
         """
         async with db.connection(self._pool) as conn:
-            logs = [one for one in await log_store.all_logs(conn) if one.checkpoint]
+            logs = [one for one in await tree_store.all_logs(conn) if one.checkpoint]
             for one in logs:
                 if await retention_store.dropped(conn, one.log_year) is not None:
                     # Its retention has ended: what remains may be removed, which is no alarm.

@@ -16,14 +16,13 @@ from dataclasses import dataclass, field
 from chassis import clock, db, telemetry
 from chassis.db import Connection, Pool
 from chassis.errors import DomainError
-from services.audit import store as log_store
-from services.audit import tlog
+from services.audit import tlog, tree_store
 from services.audit.cosignatures import commands, store
 from services.audit.cosignatures.client import Disputed, Line, Stale, Unanswered, ask
 from services.audit.cosignatures.commands import Cosignature
 from services.audit.outgoing import Outgoing
 from services.audit.quorum import Policy, Witness
-from services.audit.store import Log
+from services.audit.tree_store import Log
 from services.audit.witness.protocol import Submission
 
 log = logging.getLogger(__name__)
@@ -107,7 +106,7 @@ class Collector:
         if not years or not free or not enough or now < self._round_at + ROUND_SECONDS:
             return
         year = years[self._rounds % len(years)]
-        current = await log_store.log_of(conn, year)
+        current = await tree_store.log_of(conn, year)
         if current is None:
             return
         self._round_at, self._rounds = now, self._rounds + 1
@@ -167,7 +166,7 @@ class Collector:
         ranges = tlog.consistency_ranges(old, current.checkpoint_size)
         async with db.connection(self._pool) as conn:
             # `current` may have leaves beyond its checkpoint; tiles of any later size do as well.
-            tiles = await log_store.read_tiles(conn, current, tlog.tiles_for(ranges, current.checkpoint_size))
+            tiles = await tree_store.read_tiles(conn, current, tlog.tiles_for(ranges, current.checkpoint_size))
         return tuple(tlog.prove(ranges, tiles))
 
     async def _watch(self, conn: Connection, years: list[int]) -> None:

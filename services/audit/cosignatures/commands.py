@@ -9,7 +9,7 @@ from chassis.db import Connection, Pool, transaction
 from services.audit.cosignatures import store
 from services.audit.cosignatures.store import Report
 from services.audit.quorum import Policy, Witness
-from services.audit.store import Log
+from services.audit.tree_store import Log
 
 # A published checkpoint that is this much behind is an alarm.
 LAG = dt.timedelta(seconds=60)

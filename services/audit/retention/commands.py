@@ -14,11 +14,11 @@ from hashlib import sha256
 from chassis import clock
 from chassis.db import Connection
 from services.audit import commands as log_commands
-from services.audit import store as log_store
+from services.audit import tree_store
 from services.audit.commands import LogKeys
 from services.audit.entry import Leaf
 from services.audit.retention import copies, store
-from services.audit.store import Log
+from services.audit.tree_store import Log
 from services.audit.vault import FINAL, Vault
 
 _STAFF_ID = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
@@ -68,7 +68,7 @@ def _require_two(agreed_by: Sequence[str]) -> None:
 
 
 async def _closed(conn: Connection, log_year: int) -> Log:
-    log = await log_store.log_of(conn, log_year)
+    log = await tree_store.log_of(conn, log_year)
     if log is None:
         raise NotDropped(f"there is no log of {log_year}")
     if not log.closed:

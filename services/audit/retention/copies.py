@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator
 
 from services.audit import tlog
 from services.audit.note import NoteError, VerifierKey, open_checkpoint
-from services.audit.store import Log
 from services.audit.tlog import ENTRIES, TILE_WIDTH, Edge, Tile, TreeError
+from services.audit.tree_store import Log
 from services.audit.vault import FINAL, Vault
 
 # Objects on their way at one time.

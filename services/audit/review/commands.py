@@ -17,6 +17,7 @@ from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
 from chassis.identity import Identity
 from chassis.requests import Call
 from services.audit import commands as log_commands
+from services.audit import source_store
 from services.audit import store as log_store
 from services.audit.commands import LogKeys
 from services.audit.domain import fiscal_year
@@ -105,12 +106,12 @@ async def examine(pool: Pool, month: str, now: dt.datetime) -> Examined:
 async def _gaps(conn: Connection) -> list[Finding]:
     """What has not arrived as of now, whichever month it is of."""
     found = []
-    for source in await log_store.list_sources(conn, MAX_SOURCES):
+    for source in await source_store.list_sources(conn, MAX_SOURCES):
         if source.seen != source.last_seq:
-            missing = await log_store.missing_numbers(conn, source.epoch, MAX_MISSING)
+            missing = await source_store.missing_numbers(conn, source.epoch, MAX_MISSING)
             found.append(domain.gap_of_source(f"{source.service}.{source.instance}", source.epoch, missing))
-    for object_type, object_id in await log_store.aggregates_with_gaps(conn, MAX_GAPS):
-        missing = await log_store.missing_versions(conn, object_type, object_id, MAX_MISSING)
+    for object_type, object_id in await source_store.aggregates_with_gaps(conn, MAX_GAPS):
+        missing = await source_store.missing_versions(conn, object_type, object_id, MAX_MISSING)
         if missing:
             found.append(domain.gap_of_object(object_type, object_id, missing))
     return found

@@ -24,7 +24,7 @@ from chassis.identity import Identity
 from chassis.recorder import Access, Recorder
 from services.audit.siem import domain, lines, store
 from services.audit.siem.store import Covered, Cursor
-from services.audit.store import current_log
+from services.audit.tree_store import current_log
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import pytest
 
 from chassis import clock, db
 from chassis.errors import DomainError, Kind
-from services.audit import commands, note, store, tlog
+from services.audit import commands, note, source_store, store, tlog, tree_store
 from services.audit.commands import DirectBatch, LogDamaged
 from services.audit.entry import decode, encode
 from services.audit.export import LogWriter, write_log
@@ -34,14 +34,14 @@ async def leaves_in(pool):
 
 async def log_of(pool):
     async with db.connection(pool) as conn:
-        return await store.current_log(conn)
+        return await tree_store.current_log(conn)
 
 
 async def advanced(pool, keys, vault):
     """Integrates and signs; returns the log."""
     async with db.connection(pool) as conn:
         await advance(conn, keys, vault)
-        return await store.current_log(conn)
+        return await tree_store.current_log(conn)
 
 
 # --- appending --------------------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ async def test_a_number_of_a_source_is_taken_once_and_the_other_record_is_not_lo
         assert await commands.append(pool, keys, [second, forged, twice], NOW) == added
     async with db.connection(pool) as conn:
         found = [decode((await store.entry_at(conn, 2026, index)).leaf) for index in range(4)]
-        [source] = await store.list_sources(conn, 10)
+        [source] = await source_store.list_sources(conn, 10)
     assert [leaf.event_id for leaf in found] == [one.event_id for one in (first, second, forged, twice)]
     assert [leaf.seq for leaf in found] == [1, 2, 0, 0]
     assert found[2].detail == {"claimed": f"documents.documents-0/{epoch}/1"}
@@ -128,7 +128,7 @@ async def test_a_number_of_a_source_is_taken_once_and_the_other_record_is_not_lo
     ending = view_leaf(epoch, 1, action="epoch.recovered", object_type="epoch", object_id=epoch)
     assert await commands.append(pool, keys, [ending], NOW) == 1
     async with db.connection(pool) as conn:
-        [source] = await store.list_sources(conn, 10)
+        [source] = await source_store.list_sources(conn, 10)
     assert (source.seen, source.last_seq, source.state) == (2, 2, "recovered")
 
 
@@ -142,16 +142,16 @@ async def test_missing_numbers_and_versions_are_known_until_they_come(pool, keys
     await commands.append(pool, keys, [view_leaf(epoch, n) for n in (1, 3, 4, 7)], NOW)
     await commands.append(pool, keys, [event_leaf(1, "D-9"), event_leaf(3, "D-9"), event_leaf(1, "D-8")], NOW)
     async with db.connection(pool) as conn:
-        [source] = await store.list_sources(conn, 10)
+        [source] = await source_store.list_sources(conn, 10)
         assert (source.last_seq, source.seen, source.state) == (7, 4, "open")
-        assert await store.missing_numbers(conn, epoch, 20) == [2, 5, 6]
-        assert await store.missing_numbers(conn, epoch, 2) == [2, 5]
-        assert await store.aggregates_with_gaps(conn, 10) == [("document", "D-9")]
-        assert await store.missing_versions(conn, "document", "D-9", 20) == [2]
+        assert await source_store.missing_numbers(conn, epoch, 20) == [2, 5, 6]
+        assert await source_store.missing_numbers(conn, epoch, 2) == [2, 5]
+        assert await source_store.aggregates_with_gaps(conn, 10) == [("document", "D-9")]
+        assert await source_store.missing_versions(conn, "document", "D-9", 20) == [2]
         await commands.append(pool, keys, [*reversed(held_back), late], NOW)
-        assert await store.missing_numbers(conn, epoch, 20) == []
-        assert await store.aggregates_with_gaps(conn, 10) == []
-        [source] = await store.list_sources(conn, 10)
+        assert await source_store.missing_numbers(conn, epoch, 20) == []
+        assert await source_store.aggregates_with_gaps(conn, 10) == []
+        [source] = await source_store.list_sources(conn, 10)
         assert source.seen == source.last_seq == 7
 
 
@@ -161,7 +161,7 @@ async def test_the_end_of_an_epoch_is_kept_whatever_arrives_after_it(pool, keys)
     await commands.append(pool, keys, [ending], NOW)
     await commands.append(pool, keys, [view_leaf(epoch, 1), view_leaf(epoch, 2)], NOW)
     async with db.connection(pool) as conn:
-        assert (await store.source(conn, epoch)).state == "closed"
+        assert (await source_store.source(conn, epoch)).state == "closed"
 
 
 # --- sources without a database ---------------------------------------------------------------------------------
@@ -226,7 +226,7 @@ async def test_a_silent_direct_source_is_recovered_and_its_epoch_over(pool, keys
     assert await commands.recover_sources(pool, keys, silence, later, clock.new_id) == 1
     assert await commands.recover_sources(pool, keys, silence, later, clock.new_id) == 0
     async with db.connection(pool) as conn:
-        assert [(await store.source(conn, e)).state for e in (crashed, alive, with_outbox)] == [
+        assert [(await source_store.source(conn, e)).state for e in (crashed, alive, with_outbox)] == [
             "recovered",
             "open",
             "open",
@@ -257,16 +257,19 @@ async def test_the_tree_is_the_same_however_it_was_cut(pool, keys, tmp_path: Pat
     write_log(tmp_path / "expected", map(encode, made), lambda _size, _root: log.checkpoint, KEY.verifier)
     writer = LogWriter(tmp_path / "exported")
     async with db.connection(pool) as conn:
-        async for entry in store.all_entries(conn, log.log_year, log.checkpoint_size):
+        async for entry in tree_store.all_entries(conn, log.log_year, log.checkpoint_size):
             writer.add(entry)
         writer.finish(lambda _size, _root: log.checkpoint, KEY.verifier)
         assert _files(tmp_path / "exported") == _files(tmp_path / "expected")
         for path, content in _files(tmp_path / "expected").items():
             if path.startswith("tile/entries"):
-                assert tlog.encode_bundle(await store.bundle_entries(conn, 2026, tlog.parse_tile_path(path))) == content
+                assert (
+                    tlog.encode_bundle(await tree_store.bundle_entries(conn, 2026, tlog.parse_tile_path(path)))
+                    == content
+                )
             elif path.startswith("tile/"):
                 tile = tlog.parse_tile_path(path)
-                assert await store.read_tiles(conn, log, [tile]) == {(tile.level, tile.index): content}
+                assert await tree_store.read_tiles(conn, log, [tile]) == {(tile.level, tile.index): content}
     assert findings(tmp_path / "exported") == []
 
 
@@ -290,11 +293,11 @@ async def test_proofs_from_the_stored_tiles_verify_at_every_published_size(pool,
                 # Partial tiles of every size that was ever published stay available.
                 for index in {0, older // 2, older - 1}:
                     ranges = tlog.inclusion_ranges(index, older)
-                    tiles = await store.read_tiles(conn, log, tlog.tiles_for(ranges, older))
+                    tiles = await tree_store.read_tiles(conn, log, tlog.tiles_for(ranges, older))
                     proof = tlog.prove(ranges, tiles)
                     assert tlog.verify_inclusion(hashes[index], index, older, proof, tlog.root_of(hashes[:older]))
                 ranges = tlog.consistency_ranges(older, size)
-                proof = tlog.prove(ranges, await store.read_tiles(conn, log, tlog.tiles_for(ranges, size)))
+                proof = tlog.prove(ranges, await tree_store.read_tiles(conn, log, tlog.tiles_for(ranges, size)))
                 assert tlog.verify_consistency(older, size, proof, tlog.root_of(hashes[:older]), log.root)
 
 

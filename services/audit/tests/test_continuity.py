@@ -16,7 +16,7 @@ from chassis import clock, db
 from chassis.errors import DomainError, Kind
 from chassis.s3 import StoreUnavailable
 from conftest import Database
-from services.audit import commands, continuity, note, store
+from services.audit import commands, continuity, note, store, tree_store
 from services.audit.commands import Fenced, LogBehind, LogDamaged
 from services.audit.continuity import NotRestored
 from services.audit.entry import decode
@@ -78,9 +78,9 @@ async def restored(pool, keys, vault):
 
 async def exported(pool, folder: Path):
     async with db.connection(pool) as conn:
-        log = await store.current_log(conn)
+        log = await tree_store.current_log(conn)
         writer = LogWriter(folder)
-        async for entry in store.all_entries(conn, log.log_year, log.checkpoint_size):
+        async for entry in tree_store.all_entries(conn, log.log_year, log.checkpoint_size):
             writer.add(entry)
         writer.finish(lambda _size, _root: log.checkpoint, note.VerifierKey.parse(log.verifier_key))
     return folder
@@ -198,7 +198,7 @@ async def test_a_database_that_lost_everything_comes_back_over_two_years(
     found["entries"].pop()
     assert found == expected
     async with db.connection(empty) as conn:
-        assert (await store.log_of(conn, 2026)).closed
+        assert (await tree_store.log_of(conn, 2026)).closed
     assert (await advanced(empty, keys, vault)).checkpoint_size == 22
 
 
@@ -374,7 +374,7 @@ async def test_a_new_year_opens_with_a_leaf_that_names_the_final_checkpoint_of_t
     assert await turned(pool, keys, vault) is None
     async with db.connection(pool) as conn:
         await commands.keep_final(conn, vault, 2026)
-        old = await store.log_of(conn, 2026)
+        old = await tree_store.log_of(conn, 2026)
         opening = decode((await store.entry_at(conn, 2027, 0)).leaf)
     final = note.open_checkpoint(old.checkpoint, keys.of(2026).verifier)
     assert (final.size, old.closed, old.final_kept) == (3, True, True)
@@ -412,7 +412,7 @@ async def test_records_that_come_while_the_year_turns_are_in_one_log_each(place,
     assert sum(added) == 800
     async with db.connection(pool) as conn:
         await advance(conn, keys, open_vault_like(vault))
-        old, new = await store.log_of(conn, 2026), await store.log_of(conn, 2027)
+        old, new = await tree_store.log_of(conn, 2026), await tree_store.log_of(conn, 2027)
     rows = await leaves_in(pool)
     assert [i for y, i, _ in rows if y == 2026] == list(range(old.size))
     assert [i for y, i, _ in rows if y == 2027] == list(range(new.size))

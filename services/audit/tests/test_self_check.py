@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from chassis import clock, db
-from services.audit import commands, self_check, store, tlog
+from services.audit import commands, self_check, tlog, tree_store
 from services.audit.entry import encode
 from services.audit.tests.making import NOW, event_leaf, view_leaf
 from services.audit.tests.test_commands import advanced
@@ -106,6 +106,6 @@ async def held(pool, path):
     tile = tlog.parse_tile_path(path)
     async with db.connection(pool) as conn:
         if tile.level == tlog.ENTRIES:
-            return tlog.encode_bundle(await store.bundle_entries(conn, 2026, tile))
-        log = await store.log_of(conn, 2026)
-        return (await store.read_tiles(conn, log, [tile]))[tile.level, tile.index]
+            return tlog.encode_bundle(await tree_store.bundle_entries(conn, 2026, tile))
+        log = await tree_store.log_of(conn, 2026)
+        return (await tree_store.read_tiles(conn, log, [tile]))[tile.level, tile.index]

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from chassis import clock, db
-from services.audit import commands, store
+from services.audit import commands, source_store, store
 from services.audit.entry import decode
 from services.audit.tests.making import NOW, event_leaf, view_leaf
 from services.audit.tests.test_commands import leaves_in
@@ -43,7 +43,7 @@ async def test_a_number_of_last_year_is_not_taken_by_another_record(pool, keys, 
     assert await commands.append(pool, keys, [view_leaf(epoch, 6), forged], NEW_YEAR) == 2
     async with db.connection(pool) as conn:
         last = decode((await store.entry_at(conn, 2027, 4)).leaf)
-        [source] = await store.list_sources(conn, 10)
+        [source] = await source_store.list_sources(conn, 10)
     # It is there, and says which number it claimed.
     assert (last.event_id, last.seq, last.reason) == (forged.event_id, 0, "NUMBER_TAKEN")
     assert last.detail["claimed"].endswith(f"/{epoch}/2")

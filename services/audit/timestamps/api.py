@@ -12,7 +12,7 @@ from chassis.db import Connection, Pool
 from chassis.errors import not_found
 from kanketsu.audit.v1 import timestamp_service_pb2 as pb
 from kanketsu.audit.v1.timestamp_service_pb2_grpc import TimestampServiceServicer
-from services.audit import store as log_store
+from services.audit import tree_store
 from services.audit.timestamps import store
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -52,7 +52,7 @@ class TimestampApi(TimestampServiceServicer):
 async def _year(conn: Connection, asked: int) -> int:
     if asked:
         return asked
-    log = await log_store.current_log(conn)
+    log = await tree_store.current_log(conn)
     if log is None:
         raise not_found()
     return log.log_year

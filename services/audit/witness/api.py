@@ -13,8 +13,7 @@ from chassis.interceptors import identity
 from chassis.recorder import Access, Recorder, digest_of
 from kanketsu.audit.v1 import witness_service_pb2 as pb
 from kanketsu.audit.v1.witness_service_pb2_grpc import WitnessServiceServicer
-from services.audit import policy
-from services.audit import store as log_store
+from services.audit import policy, tree_store
 from services.audit.cosignatures import commands as cosignatures
 from services.audit.cosignatures import store as cosignature_store
 from services.audit.outside import Outside
@@ -77,7 +76,7 @@ class WitnessApi(WitnessServiceServicer):
         answer = pb.ListWitnessesResponse()
         async with db.connection(self._pool) as conn:
             reports = await cosignature_store.reports(conn, [one.key.vkey for one in known])
-            log = await log_store.current_log(conn)
+            log = await tree_store.current_log(conn)
             if log is not None:
                 published = await cosignatures.published(conn, log, self._outside.policy)
                 answer.signed_size = log.checkpoint_size

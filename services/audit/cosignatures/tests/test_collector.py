@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from chassis import clock, db
-from services.audit import commands, domain, note, store
+from services.audit import commands, domain, note, tree_store
 from services.audit.cosignatures import collector as collecting
 from services.audit.cosignatures import commands as cosigning
 from services.audit.cosignatures import store as cosignatures
@@ -53,11 +53,11 @@ class City:
 
     async def published(self, policy: Policy) -> tuple[int, bytes] | None:
         async with db.connection(self.pool) as conn:
-            return await cosigning.published(conn, await store.current_log(conn), policy)
+            return await cosigning.published(conn, await tree_store.current_log(conn), policy)
 
     async def signed(self) -> int:
         async with db.connection(self.pool) as conn:
-            return (await store.current_log(conn)).checkpoint_size
+            return (await tree_store.current_log(conn)).checkpoint_size
 
     async def problem(self, name: str) -> str:
         key = self.neighbours[name].key.verifier.vkey
@@ -188,7 +188,7 @@ async def test_a_witness_that_has_seen_more_than_we_know_is_asked_again_from_the
     """409 with a size: the database forgot what the witness has, a new proof leads on from it."""
     await city.grow(300)
     async with db.connection(city.pool) as conn:
-        log = await store.current_log(conn)
+        log = await tree_store.current_log(conn)
     city.neighbours["toyonaka"].seen = Seen(300, log.root, log.checkpoint)
     await city.grow(300)
     policy = city.policy("quorum toyonaka")

@@ -13,7 +13,7 @@ from chassis import clock, db
 from chassis.errors import Kind
 from kanketsu.audit.v1 import audit_service_pb2 as pb
 from services.audit import commands as log_commands
-from services.audit import store, tlog
+from services.audit import store, tlog, tree_store
 from services.audit.completeness.checker import Checker
 from services.audit.entry import decode
 from services.audit.note import open_checkpoint
@@ -50,9 +50,9 @@ async def test_after_its_retention_a_year_leaves_and_the_log_says_by_whom(pool, 
     assert [(year, index) for year, index, _ in await leaves_in(pool)] == [(2026, 300), (2027, 0), (2027, 1)]
     async with db.connection(pool) as conn:
         leaf = decode((await store.entry_at(conn, 2027, 1)).leaf)
-        old = await store.log_of(conn, 2026)
+        old = await tree_store.log_of(conn, 2026)
         found = await store.last_event_of_document(conn, COMPLETED, "document.completed")
-        tiles = await store.read_tiles(conn, old, tlog.tiles_for([(0, 600)], 600))
+        tiles = await tree_store.read_tiles(conn, old, tlog.tiles_for([(0, 600)], 600))
         assert await retention_store.dropped(conn, 2026) == done
     assert (leaf.action, leaf.object_id, leaf.time) == ("log.dropped", "audit.minoh.example/2026", ENDED)
     assert (leaf.detail["agreed_by.1"], leaf.detail["agreed_by.2"]) == ("S0041", "S0225")
@@ -71,7 +71,7 @@ async def test_the_copies_verify_without_the_entries(pool, owner, keys, vault, c
     """The full log is in the object store before and after."""
     await drop(owner, keys, vault)
     async with db.connection(pool) as conn:
-        log = await store.log_of(conn, 2026)
+        log = await tree_store.log_of(conn, 2026)
     assert [one async for one in copies.problems(vault, log)] == []
 
 

@@ -16,7 +16,7 @@ from chassis.recorder import timestamp
 from conftest import Database
 from kanketsu.audit.v1 import review_service_pb2 as pb
 from services.audit import commands as log_commands
-from services.audit import store as log_store
+from services.audit import source_store
 from services.audit.policy import AUDIT_OFFICER
 from services.audit.review import commands, domain, store
 from services.audit.review.domain import Place
@@ -502,7 +502,7 @@ async def test_a_note_without_its_leaf_shows_as_a_gap(reviews: Reviews, superuse
     await reviews.ask("TreatFinding", treat(review, 1, 2, comment="二"))
     await superuser.execute("DELETE FROM entries WHERE object_id = %s AND object_version = 2", (review.review_id,))
     async with db.connection(reviews.pool) as conn:
-        assert await log_store.missing_versions(conn, "review", review.review_id, 10) == [2]
+        assert await source_store.missing_versions(conn, "review", review.review_id, 10) == [2]
 
 
 async def test_entries_are_shown_in_the_order_they_were_found(reviews: Reviews):

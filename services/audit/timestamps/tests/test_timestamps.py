@@ -10,8 +10,7 @@ import pytest
 from chassis import clock, db
 from chassis.s3 import StoreError
 from services.audit import commands as log_commands
-from services.audit import domain
-from services.audit import store as log_store
+from services.audit import domain, tree_store
 from services.audit.export import LogWriter
 from services.audit.note import VerifierKey
 from services.audit.tests.conftest import open_vault
@@ -128,7 +127,7 @@ def signed(pool, keys, vault):
     async def sign(leaves: int, now: dt.datetime) -> None:
         await log_commands.append(pool, keys, [event_leaf() for _ in range(leaves)], now)
         async with db.connection(pool) as conn:
-            for log_year in await log_store.pending_logs(conn):
+            for log_year in await tree_store.pending_logs(conn):
                 await log_commands.integrate(conn, log_year)
                 await log_commands.publish(conn, keys, vault, log_year, now)
 
@@ -256,8 +255,8 @@ async def test_an_exported_folder_has_what_openssl_needs(pool, vault, keys, http
     assert await stamp(pool, vault, http, tsa.authority, clock.now) == 5
     writer = LogWriter(tmp_path / "log")
     async with db.connection(pool) as conn:
-        log = await log_store.current_log(conn)
-        async for entry in log_store.all_entries(conn, YEAR, 5):
+        log = await tree_store.current_log(conn)
+        async for entry in tree_store.all_entries(conn, YEAR, 5):
             writer.add(entry)
         async for archived_size, note, token in store.archive_of(conn, YEAR, 5):
             writer.add_archived(archived_size, note, token)
