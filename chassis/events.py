@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import nats.errors
 import nats.js.errors
@@ -38,11 +38,11 @@ _LOST = (nats.errors.Error, OSError, asyncio.TimeoutError)
 
 @dataclass(frozen=True)
 class Delivery:
-    """One message for a handler."""
+    """One event for a handler, or one message of access records."""
 
     subject: str
     data: bytes
-    # The outbox rows it carries: one event, or several batches of access records.
+    # The outbox rows it carries: its own, or those of several batches of access records.
     event_ids: tuple[str, ...]
     producer: str
     trace_parent: str
@@ -156,8 +156,10 @@ class Consumer:
         return await self._broker.js.pull_subscribe_bind(durable=self._durable, stream=self._stream)
 
     async def process(self, messages: Sequence[Msg]) -> None:
-        """Handle a batch; when it fails, handle each alone so that one bad message stops no other."""
-        deliveries = [_delivery(message) for message in messages]
+        """Handle a batch; when it fails, handle each message alone, and then each of its events, so that a bad one stops no
+        other."""
+        carried = [_deliveries(message) for message in messages]
+        deliveries = [delivery for some in carried for delivery in some]
         try:
             held = await self._guarded(deliveries)
         except _Failed as failure:
@@ -168,18 +170,45 @@ class Consumer:
                     await message.nak()
                 await asyncio.sleep(RETRY_SECONDS)
                 return
-            if len(messages) == 1:
-                await self._failed(messages[0], deliveries[0], failure)
-                return
-            for message in messages:
-                await self.process([message])
+            if len(deliveries) == 1 or (failure.transient and len(messages) == 1):
+                await self._failed(messages[0], [(deliveries[0], failure)])
+            elif len(messages) == 1:
+                await self._process_apart(messages[0], deliveries)
+            else:
+                for message in messages:
+                    await self.process([message])
             return
-        receipts: dict[str, list[str]] = {}
-        for message, delivery in zip(messages, deliveries, strict=True):
-            if any(delivery is one for one in held):
+        taken: list[Delivery] = []
+        for message, some in zip(messages, carried, strict=True):
+            if any(delivery is one for delivery in some for one in held):
                 await message.nak(delay=HOLD_SECONDS)
                 continue
             await message.ack()
+            taken += some
+        await self._confirm(taken)
+
+    async def _process_apart(self, message: Msg, deliveries: Sequence[Delivery]) -> None:
+        """The events of one message, each alone; the message is settled when all are."""
+        taken: list[Delivery] = []
+        failed: list[tuple[Delivery, _Failed]] = []
+        for delivery in deliveries:
+            try:
+                await self._guarded([delivery])
+                taken.append(delivery)
+            except _Failed as failure:
+                failed.append((delivery, failure))
+                if failure.transient:
+                    break
+        if failed:
+            await self._failed(message, failed)
+        else:
+            await message.ack()
+        await self._confirm(taken)
+
+    async def _confirm(self, deliveries: Sequence[Delivery]) -> None:
+        """Receipts for what was taken, to those who sent it."""
+        receipts: dict[str, list[str]] = {}
+        for delivery in deliveries:
             if self._receipt_as and delivery.producer:
                 receipts.setdefault(delivery.producer, []).extend(delivery.event_ids)
         for producer, event_ids in receipts.items():
@@ -203,17 +232,24 @@ class Consumer:
         telemetry.observe_request(self._durable, "ok", (time.perf_counter() - started) * 1000)
         return held or ()
 
-    async def _failed(self, message: Msg, delivery: Delivery, failure: _Failed) -> None:
-        extra = {"consumer": self._durable, "event_id": delivery.event_id, "attempt": delivery.attempt}
-        if failure.transient or delivery.attempt < self._max_failures:
-            log.warning("will try again", extra=extra | {"error": repr(failure.cause)})
-            await message.nak(delay=min(0.2 * 2**delivery.attempt, 10))
-            return
-        log.error("to the dead letters", extra=extra | {"error": repr(failure.cause)})
-        telemetry.count("deadletters", consumer=self._durable)
-        subject, message_id = f"kanketsu.deadletter.{self._durable}", f"{self._durable}.{delivery.event_id}"
-        await self._broker.publish(subject, delivery.data, message_id, delivery.trace_parent)
-        await message.term()
+    async def _failed(self, message: Msg, failed: Sequence[tuple[Delivery, _Failed]]) -> None:
+        """Back to the broker; to the dead letters what failed too often for a reason of its own."""
+        attempt = failed[0][0].attempt
+        again = attempt < self._max_failures or any(failure.transient for _, failure in failed)
+        for delivery, failure in failed:
+            extra = {"consumer": self._durable, "event_id": delivery.event_id, "attempt": attempt}
+            extra["error"] = repr(failure.cause)
+            if again:
+                log.warning("will try again", extra=extra)
+                continue
+            log.error("to the dead letters", extra=extra)
+            telemetry.count("deadletters", consumer=self._durable)
+            subject, message_id = f"kanketsu.deadletter.{self._durable}", f"{self._durable}.{delivery.event_id}"
+            await self._broker.publish(subject, delivery.data, message_id, delivery.trace_parent)
+        if again:
+            await message.nak(delay=min(0.2 * 2**attempt, 10))
+        else:
+            await message.term()
 
 
 class _Failed(Exception):
@@ -223,19 +259,36 @@ class _Failed(Exception):
         self.transient = transient
 
 
-def _delivery(message: Msg) -> Delivery:
+def _deliveries(message: Msg) -> list[Delivery]:
+    """What a message carries: each of its events, or the access records of all its rows as one."""
     headers = message.headers or {}
     event_ids = tuple(headers.get("Nats-Msg-Id", "").split(".")[0].split(","))
     parts = message.subject.split(".")
-    producer = parts[2] if parts[1] == "access" else parts[1]
-    return Delivery(
+    is_access = parts[1] == "access"
+    whole = Delivery(
         subject=message.subject,
         data=message.data,
         event_ids=event_ids,
-        producer=producer,
+        producer=parts[2] if is_access else parts[1],
         trace_parent=headers.get("traceparent", ""),
         attempt=message.metadata.num_delivered or 1,
     )
+    if is_access or len(event_ids) == 1:
+        return [whole]
+    try:
+        envelopes = envelope_pb2.EventParcel.FromString(message.data).envelopes
+        return [
+            replace(
+                whole,
+                data=data,
+                event_ids=(event_id,),
+                trace_parent=envelope_pb2.Envelope.FromString(data).trace_parent,
+            )
+            for event_id, data in zip(event_ids, envelopes, strict=True)
+        ]
+    except (DecodeError, ValueError):
+        # Nothing of ours: the handler will say so.
+        return [whole]
 
 
 def each(handle: Callable[[envelope_pb2.Envelope], Awaitable[None]]) -> Handler:

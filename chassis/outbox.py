@@ -89,10 +89,17 @@ async def once(pool: Pool, consumer: str, event_id: str) -> AsyncIterator[Connec
 
 async def first_time(conn: Connection, consumer: str, event_id: str) -> bool:
     """Claim the event in the caller's transaction; False when it was applied before."""
+    return bool(await fresh(conn, consumer, [event_id]))
+
+
+async def fresh(conn: Connection, consumer: str, event_ids: Sequence[str]) -> set[str]:
+    """Claim events in the caller's transaction; returns those that were not applied before."""
     cursor = await conn.execute(
-        "INSERT INTO inbox (consumer, event_id) VALUES (%s, %s) ON CONFLICT DO NOTHING", (consumer, event_id)
+        "INSERT INTO inbox (consumer, event_id) SELECT %s, unnest(%s::uuid[]) ON CONFLICT DO NOTHING"
+        " RETURNING event_id::text",
+        (consumer, sorted(event_ids)),
     )
-    return cursor.rowcount == 1
+    return {row[0] for row in await cursor.fetchall()}
 
 
 async def confirm(pool: Pool, consumer: str, event_ids: Sequence[str]) -> None:
@@ -109,9 +116,9 @@ async def confirm(pool: Pool, consumer: str, event_ids: Sequence[str]) -> None:
 class Relay:
     """Publishes due outbox rows. Runs in every replica; rows are claimed with SKIP LOCKED.
 
-    `wake` after a commit makes it immediate; polling is the safety net. Access records, which nobody
-    waits for, gather for a moment (`wake_soon`) and travel many in one message, each process's own in
-    the order of their numbers.
+    `wake` after a commit makes it immediate; polling is the safety net. What is due together travels many in one
+    message (`_messages`). Access records, which nobody waits for, gather for a moment (`wake_soon`), each process's own
+    in the order of their numbers.
     """
 
     def __init__(self, pool: Pool, publisher: Publisher, resend_after: float) -> None:
@@ -170,7 +177,7 @@ class Relay:
         own = self._own if everything else {}
         async with transaction(self._pool) as conn:
             cursor = await conn.execute(
-                "SELECT outbox_id, event_id::text, subject, payload, trace_parent, attempts FROM outbox"
+                "SELECT outbox_id, event_id::text, subject, payload, trace_parent, attempts, awaits FROM outbox"
                 " WHERE next_attempt_at <= now() AND (NOT starts_with(subject, %s) OR attempts > 0"
                 " OR event_id = ANY(%s::uuid[]) OR created_at < now() - %s * interval '1 second')"
                 " ORDER BY next_attempt_at, outbox_id LIMIT %s FOR UPDATE SKIP LOCKED",
@@ -188,10 +195,10 @@ class Relay:
                 return_exceptions=True,
             )
             sent = [
-                outbox_id
+                row.outbox_id
                 for message, result in zip(messages, results, strict=True)
                 if not isinstance(result, BaseException)
-                for outbox_id in message.outbox_ids
+                for row in message.rows
             ]
             if sent:
                 await conn.execute(
@@ -217,43 +224,67 @@ class _Row(NamedTuple):
     payload: bytes
     trace_parent: str
     attempts: int
+    awaits: list[str]
+
+    @property
+    def is_access(self) -> bool:
+        return self.subject.startswith(ACCESS_SUBJECTS)
+
+    @property
+    def readers(self) -> tuple[str, list[str]]:
+        """Rows of which this is the same are read by the same consumers, whatever each is called in the end."""
+        return self.subject if self.is_access else self.subject.rpartition(".")[0], self.awaits
 
 
 @dataclass
 class _Message:
-    """What is published: one event, or the access records of several rows."""
+    """What is published: one row or several."""
 
-    outbox_ids: list[int]
-    event_ids: list[str]
-    subject: str
-    payload: bytes
-    trace_parent: str
-    attempts: int
+    rows: list[_Row]
+
+    @property
+    def subject(self) -> str:
+        return self.rows[0].subject
+
+    @property
+    def payload(self) -> bytes:
+        payloads = [row.payload for row in self.rows]
+        if len(payloads) == 1 or self.rows[0].is_access:
+            return b"".join(payloads)
+        return envelope_pb2.EventParcel(envelopes=payloads).SerializeToString()
+
+    @property
+    def trace_parent(self) -> str:
+        """Of the request behind it, if there is only one."""
+        parents = {row.trace_parent for row in self.rows}
+        return parents.pop() if len(parents) == 1 else ""
 
     @property
     def message_id(self) -> str:
         """What it carries, and which attempt it is."""
-        carried = ",".join(self.event_ids)
-        return carried if self.attempts == 0 else f"{carried}.{self.attempts}"
+        carried, attempts = ",".join(row.event_id for row in self.rows), self.rows[0].attempts
+        return carried if attempts == 0 else f"{carried}.{attempts}"
+
+    def takes(self, row: _Row) -> bool:
+        size = sum(len(one.payload) for one in self.rows)
+        return self.rows[0].readers == row.readers and size + len(row.payload) <= MAX_PARCEL_BYTES
 
 
 def _messages(rows: Sequence[_Row]) -> list[_Message]:
-    """One message a row; first attempts of access records are joined. A repeated row travels alone, so that
-    one that cannot be read holds up no other for long."""
+    """First attempts that the same consumers read are joined while they follow each other: a record, and an event, must not
+    cost a message, and the versions of an object stay in their order. A repeated row travels alone, so that one that cannot
+    be read holds up no other for long."""
     messages: list[_Message] = []
-    gathering: dict[str, _Message] = {}
+    growing: dict[bool, _Message] = {}
     for row in rows:
-        joins = row.subject.startswith(ACCESS_SUBJECTS) and row.attempts == 0
-        open_one = gathering.get(row.subject) if joins else None
-        if open_one is not None and len(open_one.payload) + len(row.payload) <= MAX_PARCEL_BYTES:
-            open_one.outbox_ids.append(row.outbox_id)
-            open_one.event_ids.append(row.event_id)
-            open_one.payload += row.payload
+        last = growing.get(row.is_access) if row.attempts == 0 else None
+        if last is not None and last.takes(row):
+            last.rows.append(row)
             continue
-        message = _Message([row.outbox_id], [row.event_id], row.subject, row.payload, row.trace_parent, row.attempts)
+        message = _Message([row])
         messages.append(message)
-        if joins:
-            gathering[row.subject] = message
+        if row.attempts == 0:
+            growing[row.is_access] = message
     return messages
 
 

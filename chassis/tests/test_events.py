@@ -238,7 +238,7 @@ async def test_two_relays_do_not_publish_the_same_row(pool):
 
     class Counting:
         async def publish(self, subject, payload, message_id, trace_parent):
-            sent.append(message_id)
+            sent.extend(message_id.split(","))
             await asyncio.sleep(0.01)
 
     await append(pool, *(envelope(number) for number in range(1, 301)))
@@ -382,6 +382,44 @@ async def test_access_records_travel_many_in_one_message_and_again_alone(pool):
     sent.clear()
     assert await relay.relay_once() == 20
     assert sorted(message_id for _, message_id, _ in sent) == sorted(f"{event_id}.1" for event_id in ids)
+
+
+async def test_events_that_the_same_consumers_read_travel_in_one_message_and_again_alone(pool):
+    """An event may not cost a message; one for other consumers begins another, so that each object's versions keep their order."""
+    sent = []
+
+    class Counting:
+        async def publish(self, subject, payload, message_id, trace_parent):
+            sent.append((subject, payload, message_id))
+
+    first, second, third = ([envelope(number) for number in range(n, n + 3)] for n in (1, 4, 7))
+    await append(pool, *first, awaits=("audit",))
+    await append(pool, *second, awaits=("audit", "approvals"))
+    await append(pool, *third, awaits=("audit",))
+    relay = Relay(pool, Counting(), resend_after=0)
+    assert await relay.relay_once() == 9
+    for (_, payload, message_id), events in zip(sent, (first, second, third), strict=True):
+        assert message_id.split(",") == [event.event_id for event in events]
+        parcel = envelope_pb2.EventParcel.FromString(payload)
+        assert [envelope_pb2.Envelope.FromString(one) for one in parcel.envelopes] == events
+    sent.clear()
+    assert await relay.relay_once() == 9
+    assert [message_id for _, _, message_id in sent] == [f"{event.event_id}.1" for event in first + second + third]
+    assert [envelope_pb2.Envelope.FromString(payload) for _, payload, _ in sent] == first + second + third
+
+
+async def test_a_parcel_that_cannot_be_opened_goes_to_the_dead_letters_and_stops_no_other(engines, pool, effects):
+    good = envelope(1)
+    async with broker_of(engines, "documents") as ours, broker_of(engines, "approvals") as theirs:
+
+        async def dead():
+            return (await theirs.js.stream_info("DEADLETTER")).state.messages == 1
+
+        async with background(approvals_consumer(theirs, each(effects.apply), max_failures=2).run()):
+            await ours.publish(outbox.subject_of(good), b"\xff\xff", f"{clock.new_id()},{clock.new_id()}", "")
+            await ours.publish(outbox.subject_of(good), good.SerializeToString(), good.event_id, "")
+            await until(lambda: _applied(effects, good))
+            await until(dead)
 
 
 async def test_an_event_travels_at_once_and_leaves_access_records_to_gather(pool):

@@ -24,11 +24,10 @@ from services.audit.entry import EntryError, Leaf
 from services.audit.intake import leaf_of_event, leaves_of_parcel
 from services.audit.turns import Turns
 
-# Messages taken at one time. One of access records carries a thousand of them or, sent again, a few; an event is one.
-ACCESS_BATCH = 64
-# Bytes of access records per transaction.
-ACCESS_BYTES = 1024 * 1024
-EVENT_BATCH = 200
+# Messages taken at one time: one carries a thousand records or a hundred events or, sent again, a few.
+BATCH = 64
+# Bytes of them per transaction.
+BYTES = 1024 * 1024
 # What a replica took before it died comes again after this; until then its numbers are missing.
 ACK_WAIT_SECONDS = 5.0
 
@@ -71,7 +70,8 @@ def consumers(
         return await turns.in_turn(deliveries, take_parcels)
 
     async def take_events(deliveries: Sequence[Delivery]) -> None:
-        await take(deliveries, lambda data: [leaf_of_event(envelope_pb2.Envelope.FromString(data))])
+        for some in _by_size(deliveries):
+            await take(some, lambda data: [leaf_of_event(envelope_pb2.Envelope.FromString(data))])
 
     return [
         Consumer(
@@ -80,7 +80,7 @@ def consumers(
             durable="audit-access",
             subjects=["kanketsu.access.>"],
             handle=take_access,
-            batch=ACCESS_BATCH,
+            batch=BATCH,
             receipt_as="audit",
             max_failures=max_failures,
             ack_wait=ACK_WAIT_SECONDS,
@@ -92,7 +92,7 @@ def consumers(
             durable="audit-events",
             subjects=["kanketsu.documents.>", "kanketsu.approvals.>"],
             handle=take_events,
-            batch=EVENT_BATCH,
+            batch=BATCH,
             receipt_as="audit",
             max_failures=max_failures,
             ack_wait=ACK_WAIT_SECONDS,
@@ -102,11 +102,11 @@ def consumers(
 
 
 def _by_size(deliveries: Sequence[Delivery]) -> Iterator[list[Delivery]]:
-    """In their order, as many together as a transaction should hold: a message holds one record or a thousand."""
+    """In their order, as many together as a transaction should hold: one holds a record or a thousand."""
     some: list[Delivery] = []
     size = 0
     for delivery in deliveries:
-        if some and size + len(delivery.data) > ACCESS_BYTES:
+        if some and size + len(delivery.data) > BYTES:
             yield some
             some, size = [], 0
         some.append(delivery)

@@ -248,15 +248,18 @@ async def _freeze(conn: Connection, document: Document, now: dt.datetime) -> str
     return manifest.digest(content)
 
 
-async def follow_case(conn: Connection, case: CaseSnapshot, cause: events.Cause) -> None:
-    """Apply a snapshot of approvals in the consumer's transaction. Older ones change nothing, so order is not needed."""
+async def follow_case(conn: Connection, case: CaseSnapshot, cause: events.Cause) -> bool:
+    """Apply a snapshot of approvals in the consumer's transaction; says whether anything is announced.
+
+    Older ones change nothing, so order is not needed.
+    """
     before = await store.lock_any(conn, case.document_id)
     if before is None:
         raise not_found()
     if not await store.keep_snapshot(
         conn, case.case_id, case.document_id, case.case_version, case.state, case.reason, case.decisions, case.seats
     ):
-        return
+        return False
     document, facts = domain.follow_case(before, case, cause.now)
     if facts:
         await store.save(conn, document, before)
@@ -266,6 +269,7 @@ async def follow_case(conn: Connection, case: CaseSnapshot, cause: events.Cause)
         if document.state is State.DECIDED:
             await _keep_decided(conn, document, case.seats, cause.now)
     await store.replace_leases(conn, case.document_id, case.case_id, domain.leases_in_force(case, document.state))
+    return bool(facts)
 
 
 async def _keep_decided(conn: Connection, document: Document, seats: Sequence[Seat], now: dt.datetime) -> None:

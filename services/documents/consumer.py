@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable, Sequence
 
-from chassis import clock, outbox
+from chassis import clock, db, outbox
 from chassis.broker import Broker
-from chassis.events import Consumer, each
+from chassis.events import Consumer, Delivery
 from kanketsu.approvals.v1 import events_pb2
 from kanketsu.event.v1 import envelope_pb2
 from services.documents import commands, events
@@ -19,39 +20,53 @@ CONSUMER = "documents"
 # Every event of a case, also those that change no view: approvals awaits our receipt for all of them.
 CASES = "kanketsu.approvals.case.>"
 DIRECTORY = "kanketsu.approvals.directory.DirectoryChanged"
+DIRECTORY_CHANGED = ".DirectoryChanged"
 
 
 def consumer(broker: Broker, service: Service) -> Consumer:
     """The one consumer of this service."""
 
-    async def handle(envelope: envelope_pb2.Envelope) -> None:
-        if envelope.type.endswith(".DirectoryChanged"):
-            await follow_directory(service, envelope)
-        else:
-            await apply(service, envelope)
+    async def handle(deliveries: Sequence[Delivery]) -> None:
+        told = [envelope_pb2.Envelope.FromString(delivery.data) for delivery in deliveries]
+        for envelope in told:
+            if envelope.type.endswith(DIRECTORY_CHANGED):
+                await follow_directory(service, envelope)
+        await apply(service, [envelope for envelope in told if not envelope.type.endswith(DIRECTORY_CHANGED)])
 
     return Consumer(
         broker,
         stream="EVENTS",
         durable="documents",
         subjects=[CASES, DIRECTORY],
-        handle=each(handle),
+        handle=handle,
         receipt_as=CONSUMER,
     )
 
 
-async def apply(service: Service, envelope: envelope_pb2.Envelope) -> None:
-    """One event, once. Crash before the commit: it comes again."""
-    message = getattr(events_pb2, envelope.type.rsplit(".", 1)[1]).FromString(envelope.payload)
-    case = snapshot(message.snapshot)
-    async with outbox.once(service.pool, CONSUMER, envelope.event_id) as conn:
-        if conn is not None:
-            cause = events.Cause(envelope.actor, clock.now())
-            await commands.follow_case(conn, case, cause)
-    service.relay.wake()
-    if case.state == "decided":
+async def apply(service: Service, told: Sequence[envelope_pb2.Envelope]) -> None:
+    """Events of cases, each once, in one transaction. Crash before the commit: all come again.
+
+    The events of one act show the same case, so the last of them is enough.
+    """
+    announced, decided = False, False
+    async with db.transaction(service.pool) as conn:
+        fresh = await outbox.fresh(conn, CONSUMER, [envelope.event_id for envelope in told])
+        for envelope in _last_of_each_act(envelope for envelope in told if envelope.event_id in fresh):
+            message = getattr(events_pb2, envelope.type.rsplit(".", 1)[1]).FromString(envelope.payload)
+            case = snapshot(message.snapshot)
+            announced |= await commands.follow_case(conn, case, events.Cause(envelope.actor, clock.now()))
+            decided |= case.state == "decided"
+    if announced:
+        service.relay.wake()
+    if decided:
         service.locker.wake()
         service.drawer.wake()
+
+
+def _last_of_each_act(told: Iterable[envelope_pb2.Envelope]) -> list[envelope_pb2.Envelope]:
+    """By document, so that two replicas lock documents in the same order; acts on a case in theirs."""
+    ordered = sorted(told, key=lambda one: (one.detail.get("document_id", ""), one.aggregate_id, one.aggregate_version))
+    return list({(one.aggregate_id, one.occurred_at.ToNanoseconds()): one for one in ordered}.values())
 
 
 async def follow_directory(service: Service, envelope: envelope_pb2.Envelope) -> None:

@@ -436,20 +436,11 @@ async def index_text(conn: Connection, document: Document) -> None:
 # ---------------------------------------------------------------- rights
 
 
-async def grant(
-    conn: Connection,
-    document_id: str,
-    principal: str,
-    reason: str,
-    since: dt.datetime,
-    case_id: str = "",
-    step_id: str = "",
-) -> None:
+async def grant(conn: Connection, document_id: str, principal: str, reason: str, since: dt.datetime) -> None:
     """One right more. It begins no later than now by the database's clock, the one that rights are asked by."""
     await conn.execute(
-        "INSERT INTO viewers (document_id, principal, reason, valid_from, case_id, step_id)"
-        " VALUES (%s, %s, %s, least(%s, now()), %s, %s)",
-        (document_id, principal, reason, since, case_id or None, step_id),
+        "INSERT INTO viewers (document_id, principal, reason, valid_from) VALUES (%s, %s, %s, least(%s, now()))",
+        (document_id, principal, reason, since),
     )
 
 
@@ -485,19 +476,39 @@ async def _end(conn: Connection, viewer_ids: Sequence[int]) -> None:
         )
 
 
+_LEASES = """
+WITH wanted AS (
+    SELECT n.step_id, n.principal, n.reason, min(n.since) AS since
+    FROM jsonb_to_recordset(%(leases)s) AS n (step_id text, principal text, reason text, since timestamptz)
+    GROUP BY n.step_id, n.principal, n.reason
+), live AS (
+    SELECT v.viewer_id, v.step_id, v.principal, v.reason FROM viewers AS v
+    WHERE v.document_id = %(document_id)s AND v.case_id = %(case_id)s AND v.valid_to IS NULL
+), ended AS (
+    UPDATE viewers AS v SET valid_to = greatest(now(), v.valid_from)
+    FROM live AS l LEFT JOIN wanted AS w USING (step_id, principal, reason)
+    WHERE v.viewer_id = l.viewer_id AND w.step_id IS NULL
+)
+-- It begins no later than now by the database's clock, the one that rights are asked by.
+INSERT INTO viewers (document_id, principal, reason, valid_from, case_id, step_id)
+SELECT %(document_id)s, w.principal, w.reason, least(w.since, now()), %(case_id)s, w.step_id
+FROM wanted AS w LEFT JOIN live AS l USING (step_id, principal, reason)
+WHERE l.viewer_id IS NULL
+"""
+
+
 async def replace_leases(conn: Connection, document_id: str, case_id: str, leases: Sequence[Lease]) -> None:
-    """The rights from the steps of one case become exactly these; what is no longer there ends now."""
-    wanted = {(lease.step_id, lease.principal, lease.reason): lease for lease in leases}
-    cursor = await conn.execute(
-        "SELECT v.viewer_id, v.step_id, v.principal, v.reason FROM viewers AS v"
-        " WHERE v.document_id = %s AND v.case_id = %s AND v.valid_to IS NULL",
-        (document_id, case_id),
-    )
-    live = {(row[1], row[2], row[3]): row[0] for row in await cursor.fetchall()}
-    await _end(conn, [viewer_id for key, viewer_id in live.items() if key not in wanted])
-    for key, lease in wanted.items():
-        if key not in live:
-            await grant(conn, document_id, lease.principal, key[2], lease.since, case_id, lease.step_id)
+    """The rights from the steps of one case become exactly these; what is no longer there ends now. One statement."""
+    wanted = [
+        {
+            "step_id": lease.step_id,
+            "principal": lease.principal,
+            "reason": lease.reason,
+            "since": lease.since.isoformat(),
+        }
+        for lease in leases
+    ]
+    await conn.execute(_LEASES, {"document_id": document_id, "case_id": case_id, "leases": Jsonb(wanted)})
 
 
 # ---------------------------------------------------------------- parts

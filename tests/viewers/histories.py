@@ -497,8 +497,8 @@ class Histories:
         """What waits in each outbox, to the consumer of the other service."""
         for envelope in await self.waiting("documents", self.house, approvals_consumer.SUBJECTS):
             await approvals_consumer.apply(self.city.pool, self.city.relay, envelope)
-        for envelope in await self.waiting("approvals", self.city, ["kanketsu.approvals.case.%"]):
-            await documents_consumer.apply(self.house.service, envelope)
+        told = await self.waiting("approvals", self.city, ["kanketsu.approvals.case.%"])
+        await documents_consumer.apply(self.house.service, told)
 
     async def waiting(self, name: str, service: City | House, subjects: Sequence[str]) -> list[envelope_pb2.Envelope]:
         rows = await service.rows(

@@ -198,18 +198,7 @@ class House:
 
     async def announce(self, message: str, case: approvals_pb2.CaseSnapshot, *, event_id: str = "") -> None:
         """What approvals announces, consumed."""
-        payload = getattr(approvals_pb2, message)(snapshot=case).SerializeToString()
-        envelope = envelope_pb2.Envelope(
-            event_id=event_id or clock.new_id(),
-            type=f"kanketsu.approvals.v1.{message}",
-            producer="approvals",
-            aggregate="case",
-            aggregate_id=case.case_id,
-            aggregate_version=case.case_version,
-            actor=envelope_pb2.Actor(staff_id="S0068", post_id="P-040-03-01", unit_id="U-040-03"),
-            payload=payload,
-        )
-        await consumer.apply(self.service, envelope)
+        await consumer.apply(self.service, [announced(message, case, event_id=event_id)])
 
     async def decide(self, document: pb.Document, version: int = 9, acted: Sequence[str] = ("S0070", "S0068")) -> None:
         """The case of a circulating document is decided."""
@@ -252,6 +241,29 @@ class House:
         )
         await self.locked()
         return await self.drafter.see(answer.document.document_id)
+
+
+def announced(
+    message: str,
+    case: approvals_pb2.CaseSnapshot,
+    *,
+    event_id: str = "",
+    staff_id: str = "S0068",
+    occurred_at: dt.datetime | None = None,
+) -> envelope_pb2.Envelope:
+    """An event of approvals; the events of one act have their time in common."""
+    return envelope_pb2.Envelope(
+        event_id=event_id or clock.new_id(),
+        type=f"kanketsu.approvals.v1.{message}",
+        producer="approvals",
+        aggregate="case",
+        aggregate_id=case.case_id,
+        aggregate_version=case.case_version,
+        occurred_at=timestamp(occurred_at or clock.now()),
+        actor=envelope_pb2.Actor(staff_id=staff_id, post_id="P-040-03-01", unit_id="U-040-03"),
+        detail={"document_id": case.document_id},
+        payload=getattr(approvals_pb2, message)(snapshot=case).SerializeToString(),
+    )
 
 
 def snapshot(

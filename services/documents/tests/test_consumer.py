@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,9 +14,9 @@ from chassis import clock
 from chassis.errors import DomainError
 from kanketsu.approvals.v1 import events_pb2 as approvals_pb2
 from kanketsu.documents.v1 import documents_service_pb2 as pb
-from services.documents import domain
+from services.documents import consumer, domain
 from services.documents.consumer import snapshot as parsed
-from services.documents.tests.conftest import House, snapshot
+from services.documents.tests.conftest import House, announced, snapshot
 
 POSTS = ["P-020-04-01", "P-020-05-01", "P-120-02-05", "P-130-11-01"]
 STAFF = ["S0026", "S0031", "S0160", "S0170"]
@@ -47,16 +49,16 @@ async def test_any_order_gives_the_newest_snapshot(
     house: House, steps: list[tuple[set[str], set[str]]], end: str | None, seed: int
 ) -> None:
     document = await house.circulating()
-    announced = [
+    history = [
         ("StepActivated", snapshot(document, n, "circulating", active=sorted(posts), acted=sorted(staff)))
         for n, (posts, staff) in enumerate(steps, start=1)
     ]
     if end is not None:
         posts, staff = steps[-1]
-        announced.append(("CaseClosed", snapshot(document, 99, end, active=sorted(posts), acted=sorted(staff))))
-    newest = announced[-1][1]
+        history.append(("CaseClosed", snapshot(document, 99, end, active=sorted(posts), acted=sorted(staff))))
+    newest = history[-1][1]
     dice = random.Random(seed)
-    deliveries = [(*one, clock.new_id()) for one in announced] * 2
+    deliveries = [(*one, clock.new_id()) for one in history] * 2
     dice.shuffle(deliveries)
     for message, case, event_id in deliveries:
         await house.announce(message, case, event_id=event_id)
@@ -109,3 +111,48 @@ async def test_a_late_word_of_an_earlier_case_moves_nothing(house: House) -> Non
     await house.announce("CaseOpened", snapshot(again, 1, "circulating", active=["P-020-05-01"]))
     for person in (house.person("S0026", "P-090-02-01"), house.person("S0031", "P-020-05-01")):
         assert (await person.see(again.document_id)).version_digest == again.version_digest
+
+
+async def test_an_act_is_followed_in_three_statements_however_many_events_tell_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its document locked, its snapshot kept, its views replaced; and one for the events of all acts that came together."""
+    said: list[str] = []
+    execute = psycopg.AsyncConnection.execute
+
+    async def listening(self: psycopg.AsyncConnection, query: str, *rest: Any, **named: Any) -> Any:
+        said.append(query)
+        return await execute(self, query, *rest, **named)
+
+    documents = [await house.circulating() for _ in range(3)]
+    told = []
+    for document in documents:
+        at = clock.now()
+        for version, name in enumerate(("StepClosed", "StepClosed", "StepActivated"), start=2):
+            case = snapshot(document, version, "circulating", active=POSTS, acted=STAFF)
+            told.append(announced(name, case, occurred_at=at))
+    with monkeypatch.context() as patched:
+        patched.setattr(psycopg.AsyncConnection, "execute", listening)
+        await consumer.apply(house.service, told)
+        ours = [one for one in said if "record_epochs" not in one and "FROM outbox" not in one]
+        assert len(ours) == 1 + 3 * len(documents), ours
+        said.clear()
+        await consumer.apply(house.service, told)
+        assert len([one for one in said if "record_epochs" not in one and "FROM outbox" not in one]) == 1
+    for document in documents:
+        assert {principal for principal, _, _ in await live(house, document)} == {
+            *(f"post:{post}" for post in POSTS),
+            *(f"staff:{staff}" for staff in STAFF),
+        }
+
+
+async def test_who_decided_stands_in_the_history_although_a_later_act_came_together_with_it(house: House) -> None:
+    """The last event of each act counts, not the last of the message: the 後閲 of another is no decision."""
+    document = await house.circulating()
+    decided = announced("CaseDecided", snapshot(document, 5, "decided", acted=["S0068"]), staff_id="S0068")
+    viewed = announced("PostViewed", snapshot(document, 6, "decided", acted=["S0068"]), staff_id="S0070")
+    await consumer.apply(house.service, [viewed, decided])
+    (row,) = await house.rows(
+        "SELECT staff_id FROM history WHERE document_id = %s AND action = 'document.decided'", document.document_id
+    )
+    assert row == ("S0068",)
