@@ -74,6 +74,7 @@ POLICY = Policy(
         "ListStrandedSteps": Refusal("case.listed", "step"),
         "ReassignStep": Refusal("step.moved", "step", "step_id"),
         "ListTenures": Refusal("directory.listed", "staff", "staff_id"),
+        "ListSubstitutes": Refusal("directory.listed", "post", "post_id"),
         "ListNotices": Refusal("notice.listed", "notice"),
         "MarkNoticesRead": Refusal("notice.read", "notice"),
         "GetNoticeChoices": Refusal("notice_choices.viewed", "notice_choices"),

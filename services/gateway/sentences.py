@@ -640,6 +640,19 @@ FIELD_PROBLEMS: Final[dict[str, tuple[str, str]]] = {
     ),
     "MAIN_TWICE": ("本務の職が二つあります。", "Two main posts."),
     "HELD_TWICE": ("この職に就く人が二人います（事務取扱を除く）。", "Two regular holders of one post."),
+    "OWN_SUBSTITUTE": ("自分の職を自分の代決者にはできません。", "A post is its own substitute."),
+    "SUBSTITUTE_TWICE": ("同じ職が一つの代決順位に二度あります。", "One post has two ranks of one list."),
+    # Warnings of a plan (AP-13, AP-14): they refuse nothing.
+    "NO_SUBSTITUTE": (
+        "代決できる人がいなくなります。代決順位を案に加えてください。",
+        "Nobody could stand in; plan a substitute.",
+    ),
+    "RANK_MISSING": ("代決順位のこの順位が空きます。", "A rank of the list is missing."),
+    "SUBSTITUTE_ENDED": (
+        "代決者の職が廃止され、この順位がなくなります。引継先の職は自動では入りません。",
+        "The post that has this rank ends; its successor does not get it by itself.",
+    ),
+    "SUBSTITUTE_VACANT": ("代決者の職に就く人がいません。", "Nobody holds the post that has this rank."),
     "LOGIN_TWICE": ("同じログイン名の職員がいます。", "The login belongs to two people."),
     "LOOP": ("所属が自分自身の下にあります。", "The unit is below itself."),
     "CONTRADICTS": ("先の日付の登録と重なっています。", "Contradicts rows of a later day."),

@@ -248,3 +248,30 @@ def test_the_records_office_gives_a_stranded_step_an_addressee(city: City, brows
     city.act("head", case_id, "decide")
     # documents has followed: the deputy saw it while it was their turn, by the lease of the new post.
     assert city.person("deputy").get(f"/cases/{case_id}")["state"] == "decided"
+
+
+def test_the_order_of_substitutes_is_planned_and_warned_of(city: City, browsers: dict[str, Person]) -> None:
+    """AP-13, AP-14: a list of changes with ranks; the page shows the order before and after, and what to look at."""
+    author = browsers[AUTHOR]
+    header = ["kind", "post_id", "place", "substitute_post_id", "matter"]
+    rows = [
+        ["substitute_ends", "P-040-03-01", "1", "", ""],
+        ["substitute_begins", "P-040-03-01", "1", "P-040-03-03", "占用許可"],
+        ["substitute_ends", "P-050-02-01", "1", "", ""],
+        ["substitute_ends", "P-050-02-01", "2", "", ""],
+    ]
+    fields = filled(YEAR + 3, do="draft", source="changes", title="代決順位の見直し")
+    status, shown = send(author, "/changes", "/changes", fields, as_csv(rows, header))
+    words = ("第1順位　環境政策室　室長補佐（山﨑 由紀子）", "環境政策室　室長（占用許可）", "代決順位のこの順位が空きます。")
+    assert (status, [one for one in (*words, "代決できる人がいなくなります。") if one not in shown]) == (303, [])
+    status, shown = send(author, "/changes", "/changes", fields, as_csv([[*rows[0][:2], "一", "", ""]], header))
+    assert (status, "書き方が正しくありません。" in shown) == (422, True)
+    # Nothing of it counts before its day: who has which rank, for everybody.
+    for on in ("2026-11-01", ""):
+        found = city.person("clerk").get("/substitutes", post="P-040-03-01", on=on)["items"]
+        assert [(one["place"], one["post"]["title"], one["matter"]) for one in found] == [
+            (1, "室長補佐", None),
+            (2, "担当主査", None),
+        ]
+    shown = page(browsers["katsuragi.takuya"], "/tenures?post=P-040-03-01")
+    assert all(one in shown for one in ("代決順位", "第2順位", "担当主査"))

@@ -92,16 +92,18 @@ SELECT
                     (SELECT g.staff_id FROM assignees AS g WHERE g.document_id = c.document_id), c.drafter
                 )
             UNION
-            SELECT b.substitute_post_id FROM substitutes AS b INNER JOIN steps AS s ON s.post_id = b.post_id
-            WHERE s.case_id = c.case_id AND s.kind = 'decide' AND b.valid_from <= %(day)s AND %(day)s < b.valid_to
+            SELECT b.substitute_post_id FROM steps AS s
+            CROSS JOIN LATERAL substitutes_on(s.post_id, c.route_plan_id, %(day)s) AS b
+            WHERE s.case_id = c.case_id AND s.kind = 'decide'
         )
         SELECT json_agg(seat) FROM ("""
     + SEATS
     + """) AS seat
     ),
     ARRAY(
-        SELECT b.substitute_post_id FROM substitutes AS b INNER JOIN steps AS s ON s.post_id = b.post_id
-        WHERE s.case_id = c.case_id AND s.kind = 'decide' AND b.valid_from <= %(day)s AND %(day)s < b.valid_to
+        SELECT b.substitute_post_id FROM steps AS s
+        CROSS JOIN LATERAL substitutes_on(s.post_id, c.route_plan_id, %(day)s) AS b
+        WHERE s.case_id = c.case_id AND s.kind = 'decide'
         ORDER BY b.place
     ),
     (

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import grpc
@@ -17,18 +17,18 @@ from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
 from chassis.identity import Identity
 from chassis.interceptors import identity
 from chassis.outbox import Relay
-from chassis.recorder import Access, Recorder, actor_of, listing, timestamp
+from chassis.recorder import Access, Recorder, actor_of, listing
 from chassis.requests import Call
 from kanketsu.approvals.v1 import reorganisation_service_pb2 as pb
 from kanketsu.approvals.v1.reorganisation_service_pb2_grpc import ReorganisationServiceServicer
 from services.approvals import policy
 from services.approvals.cases.domain import Case
 from services.approvals.cases.envelopes import cause_of
-from services.approvals.changes import commands, domain, personnel, preview, store
-from services.approvals.changes.domain import AppointmentRow, Change, ChangeKind, Organisation
-from services.approvals.changes.planned import ChangeSet, SetState
+from services.approvals.changes import commands, domain, messages, personnel, preview, store
+from services.approvals.changes.domain import Change, ChangeKind
 from services.approvals.inputs import known_id, require_readable
 from services.approvals.organisation import store as organisation_store
+from services.approvals.organisation.substitutes import list_substitutes
 from services.approvals.succession import commands as succession_commands
 from services.approvals.succession import store as succession_store
 from services.approvals.succession.commands import Reassignment
@@ -69,7 +69,9 @@ class Api(ReorganisationServiceServicer):
                 caller.staff_id,
                 caller.roles,
                 cause_of(actor_of(caller)),
-                lambda made: pb.ReviewChangeSetResponse(change_set=_change_set(made, caller)).SerializeToString(),
+                lambda made: pb.ReviewChangeSetResponse(
+                    change_set=messages.change_set(made, caller)
+                ).SerializeToString(),
                 clock.now(),
             ),
         )
@@ -89,7 +91,7 @@ class Api(ReorganisationServiceServicer):
                 caller.staff_id,
                 caller.roles,
                 cause_of(actor_of(caller)),
-                lambda made: pb.UndoChangeSetResponse(change_set=_change_set(made, caller)).SerializeToString(),
+                lambda made: pb.UndoChangeSetResponse(change_set=messages.change_set(made, caller)).SerializeToString(),
                 clock.now(),
             ),
         )
@@ -110,18 +112,14 @@ class Api(ReorganisationServiceServicer):
                 made, _ = domain.after(before, found.changes)
                 prospects = preview.prospects(before, made, found.changes)
                 steps = await succession_store.open_steps_of(conn, [one.post_id for one in prospects])
-                shown = pb.Preview(
-                    moves=_moves(before, made),
-                    vacant=_vacant(before, made),
-                    prospects=[
-                        _prospect(one, steps[one.post_id], before, made) for one in prospects if one.post_id in steps
-                    ],
-                )
+                shown = messages.shown(before, made, found.changes, steps)
         record = await self._recorder.record(
             Access(actor=caller, action="change_set.viewed", object_type="change_set", object_id=found.change_set_id)
         )
         return pb.GetChangeSetResponse(
-            change_set=_change_set(found, caller, findings=findings, whole=True), preview=shown, access_record=record
+            change_set=messages.change_set(found, caller, findings=findings, whole=True),
+            preview=shown,
+            access_record=record,
         )
 
     async def ListChangeSets(self, request: pb.ListChangeSetsRequest, context: Context) -> pb.ListChangeSetsResponse:
@@ -131,7 +129,9 @@ class Api(ReorganisationServiceServicer):
         async with db.connection(self._pool) as conn:
             found = await store.list_sets(conn, MAX_SETS)
         record = await self._listed("change_set.listed", "change_set", request, [one.change_set_id for one in found])
-        return pb.ListChangeSetsResponse(change_sets=[_change_set(one, caller) for one in found], access_record=record)
+        return pb.ListChangeSetsResponse(
+            change_sets=[messages.change_set(one, caller) for one in found], access_record=record
+        )
 
     # --- the personnel file ---------------------------------------------------------------------
 
@@ -146,9 +146,9 @@ class Api(ReorganisationServiceServicer):
         found = personnel.compare(request.content, before)
         record = await self._listed("directory.compared", "staff", request, [])
         if found.problems:
-            return pb.ReadPersonnelFileResponse(bad_lines=_bad_lines(found.problems), access_record=record)
+            return pb.ReadPersonnelFileResponse(bad_lines=messages.bad_lines(found.problems), access_record=record)
         return pb.ReadPersonnelFileResponse(
-            moves=_moves(before, found.made), vacant=_vacant(before, found.made), access_record=record
+            moves=messages.moves(before, found.made), vacant=messages.vacant(before, found.made), access_record=record
         )
 
     async def ImportPersonnelFile(
@@ -179,7 +179,7 @@ class Api(ReorganisationServiceServicer):
         page = found[:limit]
         record = await self._listed("case.listed", "step", request, [one.step_id for one in page])
         return pb.ListStrandedStepsResponse(
-            steps=[_stranded(one) for one in page],
+            steps=[messages.stranded(one) for one in page],
             next_cursor=page[-1].step_id if len(found) > limit else "",
             access_record=record,
         )
@@ -248,6 +248,19 @@ class Api(ReorganisationServiceServicer):
             setattr(entry, "from", one.since.isoformat())
         return made
 
+    async def ListSubstitutes(self, request: pb.ListSubstitutesRequest, context: Context) -> pb.ListSubstitutesResponse:
+        """Of one post, ever or on one day (AP-13). INVALID_FIELDS without a post."""
+        require_readable(request)
+        if not request.post_id:
+            raise invalid(FieldViolation("post_id", "REQUIRED"))
+        day = _day(request.on, "on") if request.on else None
+        async with db.connection(self._pool) as conn:
+            found = await list_substitutes(conn, request.post_id, day, MAX_TENURES)
+        record = await self._listed("directory.listed", "post", request, [one.post_id for one in found])
+        return pb.ListSubstitutesResponse(
+            substitutions=[messages.substitution(one) for one in found], access_record=record
+        )
+
     # --- shared by the methods ------------------------------------------------------------------
 
     async def _draft(self, request: Any, answer: type[A], changes: Sequence[Change]) -> A:
@@ -264,7 +277,7 @@ class Api(ReorganisationServiceServicer):
                 caller.staff_id,
                 caller.roles,
                 cause_of(actor_of(caller)),
-                lambda made: answer(change_set=_change_set(made, caller)).SerializeToString(),
+                lambda made: answer(change_set=messages.change_set(made, caller)).SerializeToString(),
                 clock.now(),
             ),
         )
@@ -317,100 +330,3 @@ def _change(place: int, change: pb.Change) -> Change:
     if any("\0" in text for value in given.values() for text in ([value] if isinstance(value, str) else ())):
         raise invalid(FieldViolation(f"changes.{place}", "MALFORMED"))
     return Change(kind, **given)
-
-
-# --- plain → proto ------------------------------------------------------------------------------
-
-
-def _change_set(
-    made: ChangeSet, caller: Identity, *, findings: Sequence[domain.Finding] = (), whole: bool = False
-) -> pb.ChangeSet:
-    """`whole` with every change; lists and answers to writes count them."""
-    allowed = []
-    if made.state in (SetState.DRAFT, SetState.REVIEWED):
-        ahead = made.effective_on > clock.today()
-        if made.state is SetState.DRAFT and ahead and made.author != caller.staff_id and not findings:
-            allowed.append("review")
-        if made.state is SetState.DRAFT or ahead:
-            allowed.append("undo")
-    return pb.ChangeSet(
-        change_set_id=made.change_set_id,
-        title=made.title,
-        effective_on=made.effective_on.isoformat(),
-        state=made.state,
-        changes=[pb.Change(**vars(change)) for change in made.changes] if whole else [],
-        author=made.author,
-        drafted_at=timestamp(made.drafted_at),
-        reviewed_by=made.reviewed_by,
-        reviewed_at=timestamp(made.reviewed_at) if made.reviewed_at else None,
-        closed_by=made.closed_by,
-        closed_at=timestamp(made.closed_at) if made.closed_at else None,
-        reason=made.reason,
-        findings=[pb.Finding(place=one.place, problem=one.problem, about=one.about) for one in findings],
-        version=made.version,
-        change_count=len(made.changes),
-        allowed_actions=allowed,
-    )
-
-
-def _moves(before: Organisation, made: Organisation) -> list[pb.Move]:
-    return [
-        pb.Move(
-            staff_id=one.staff_id,
-            name=one.name,
-            kind=one.kind,
-            before=_placements(before, one.before),
-            after=_placements(made, one.after),
-        )
-        for one in preview.moves(before, made)
-    ]
-
-
-def _placements(organisation: Organisation, rows: Iterable[AppointmentRow]) -> list[pb.Placement]:
-    return [_placement(organisation, row.post_id, row.kind) for row in rows]
-
-
-def _placement(organisation: Organisation, post_id: str, kind: str = "") -> pb.Placement:
-    post = organisation.posts.get(post_id)
-    unit = organisation.units.get(post.unit_id) if post else None
-    return pb.Placement(
-        post_id=post_id, title=post.title if post else "", unit_name=unit.name if unit else "", kind=kind
-    )
-
-
-def _vacant(before: Organisation, made: Organisation) -> list[pb.Placement]:
-    return [_placement(made, post_id) for post_id in preview.vacated(before, made)]
-
-
-def _prospect(one: preview.Prospect, steps: int, before: Organisation, made: Organisation) -> pb.Prospect:
-    holders = made.holders_of(one.acts) if one.acts else []
-    return pb.Prospect(
-        post=_placement(before, one.post_id),
-        open_steps=steps,
-        outcome=one.outcome,
-        acts=_placement(made, one.acts) if one.acts else None,
-        holder_names=[made.staff[row.staff_id].name for row in holders if row.staff_id in made.staff],
-    )
-
-
-def _bad_lines(problems: Iterable[personnel.Problem]) -> list[pb.BadLine]:
-    return [pb.BadLine(line=one.line, problem=one.problem, about=one.about) for one in problems]
-
-
-def _stranded(one: succession_store.Stranded) -> pb.StrandedStep:
-    return pb.StrandedStep(
-        case_id=one.case_id,
-        step_id=one.step_id,
-        document_id=one.document_id,
-        draft_number=one.draft_number,
-        unit_id=one.unit_id,
-        step_kind=f"STEP_KIND_{one.kind.upper()}",
-        step_state=f"STEP_STATE_{one.state.upper()}",
-        cause=one.cause,
-        post_id=one.post_id,
-        post_title=one.post_title,
-        unit_name=one.unit_name,
-        ended_on=one.ended_on.isoformat() if one.ended_on else "",
-        decision_class=one.decision_class,
-        version=one.version,
-    )

@@ -15,6 +15,8 @@ from typing import TypeVar
 from services.approvals.organisation.domain import BODIES, RANKS, ROLES, AppointmentKind
 
 MAX_TEXT = 200
+# 代決順位 of any city end long before.
+MAX_PLACE = 99
 
 _K = TypeVar("_K")
 _R = TypeVar("_R")
@@ -38,6 +40,9 @@ class ChangeKind(enum.StrEnum):
     APPOINTMENT_ENDS = "appointment_ends"
     ROLE_BEGINS = "role_begins"
     ROLE_ENDS = "role_ends"
+    # A rank of a 代決順位 (AP-13): the same rank with another post is an end and a beginning.
+    SUBSTITUTE_BEGINS = "substitute_begins"
+    SUBSTITUTE_ENDS = "substitute_ends"
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,10 @@ class Change:
     # "main", "concurrent", "acting"
     appointment: str = ""
     role: str = ""
+    # Of a 代決順位: the matter it is for, "" for all others; the rank, from 1; and the post that has it (AP-13).
+    matter: str = ""
+    place: int = 0
+    substitute_post_id: str = ""
     # Of a unit or post that ends: what takes over (AP-41); "" when nothing does.
     successor: str = ""
 
@@ -83,6 +92,8 @@ _REQUIRED: Mapping[ChangeKind, tuple[str, ...]] = {
     ChangeKind.APPOINTMENT_ENDS: ("staff_id", "post_id"),
     ChangeKind.ROLE_BEGINS: ("staff_id", "role"),
     ChangeKind.ROLE_ENDS: ("staff_id", "role"),
+    ChangeKind.SUBSTITUTE_BEGINS: ("post_id", "place", "substitute_post_id"),
+    ChangeKind.SUBSTITUTE_ENDS: ("post_id", "place"),
 }
 _CHOICES: Mapping[str, Sequence[str]] = {
     "body": BODIES,
@@ -145,6 +156,17 @@ class RoleRow:
 
 
 @dataclass(frozen=True)
+class SubstituteRow:
+    """Which post has which rank of a 代決順位, on a day (AP-13)."""
+
+    post_id: str
+    # The list for one matter, "" for all that have none of their own.
+    matter: str
+    place: int
+    substitute_post_id: str
+
+
+@dataclass(frozen=True)
 class Organisation:
     """Everything that is valid on one day, by key."""
 
@@ -153,6 +175,7 @@ class Organisation:
     staff: Mapping[str, StaffRow] = field(default_factory=dict)
     appointments: Mapping[tuple[str, str], AppointmentRow] = field(default_factory=dict)
     roles: Mapping[tuple[str, str], RoleRow] = field(default_factory=dict)
+    substitutes: Mapping[tuple[str, str, int], SubstituteRow] = field(default_factory=dict)
 
     def held_by(self, staff_id: str) -> list[AppointmentRow]:
         """The person's posts, main first."""
@@ -163,6 +186,11 @@ class Organisation:
         """Who holds the post, main first."""
         held = [row for row in self.appointments.values() if row.post_id == post_id]
         return sorted(held, key=lambda row: (row.kind != AppointmentKind.MAIN, row.staff_id))
+
+    def ranks(self, post_id: str, matter: str) -> list[SubstituteRow]:
+        """The 代決順位 of the post for the matter, in order."""
+        own = [row for row in self.substitutes.values() if (row.post_id, row.matter) == (post_id, matter)]
+        return sorted(own, key=lambda row: row.place)
 
 
 @dataclass(frozen=True, order=True)
@@ -210,10 +238,11 @@ class _Building:
     def __init__(self, before: Organisation) -> None:
         self.units, self.posts, self.staff = dict(before.units), dict(before.posts), dict(before.staff)
         self.appointments, self.roles = dict(before.appointments), dict(before.roles)
+        self.before, self.substitutes = before, dict(before.substitutes)
         self.findings: list[Finding] = []
 
     def organisation(self) -> Organisation:
-        return Organisation(self.units, self.posts, self.staff, self.appointments, self.roles)
+        return Organisation(self.units, self.posts, self.staff, self.appointments, self.roles, self.substitutes)
 
     def take(self, place: int, change: Change) -> None:
         wrong = _malformed(change)
@@ -237,6 +266,7 @@ class _Building:
                 self._put(place, change.kind, self.posts, change.post_id, post, change.post_id)
                 if change.kind is ChangeKind.POST_ENDS:
                     self._end_appointments(lambda row: row.post_id == change.post_id)
+                    self._end_substitutes(change.post_id)
             case ChangeKind.STAFF_BEGINS | ChangeKind.STAFF_CHANGES | ChangeKind.STAFF_ENDS:
                 member = StaffRow(change.staff_id, change.name, change.kana, change.login, change.email)
                 self._put(place, change.kind, self.staff, change.staff_id, member, change.staff_id)
@@ -256,6 +286,9 @@ class _Building:
                 role = RoleRow(change.staff_id, change.role)
                 about = f"{change.staff_id}/{change.role}"
                 self._put(place, change.kind, self.roles, (change.staff_id, change.role), role, about)
+            case ChangeKind.SUBSTITUTE_BEGINS | ChangeKind.SUBSTITUTE_ENDS:
+                rank = SubstituteRow(change.post_id, change.matter, change.place, change.substitute_post_id)
+                self._rank(place, change.kind, rank)
 
     def _put(self, place: int, kind: ChangeKind, rows: dict[_K, _R], key: _K, row: _R, about: str) -> None:
         begins, ends = kind.endswith("_begins"), kind.endswith("_ends")
@@ -268,6 +301,26 @@ class _Building:
 
     def _end_appointments(self, ends: Callable[[AppointmentRow], bool]) -> None:
         self.appointments = {key: row for key, row in self.appointments.items() if not ends(row)}
+
+    def _rank(self, place: int, kind: ChangeKind, row: SubstituteRow) -> None:
+        key = (row.post_id, row.matter, row.place)
+        if kind is ChangeKind.SUBSTITUTE_ENDS and key not in self.substitutes and key in self.before.substitutes:
+            was = self.before.substitutes[key]
+            # It ended with one of its posts, in this set: said twice, meant once.
+            if was.post_id not in self.posts or was.substitute_post_id not in self.posts:
+                return
+        self._put(place, kind, self.substitutes, key, row, list_label(row.post_id, row.matter))
+
+    def _end_substitutes(self, post_id: str) -> None:
+        """A post that ends has no substitutes and is nobody's: no successor takes its rank unless the set says so (AP-13)."""
+        self.substitutes = {
+            key: row for key, row in self.substitutes.items() if post_id not in (row.post_id, row.substitute_post_id)
+        }
+
+
+def list_label(post_id: str, matter: str) -> str:
+    """Which 代決順位 a finding is about."""
+    return f"{post_id}/{matter}" if matter else post_id
 
 
 def _malformed(change: Change) -> list[tuple[str, str]]:
@@ -282,9 +335,11 @@ def _malformed(change: Change) -> list[tuple[str, str]]:
     # Who had such an id would pass for a service, whom no review of the log looks at.
     wrong += [
         ("MALFORMED", name)
-        for name in ("staff_id", "post_id", "unit_id")
+        for name in ("staff_id", "post_id", "unit_id", "substitute_post_id")
         if getattr(change, name).startswith("service:")
     ]
+    if not 0 <= change.place <= MAX_PLACE:
+        wrong.append(("MALFORMED", "place"))
     return wrong
 
 
@@ -330,6 +385,22 @@ def _contradictions(made: Organisation, changes: Sequence[Change]) -> Iterable[F
         known: Mapping[str, object] = made.units if change.kind is ChangeKind.UNIT_ENDS else made.posts
         if change.successor and change.successor not in known:
             yield Finding(place, "UNKNOWN_SUCCESSOR", change.successor)
+        if change.kind is ChangeKind.SUBSTITUTE_BEGINS:
+            yield from (Finding(place, problem, about) for problem, about in _bad_rank(made, change))
+
+
+def _bad_rank(made: Organisation, change: Change) -> Iterable[tuple[str, str]]:
+    """Of a rank that begins. One that stands since before is warned of, and refuses nothing."""
+    for post_id in (change.post_id, change.substitute_post_id):
+        if post_id not in made.posts:
+            yield "UNKNOWN_POST", post_id
+    if change.post_id == change.substitute_post_id:
+        yield "OWN_SUBSTITUTE", change.post_id
+    same = [
+        row for row in made.ranks(change.post_id, change.matter) if row.substitute_post_id == change.substitute_post_id
+    ]
+    if len(same) > 1:
+        yield "SUBSTITUTE_TWICE", change.substitute_post_id
 
 
 def _is_below_itself(units: Mapping[str, UnitRow], unit_id: str) -> bool:
@@ -358,7 +429,7 @@ def turnovers(before: Organisation, made: Organisation) -> dict[str, Turnover]:
     """By table, in the order of writing."""
     return {
         name: _turnover(getattr(before, name), getattr(made, name))
-        for name in ("units", "posts", "staff", "appointments", "roles")
+        for name in ("units", "posts", "staff", "appointments", "roles", "substitutes")
     }
 
 

@@ -1,4 +1,4 @@
-"""At midnight, and after every downtime: apply what is due, and let open steps follow their successors.
+"""At midnight, and after every downtime: apply what is due, and let open steps follow their successors and 代決順位.
 
 Runs in every replica; who comes second finds nothing to do.
 """
@@ -36,6 +36,8 @@ async def turn(pool: Pool, relay: Relay, now: dt.datetime, records_unit: str = "
     """Everything that is due now."""
     await commands.apply_due(pool, now, records_unit)
     await succession.follow_successors(pool, now)
+    while await succession.release_asked(pool, now):
+        relay.wake()
     relay.wake()
 
 

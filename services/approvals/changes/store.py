@@ -20,6 +20,7 @@ from services.approvals.changes.domain import (
     PostRow,
     RoleRow,
     StaffRow,
+    SubstituteRow,
     Turnover,
     UnitRow,
 )
@@ -113,6 +114,7 @@ _ROWS: Mapping[str, Mapping[str, str]] = {
     "staff": {"staff_id": "text", "name": "text", "kana": "text", "login": "text", "email": "text"},
     "appointments": {"staff_id": "text", "post_id": "text", "kind": "text"},
     "roles": {"staff_id": "text", "role": "text"},
+    "substitutes": {"post_id": "text", "matter": "text", "place": "smallint", "substitute_post_id": "text"},
 }
 _KEYS: Mapping[str, Sequence[str]] = {
     "units": ("unit_id",),
@@ -120,6 +122,7 @@ _KEYS: Mapping[str, Sequence[str]] = {
     "staff": ("staff_id",),
     "appointments": ("staff_id", "post_id"),
     "roles": ("staff_id", "role"),
+    "substitutes": ("post_id", "matter", "place"),
 }
 
 
@@ -132,6 +135,7 @@ async def organisation_on(conn: Connection, day: dt.date) -> Organisation:
         staff={row[0]: StaffRow(*row) for row in rows["staff"]},
         appointments={(row[0], row[1]): AppointmentRow(*row) for row in rows["appointments"]},
         roles={(row[0], row[1]): RoleRow(*row) for row in rows["roles"]},
+        substitutes={(row[0], row[1], row[2]): SubstituteRow(*row) for row in rows["substitutes"]},
     )
 
 

@@ -123,20 +123,27 @@ def _json(row: Row, columns: dict[str, str]) -> dict[str, Any]:
 
 
 async def _substitutes(conn: Connection, rows: Sequence[Row], today: dt.date) -> int:
-    wished = Jsonb([{"p": row["post_id"], "o": int(row["order"]), "s": row["substitute_post_id"]} for row in rows])
+    wished = Jsonb(
+        [
+            {"p": row["post_id"], "m": row["matter"], "o": int(row["order"]), "s": row["substitute_post_id"]}
+            for row in rows
+        ]
+    )
     ended = await conn.execute(
         "UPDATE substitutes AS t SET valid_to = %(today)s WHERE t.valid_to = 'infinity' AND NOT EXISTS ("
-        " SELECT 1 FROM jsonb_to_recordset(%(rows)s) AS n (p text, o smallint, s text)"
-        " WHERE n.p = t.post_id AND n.o = t.place AND n.s = t.substitute_post_id)",
+        " SELECT 1 FROM jsonb_to_recordset(%(rows)s) AS n (p text, m text, o smallint, s text)"
+        " WHERE n.p = t.post_id AND n.m = t.matter AND n.o = t.place AND n.s = t.substitute_post_id)",
         {"today": today, "rows": wished},
     )
     begun = await conn.execute(
-        "INSERT INTO substitutes (post_id, place, substitute_post_id, valid_from)"
-        " SELECT n.p, n.o, n.s, %(today)s FROM jsonb_to_recordset(%(rows)s) AS n (p text, o smallint, s text)"
+        "INSERT INTO substitutes (post_id, matter, place, substitute_post_id, valid_from)"
+        " SELECT n.p, n.m, n.o, n.s, %(today)s FROM jsonb_to_recordset(%(rows)s)"
+        "  AS n (p text, m text, o smallint, s text)"
         " WHERE NOT EXISTS (SELECT 1 FROM substitutes AS t"
-        "  WHERE t.post_id = n.p AND t.place = n.o AND t.substitute_post_id = n.s AND t.valid_to = 'infinity')"
+        "  WHERE t.post_id = n.p AND t.matter = n.m AND t.place = n.o"
+        "  AND t.substitute_post_id = n.s AND t.valid_to = 'infinity')"
         # Changed twice on one day: today's row is the one that counts.
-        " ON CONFLICT (post_id, place, valid_from) DO UPDATE"
+        " ON CONFLICT (post_id, matter, place, valid_from) DO UPDATE"
         " SET substitute_post_id = excluded.substitute_post_id, valid_to = 'infinity'",
         {"today": today, "rows": wished},
     )

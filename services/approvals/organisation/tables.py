@@ -35,7 +35,7 @@ COLUMNS = {
     "organisation/appointments.csv": "staff_id,post_id,kind,valid_from,valid_to",
     "organisation/absences.csv": "staff_id,from_at,to_at,reason_code",
     "organisation/roles.csv": "staff_id,role,valid_from,valid_to",
-    "organisation/substitutes.csv": "post_id,order,substitute_post_id",
+    "organisation/substitutes.csv": "post_id,order,substitute_post_id,matter",
     "decision_rules.csv": (
         "rule_id,body,unit_id,matter,amount_min,amount_max,decision_class,concurrence_posts,concurrence_after,"
         "review_posts,valid_from,valid_to,basis,concurrence_need,concurrence_order,provisional"
@@ -55,6 +55,10 @@ _OPTIONAL = frozenset(
         *FORMS,
     }
 )
+# Empty in these files only: for the whole body, and for all matters without a list of their own (AP-13).
+_WHOLE = frozenset({("decision_rules", "unit_id"), ("substitutes", "matter")})
+# What a file of before does not have.
+_ADDED = {"decision_rules.csv": FORMS, "organisation/substitutes.csv": ("matter",)}
 FOREVER = dt.date.max
 
 
@@ -127,8 +131,7 @@ def _rows(city: City, folder: Path, name: str, header: list[str]) -> Iterator[Ro
     try:
         for number, cells in enumerate(reader):
             if number == 0:
-                # A file of before has no forms of a route.
-                if cells not in (header, [column for column in header if column not in FORMS]):
+                if cells not in (header, [column for column in header if column not in _ADDED.get(name, ())]):
                     city.problems.append(f"{name}:1: the header must be {','.join(header)}")
                     return
                 given = cells
@@ -158,8 +161,7 @@ def _check_shapes(city: City) -> None:
         for row in rows:
             for column, value in row.values.items():
                 if not value:
-                    whole_body = name == "decision_rules" and column == "unit_id"
-                    if column not in _OPTIONAL and not whole_body:
+                    if column not in _OPTIONAL and (name, column) not in _WHOLE:
                         city.wrong(row, f"{column} is empty")
                 elif column in choices and value not in choices[column]:
                     city.wrong(row, f"{column}: {value} is none of {', '.join(filter(None, choices[column]))}")
@@ -275,9 +277,10 @@ def _check_overlaps(city: City) -> None:
             if owners and (row.begins < min(o.begins for o in owners) or row.ends > max(o.ends for o in owners)):
                 city.wrong(row, f"the appointment is longer than {row[column]} is valid")
 
-    seen: dict[tuple[str, str], Row] = {}
+    seen: dict[tuple[str, ...], Row] = {}
     for row in city["substitutes"]:
-        for key in ((row["post_id"], row["order"]), (row["post_id"], row["substitute_post_id"])):
+        for last in ("order", "substitute_post_id"):
+            key = (row["post_id"], row["matter"], last, row[last])
             if key in seen:
                 city.wrong(row, f"the substitute repeats line {seen[key].line}")
             seen[key] = row

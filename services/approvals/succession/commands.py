@@ -66,6 +66,27 @@ async def follow_successors(pool: Pool, now: dt.datetime) -> int:
     return moved
 
 
+async def release_asked(pool: Pool, now: dt.datetime) -> int:
+    """Every 代決依頼 to a post that is on the decider's list no more is over (AP-13); returns how many.
+
+    Whoever comes second finds nothing to do, and a case that is locked is left to the next round.
+    """
+    async with db.transaction(pool) as conn:
+        locked = await store.lock_asked_out_of_order(conn, now.date(), BATCH)
+        changed: list[Case] = []
+        told: list[envelope_pb2.Envelope] = []
+        for case, hall in await cases.load_many(conn, locked, now.date(), now):
+            made, events = domain.release(case, hall)
+            if events:
+                changed.append(made)
+                told += envelopes(made, events, cause_of(ITSELF), hall)
+        if changed:
+            await store.save_released(conn, changed)
+            await outbox.append(conn, told, AWAITS)
+            log.info("substitutes are asked no more", extra={"cases": len(changed)})
+    return len(changed)
+
+
 @dataclass(frozen=True)
 class Reassignment:
     """As asked for by the records office."""

@@ -71,6 +71,17 @@ def follow(case: Case, heirs: Mapping[str, str]) -> Outcome:
     return case, events
 
 
+def release(case: Case, hall: Hall) -> Outcome:
+    """A 代決依頼 ends when its post leaves the decider's 代決順位: it sees the case no longer (AP-13, AP-17)."""
+    step = case.decider
+    if not step.asked_post_id or not is_open(case, step) or step.asked_post_id in hall.substitutes:
+        return case, ()
+    change = Change(case)
+    change.set(replace(step, asked_post_id=""))
+    change.say(EventKind.ACTIVATED, step.step_id, "ask_ended")
+    return change.done()
+
+
 def stranded(case: Case, step: Step, hall: Hall) -> str:
     """Why nobody can act on the step, "" when somebody can: its post has ended, or only the drafter could decide."""
     if not is_open(case, step):

@@ -88,16 +88,42 @@ async def save_moves(conn: Connection, cases: Sequence[Case], moves: Sequence[St
         " FROM jsonb_to_recordset(%s) AS n (step_id uuid, to_post text) WHERE s.step_id = n.step_id",
         (rows,),
     )
-    await conn.execute(
-        "UPDATE cases AS c SET version = n.version"
-        " FROM unnest(%s::uuid [], %s::bigint []) AS n (case_id, version) WHERE c.case_id = n.case_id",
-        ([case.case_id for case in cases], [case.version for case in cases]),
-    )
+    await _save_versions(conn, cases)
     await conn.execute(
         "INSERT INTO step_moves (case_id, step_id, from_post, to_post, reason, moved_by, moved_at)"
         " SELECT case_id, step_id, from_post, to_post, reason, moved_by, %s FROM jsonb_to_recordset(%s)"
         " AS n (case_id uuid, step_id uuid, from_post text, to_post text, reason text, moved_by text)",
         (now, rows),
+    )
+
+
+async def lock_asked_out_of_order(conn: Connection, day: dt.date, limit: int) -> list[str]:
+    """Lock up to `limit` cases whose decider's 代決 was asked of a post that has no rank on the day (AP-13)."""
+    cursor = await conn.execute(
+        "SELECT c.case_id::text FROM cases AS c INNER JOIN steps AS s ON s.case_id = c.case_id"
+        " WHERE s.inbox_kind IS NOT NULL AND s.asked_post_id <> '' AND s.kind = 'decide' AND s.asked_post_id NOT IN ("
+        "SELECT b.substitute_post_id FROM substitutes_on(s.post_id, c.route_plan_id, %s) AS b)"
+        " ORDER BY c.case_id LIMIT %s FOR UPDATE OF c SKIP LOCKED",
+        (day, limit),
+    )
+    return [row[0] for row in await cursor.fetchall()]
+
+
+async def save_released(conn: Connection, cases: Sequence[Case]) -> None:
+    """Of locked cases: nobody is asked for 代決 any more."""
+    await conn.execute(
+        "UPDATE steps AS s SET asked_post_id = '' WHERE s.step_id = ANY(%s::uuid [])",
+        ([case.decider.step_id for case in cases],),
+    )
+    await _save_versions(conn, cases)
+
+
+async def _save_versions(conn: Connection, cases: Sequence[Case]) -> None:
+    """The number of the last event of each case."""
+    await conn.execute(
+        "UPDATE cases AS c SET version = n.version"
+        " FROM unnest(%s::uuid [], %s::bigint []) AS n (case_id, version) WHERE c.case_id = n.case_id",
+        ([case.case_id for case in cases], [case.version for case in cases]),
     )
 
 

@@ -217,3 +217,26 @@ async def test_the_command_loads_and_reports(migrated_database, open_pool, folde
     assert "refused, nothing was loaded" in done.stderr
     assert "organisation/units.csv:4: body: mayer" in done.stderr
     assert await count(pool, "staff") == 231
+
+
+async def test_a_file_may_list_substitutes_by_matter(migrated_database, open_pool, folder):
+    """AP-13: with the column `matter`, empty for all that have no list of their own; a file of before has none."""
+    _, pool = await fresh(migrated_database, open_pool)
+    await load.load(pool, folder)
+    path = folder / "organisation/substitutes.csv"
+    header, *lines = path.read_text(encoding="utf-8").splitlines()
+    own = "P-040-03-01,1,P-040-03-03,占用許可"
+    text = "\n".join([f"{header},matter", *(f"{line}," for line in lines), own, ""])
+    path.write_text(text, encoding="utf-8")
+    assert (await load.load(pool, folder))["substitutes"] == 1
+    async with pool.connection() as conn:
+        cursor = await conn.execute(
+            "SELECT matter, place, substitute_post_id FROM substitutes WHERE post_id = 'P-040-03-01' ORDER BY 1, 2"
+        )
+        assert await cursor.fetchall() == [
+            ("", 1, "P-040-03-02"),
+            ("", 2, "P-040-03-03"),
+            ("占用許可", 1, "P-040-03-03"),
+        ]
+    path.write_text(text + own + "\n", encoding="utf-8")
+    assert any("the substitute repeats line" in one for one in tables.read(folder, TODAY).problems)

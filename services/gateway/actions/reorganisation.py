@@ -112,11 +112,11 @@ def _change(row: dict[str, str]) -> dict[str, Any]:
     change: dict[str, Any] = dict(row)
     if row.get("covers"):
         change["covers"] = row["covers"].split(";")
-    order = row.get("sort_order", "")
-    if order:
-        if not (order.isascii() and order.isdigit() and len(order) <= 6):
-            raise_invalid([FieldViolation("file", "MALFORMED")])
-        change["sort_order"] = int(order)
+    for name in ("sort_order", "place"):
+        if number := row.get(name, ""):
+            if not (number.isascii() and number.isdigit() and len(number) <= 6):
+                raise_invalid([FieldViolation("file", "MALFORMED")])
+            change[name] = int(number)
     return change
 
 
@@ -166,3 +166,11 @@ async def tenures(clients: Clients, caller: Caller, *, post_id: str = "", staff_
     request = pb.ListTenuresRequest(post_id=post_id, staff_id=staff_id, on=on)
     answer = await clients.reorganisation.ask(rpc.ListTenures, request, caller)
     return page_of((views.tenure(one) for one in answer.tenures), "", answer.access_record)
+
+
+async def substitutes(clients: Clients, caller: Caller, *, post_id: str, on: str = "") -> Answer:
+    """代決順位 of a post: ever, or on an ISO date (AP-13)."""
+    rpc = clients.reorganisation.rpc
+    request = pb.ListSubstitutesRequest(post_id=post_id, on=on)
+    answer = await clients.reorganisation.ask(rpc.ListSubstitutes, request, caller)
+    return page_of((views.substitution(one) for one in answer.substitutions), "", answer.access_record)

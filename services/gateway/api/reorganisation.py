@@ -164,3 +164,11 @@ async def tenures(
     """Who held a post, or which posts somebody held: ever, or on one day. Exactly one of `post` and `staff`."""
     answer = await reorganisation.tenures(clients_of(request), caller, post_id=post, staff_id=staff, on=on or "")
     return reply(answer)
+
+
+@router.get("/substitutes", summary="代決順位", responses=answers(200, shapes.SubstitutionList, record=True))
+async def substitutes(
+    request: Request, caller: SignedIn, post: inputs.QueryCode = "", on: inputs.MaybeDate = None
+) -> Response:
+    """Who may decide in place of the holder of `post`, in order, by matter: ever, or on one day (AP-13)."""
+    return reply(await reorganisation.substitutes(clients_of(request), caller, post_id=post, on=on or ""))

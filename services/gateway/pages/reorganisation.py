@@ -136,10 +136,11 @@ async def reassign(desk: AtDesk) -> Response:
 
 @router.get("/tenures")
 async def tenures(desk: AtDesk, staff: str = "", post: str = "") -> Response:
-    """Who held a post, or which posts somebody held, ever or on a day."""
+    """Who held a post and who its substitutes were, or which posts somebody held: ever or on a day."""
     form = desk.query()
     on = form.filter_day("on")
     found: list[View] = []
+    ranks: list[View] = []
     record = ""
     if staff and post:
         form.errors[""] = "職員番号と職のコードは、どちらか一方だけ入力してください。"
@@ -147,6 +148,9 @@ async def tenures(desk: AtDesk, staff: str = "", post: str = "") -> Response:
         try:
             answer = await reorganisation.tenures(desk.clients, desk.caller, staff_id=staff, post_id=post, on=on)
             found, record = answer.body["items"], answer.access_record
+            if post:
+                listed = await reorganisation.substitutes(desk.clients, desk.caller, post_id=post, on=on)
+                ranks = listed.body["items"]
         except DomainError as error:
             absorb(form, error)
     return desk.draw(
@@ -158,6 +162,7 @@ async def tenures(desk: AtDesk, staff: str = "", post: str = "") -> Response:
         asked=bool(staff or post),
         on=on,
         tenures=found,
+        ranks=ranks,
     )
 
 
@@ -199,6 +204,7 @@ async def _draw_set(desk: Desk, change_set_id: str, form: Form, status: int = 20
         planned=shown
         | {name: names.get(f"staff:{shown[name]}", "") for name in ("author", "reviewed_by", "closed_by")},
         findings=[one | {"sentence": problem(one["problem"])} for one in shown["findings"]],
+        warnings=[one | {"sentence": problem(one["problem"])} for one in (shown["preview"] or {}).get("warnings", [])],
         counts_of=_counts(shown["preview"]["moves"]) if shown["preview"] else [],
     )
 

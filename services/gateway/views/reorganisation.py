@@ -57,6 +57,8 @@ def _preview(message: pb.Preview) -> View:
             }
             for one in message.prospects
         ],
+        "substitutes": [_substitute_list(one) for one in message.substitutes],
+        "warnings": [_warning(one) for one in message.warnings],
     }
 
 
@@ -120,6 +122,42 @@ def tenure(message: pb.Tenure) -> View:
         "unit_id": message.unit_id,
         "unit_name": message.unit_name,
         "kind": message.kind,
+        # The field is called "from", which is a keyword of Python.
+        "from": getattr(message, "from"),
+        "to": message.to or None,
+    }
+
+
+def _substitute(message: pb.Substitute) -> View:
+    return {"place": message.place, "post": placement(message.post), "holder_names": list(message.holder_names)}
+
+
+def _substitute_list(message: pb.SubstituteList) -> View:
+    return {
+        "post": placement(message.post),
+        "matter": message.matter or None,
+        "before": [_substitute(one) for one in message.before],
+        "after": [_substitute(one) for one in message.after],
+    }
+
+
+def _warning(message: pb.SubstituteWarning) -> View:
+    return {
+        "problem": message.problem,
+        "post": placement(message.post),
+        "matter": message.matter or None,
+        "place": message.place or None,
+        "substitute": placement(message.substitute) if message.HasField("substitute") else None,
+    }
+
+
+def substitution(message: pb.Substitution) -> View:
+    """One rank of a 代決順位, from when to when (AP-13)."""
+    return {
+        "matter": message.matter or None,
+        "place": message.place,
+        "post": placement(message.post),
+        "holder_names": list(message.holder_names),
         # The field is called "from", which is a keyword of Python.
         "from": getattr(message, "from"),
         "to": message.to or None,

@@ -23,6 +23,8 @@ ChangeWord = Literal[
     "appointment_ends",
     "role_begins",
     "role_ends",
+    "substitute_begins",
+    "substitute_ends",
 ]
 
 
@@ -46,6 +48,12 @@ class ChangeIn(Body):
     email: ShortText | None = None
     appointment: Literal["main", "concurrent", "acting"] | None = None
     role: Code | None = None
+    matter: ShortText | None = Field(
+        default=None,
+        description="Of a 代決順位 (AP-13): the matter it is for; none for all without a list of their own.",
+    )
+    place: Annotated[int, Field(ge=1, le=99)] | None = Field(default=None, description="Rank in it, from 1.")
+    substitute_post_id: Code | None = None
     successor: Code | None = Field(default=None, description="What takes over from a unit or post that ends (AP-41).")
 
 
@@ -120,10 +128,37 @@ class Prospect(Shape):
     holder_names: list[str]
 
 
+class Substitute(Shape):
+    place: int
+    post: Placement
+    holder_names: list[str]
+
+
+class SubstituteList(Shape):
+    """The 代決順位 of one post for one matter, before the day and from it on (AP-13)."""
+
+    post: Placement
+    matter: str | None = Field(description="null for all matters that have no list of their own")
+    before: list[Substitute]
+    after: list[Substitute]
+
+
+class SubstituteWarning(Shape):
+    """For who reviews the set; it refuses nothing."""
+
+    problem: str = Field(description="NO_SUBSTITUTE, RANK_MISSING, SUBSTITUTE_ENDED or SUBSTITUTE_VACANT")
+    post: Placement
+    matter: str | None
+    place: int | None = Field(description="null for the whole list")
+    substitute: Placement | None
+
+
 class Preview(Shape):
     moves: list[Move]
     vacant: list[Placement]
     prospects: list[Prospect]
+    substitutes: list[SubstituteList]
+    warnings: list[SubstituteWarning]
 
 
 class ChangeSet(Shape):
@@ -212,4 +247,20 @@ class Tenure(Shape):
 
 class TenureList(Shape):
     items: list[Tenure]
+    next_cursor: str | None
+
+
+class Substitution(Shape):
+    """One rank of a 代決順位, as its post was called then."""
+
+    matter: str | None = Field(description="null for all matters that have no list of their own")
+    place: int
+    post: Placement
+    holder_names: list[str] = Field(description="Who held the post on the day asked for; empty without a day.")
+    since: str = Field(alias="from")
+    until: str | None = Field(alias="to")
+
+
+class SubstitutionList(Shape):
+    items: list[Substitution]
     next_cursor: str | None
