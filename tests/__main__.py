@@ -75,6 +75,11 @@ def _migrations() -> list[Path]:
     return copies
 
 
+def _environment() -> dict[str, str]:
+    """Ours, but what Python has compiled is kept: every phase and worker reads all the tests again."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def pytest(name: str, *arguments: str) -> Callable[[], Result]:
     """A phase that is one pytest run."""
 
@@ -83,7 +88,7 @@ def pytest(name: str, *arguments: str) -> Callable[[], Result]:
         report = REPORTS / f"{name}.xml"
         report.unlink(missing_ok=True)
         command = [str(BIN / "pytest"), "-p", "no:cacheprovider", f"--junitxml={report}", "-rs", *arguments]
-        code = subprocess.run(command, cwd=ROOT, check=False, timeout=3000).returncode
+        code = subprocess.run(command, cwd=ROOT, check=False, timeout=3000, env=_environment()).returncode
         result = Result()
         if code == 5:
             result.notes.append("no test was found")
