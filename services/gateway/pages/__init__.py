@@ -26,6 +26,7 @@ from services.gateway.pages import (
     reorganisation,
     repeating,
     reviews,
+    routes,
     rules,
     search,
     templates,
@@ -37,7 +38,7 @@ from services.gateway.pages.rendering import HERE
 __all__ = ["error_page", "install"]
 
 # Fixed paths before those with an id in the same place ("/documents/new" before "/documents/{document_id}").
-_ROUTERS = (home.router, bulk.router, receipts.router, drafts.router, files.router, search.router)
+_ROUTERS = (home.router, bulk.router, receipts.router, drafts.router, routes.router, files.router, search.router)
 _ROUTERS_WITH_IDS = (
     documents.router,
     cases.router,

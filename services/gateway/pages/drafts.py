@@ -1,4 +1,4 @@
-"""起案: write, edit, delete a draft; look at the route; start the circulation."""
+"""起案: write, edit, delete a draft."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from chassis import clock
 from chassis.errors import DomainError
-from services.gateway.actions import body_templates, documents, filing, organisation, receipts, templates
+from services.gateway.actions import body_templates, documents, filing, organisation, receipts
 from services.gateway.callers import Caller
-from services.gateway.pages import choices, repeating, sheet
+from services.gateway.pages import choices, repeating
 from services.gateway.pages.desk import AtDesk, Desk, absorb
 from services.gateway.pages.forms import Form, day_values, version_of
 from services.gateway.views import View
@@ -94,78 +93,6 @@ async def delete(desk: AtDesk, document_id: str) -> Response:
     form = await desk.form()
     await documents.delete(desk.clients, desk.caller, document_id, version_of(form), form.text("request_key"))
     return desk.go("/", done="deleted")
-
-
-@router.get("/documents/{document_id}/route")
-async def route(desk: AtDesk, document_id: str) -> Response:
-    """What is missing, or the route that the decision rules give (AP-02)."""
-    return await _draw_route(desk, document_id, Form())
-
-
-@router.post("/documents/{document_id}/route")
-async def route_anew(desk: AtDesk, document_id: str) -> Response:
-    """The route of an exception, with its reason (AP-03), or with the seats of a template (AP-54)."""
-    return await _draw_route(desk, document_id, await desk.form())
-
-
-@router.post("/documents/{document_id}/submit")
-async def submit(desk: AtDesk, document_id: str) -> Response:
-    """回議開始."""
-    form = await desk.form()
-    try:
-        await documents.submit(
-            desk.clients,
-            desk.caller,
-            document_id,
-            version_of(form),
-            form.text("route_plan_id"),
-            form.text("request_key"),
-            replacement=form.text("replacement"),
-        )
-    except DomainError as error:
-        return await _draw_route(desk, document_id, form, absorb(form, error))
-    return desk.go(f"/documents/{document_id}", done="submitted")
-
-
-async def _draw_route(desk: Desk, document_id: str, form: Form, status: int = 200) -> Response:
-    answer = await documents.read(desk.clients, desk.caller, document_id)
-    document = answer.body
-    missing = sheet.missing_for_circulation(document)
-    plan: View | None = None
-    offered = (await templates.listed(desk.clients, desk.caller)).body["items"] if not missing else []
-    if not missing:
-        try:
-            # A key of its own: looking at the route twice plans it twice, which changes nothing.
-            planned = await documents.plan_route(
-                desk.clients,
-                desk.caller,
-                document_id,
-                clock.new_id(),
-                exception=form.text("exception"),
-                exception_reason=form.text("exception_reason"),
-                route_template_id=form.text("route_template_id"),
-            )
-            plan = planned.body | {"steps": sheet.route_rows(planned.body["steps"])}
-        except DomainError as error:
-            status = absorb(form, error)
-    post = desk.caller.staff.post(document["drafter_post"]) or desk.caller.acting_post
-    return desk.draw(
-        "route",
-        "draft",
-        status=status,
-        access_record=answer.access_record,
-        form=form,
-        document=document,
-        missing=missing,
-        plan=plan,
-        template_choices=[(one["route_template_id"], one["name"]) for one in offered],
-        resubmission=document["state"] == "sent_back",
-        drafter={
-            "unit_name": post.unit_name if post else "",
-            "post_title": post.title if post else "",
-            "name": desk.caller.staff.name,
-        },
-    )
 
 
 async def _draw_form(desk: Desk, form: Form, document: View | None, sources: list[View], status: int = 200) -> Response:
