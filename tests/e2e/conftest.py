@@ -15,7 +15,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, ViewportSize, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    StorageState,
+    ViewportSize,
+    sync_playwright,
+)
 
 from tests import chromium
 from tests.conftest import PLAN, City
@@ -116,8 +124,14 @@ def watch(city: City) -> Iterator[Watch]:
     assert watching.problems == []
 
 
+@pytest.fixture(scope="session")
+def logins() -> dict[str, StorageState]:
+    """The cookies of who has logged in, by login: a visit goes on with them as long as the session lasts."""
+    return {}
+
+
 @pytest.fixture
-def visit(city: City, browser: Browser, watch: Watch) -> Iterator[Visit]:
+def visit(city: City, browser: Browser, watch: Watch, logins: dict[str, StorageState]) -> Iterator[Visit]:
     """`visit("clerk", path="/receipts")`: that person's own browser window, logged in and there.
 
     `within` is another browser process, `script=False` switches script off, `viewport` is the window.
@@ -133,11 +147,13 @@ def visit(city: City, browser: Browser, watch: Watch) -> Iterator[Visit]:
         viewport: ViewportSize | None = None,
         **options: Any,
     ) -> Page:
+        login = login_of(role)
         context = (within or browser).new_context(
             locale="ja-JP",
             timezone_id="Asia/Tokyo",
             java_script_enabled=script,
             viewport=viewport or DESK,
+            storage_state=logins.get(login),
             **options,
         )
         context.set_default_timeout(15_000)
@@ -145,7 +161,9 @@ def visit(city: City, browser: Browser, watch: Watch) -> Iterator[Visit]:
         context.on("page", watch.follow)
         page = context.new_page()
         page.goto(f"{city.stack.url}{path}")
-        log_in(page, login_of(role))
+        if not page.get_by_role("button", name="ログアウト").is_visible():
+            log_in(page, login)
+            logins[login] = context.storage_state()
         return page
 
     yield open_window
