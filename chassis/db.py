@@ -80,6 +80,18 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
         yield conn
 
 
+@asynccontextmanager
+async def pipelined(pool: Pool) -> AsyncIterator[Connection]:
+    """The same, with statements that do not wait for each other: only a fetch waits, and all before it come with it.
+
+    BEGIN travels with the first statement and COMMIT with the last ones, so an error of a statement that nothing was
+    fetched from is raised at the end of the block. Count rows with RETURNING: `rowcount` does not wait.
+    """
+    # After an error of the database a pipeline skips the ROLLBACK as well: the pool makes good for it.
+    async with connection(pool) as conn, conn.pipeline(), conn.transaction():
+        yield conn
+
+
 def unavailable(error: Exception) -> DomainError:
     """The database is away, too slow or will not write: retry later."""
     log.warning("database unavailable", extra={"error": f"{type(error).__name__}: {error}".strip()})

@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol
 import psycopg
 
 from chassis import clock
-from chassis.db import Connection, Pool, connection, transaction
+from chassis.db import Connection, Pool, connection, pipelined, transaction
 from chassis.errors import DomainError
 from kanketsu.event.v1 import envelope_pb2
 
@@ -175,7 +175,7 @@ class Relay:
         orphaned = time.monotonic() - ORPHANED_SECONDS
         self._own = {event_id: written for event_id, written in self._own.items() if written > orphaned}
         own = self._own if everything else {}
-        async with transaction(self._pool) as conn:
+        async with pipelined(self._pool) as conn:
             cursor = await conn.execute(
                 "SELECT outbox_id, event_id::text, subject, payload, trace_parent, attempts, awaits FROM outbox"
                 " WHERE next_attempt_at <= now() AND (NOT starts_with(subject, %s) OR attempts > 0"

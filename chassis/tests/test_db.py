@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 
 from chassis import db
-from chassis.errors import DomainError
+from chassis.errors import DomainError, Kind
 
 
 def write(folder, name, sql):
@@ -65,3 +67,48 @@ async def test_a_transaction_is_all_or_nothing(pool):
             raise ZeroDivisionError
     async with db.connection(pool) as conn:
         assert await (await conn.execute("SELECT count(*) FROM inbox")).fetchone() == (0,)
+
+
+async def test_statements_of_a_pipeline_are_one_transaction_and_wait_only_for_a_fetch(place, pool, owner, monkeypatch):
+    await owner.execute("CREATE TABLE lines (n int PRIMARY KEY)")
+    await owner.execute("GRANT SELECT, INSERT ON lines TO documents_app")
+    fetched = []
+    fetch = psycopg.AsyncCursor.fetchall
+
+    async def listening(self):
+        found = await fetch(self)
+        fetched.append(self._conn.info.transaction_status)
+        return found
+
+    monkeypatch.setattr(psycopg.AsyncCursor, "fetchall", listening)
+    async with db.pipelined(pool) as conn:
+        await conn.execute("INSERT INTO lines VALUES (1)")
+        assert conn.info.transaction_status is TransactionStatus.ACTIVE, "nothing has come back yet, of BEGIN neither"
+        assert await (await conn.execute("SELECT n FROM lines")).fetchall() == [(1,)]
+        await conn.execute("INSERT INTO lines VALUES (2)")
+        assert (await (await owner.execute("SELECT count(*) FROM lines")).fetchone()) == (0,)
+    assert fetched == [TransactionStatus.INTRANS]
+    assert (await (await owner.execute("SELECT count(*) FROM lines")).fetchone()) == (2,)
+
+
+@pytest.mark.parametrize("is_fetched", [True, False])
+async def test_an_error_in_a_pipeline_leaves_nothing_behind_and_the_connection_usable(
+    place, owner, open_pool, is_fetched
+):
+    await owner.execute("CREATE TABLE IF NOT EXISTS keys (n int PRIMARY KEY)")
+    await owner.execute("GRANT SELECT, INSERT ON keys TO documents_app")
+    pool = await open_pool(place, size=2)
+    for _ in range(4):
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            async with db.pipelined(pool) as conn:
+                await conn.execute("INSERT INTO keys VALUES (1)")
+                cursor = await conn.execute("INSERT INTO keys VALUES (1) RETURNING n")
+                if is_fetched:
+                    await cursor.fetchall()
+        assert conn.info.transaction_status is TransactionStatus.IDLE
+    with pytest.raises(DomainError):
+        async with db.pipelined(pool) as conn:
+            await conn.execute("INSERT INTO keys VALUES (2)")
+            raise DomainError(Kind.CONFLICT, "STALE_VERSION")
+    assert conn.info.transaction_status is TransactionStatus.IDLE
+    assert (await (await owner.execute("SELECT count(*) FROM keys")).fetchone()) == (0,)

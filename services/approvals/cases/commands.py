@@ -121,7 +121,7 @@ async def act_on_step(
     Order of refusals: NOT_FOUND, STALE_VERSION, VERSION_MOVED (AP-31), receipt, NOT_YOUR_STEP and the like,
     then what the step does not admit. Two at once on one step: the lock lets one win, the other is stale (AP-32).
     """
-    async with db.transaction(pool) as conn, conn.pipeline():
+    async with db.pipelined(pool) as conn:
         if (stored := await requests.claim(conn, call)) is not None:
             return stored
         await store.lock(conn, wish.case_id)
@@ -164,7 +164,7 @@ async def act_on_case(
 
     NOT_FOUND, STALE_VERSION, NOT_PERMITTED and the reasons of each act in `acts`.
     """
-    async with db.transaction(pool) as conn, conn.pipeline():
+    async with db.pipelined(pool) as conn:
         if (stored := await requests.claim(conn, call)) is not None:
             return stored
         await store.lock(conn, wish.case_id)

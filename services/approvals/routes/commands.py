@@ -40,7 +40,7 @@ async def plan_route(
     Crash before the end: no plan, and the same request makes one.
     """
     today = now.date()
-    async with db.transaction(pool) as conn:
+    async with db.pipelined(pool) as conn:
         if (stored := await requests.claim(conn, call)) is not None:
             return stored
         line, units = await line_on(conn, facts.unit_id, now)

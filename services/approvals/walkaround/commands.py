@@ -51,7 +51,7 @@ async def register(
     Order of refusals: NOT_FOUND, STALE_VERSION, VERSION_MOVED (AP-31), receipt, NOT_PERMITTED for anybody but the
     drafter, then those of `walk_around.register`. Posts and absences of the named moment say who could decide then.
     """
-    async with db.transaction(pool) as conn, conn.pipeline():
+    async with db.pipelined(pool) as conn:
         if (stored := await requests.claim(conn, call)) is not None:
             return stored
         await store.lock(conn, wish.case_id)
