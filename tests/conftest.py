@@ -244,6 +244,6 @@ def collector() -> Iterator[Collector]:
 @pytest.fixture(scope="session")
 def city(new_city: Callable[..., City], collector: Collector) -> City:
     """The one city that tests share which break nothing. Every request is traced."""
-    common = {"RESEND_AFTER": "3", "RECOVER_AFTER": "30", "OTLP_ENDPOINT": collector.url, "TRACE_RATIO": "1"}
+    common = {"RESEND_AFTER": "3", "RECOVER_AFTER": "15", "OTLP_ENDPOINT": collector.url, "TRACE_RATIO": "1"}
     own = {"gateway": {"CANARY_INTERVAL": "5"}, "approvals": {"BULK_APPROVAL": BULK_CLASS}}
     return new_city("city", overrides={"*": common, **own})
