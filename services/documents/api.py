@@ -431,7 +431,8 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
         if found is None:
             raise not_found()
         record = await self._recorded("document.viewers_read", "document", document_id, found[0])
-        return pb.ListViewersResponse(viewers=[messages.viewer(row) for row in found[1]], access_record=record)
+        viewers = [messages.viewer(row, *self._rights.beyond_looking(row)) for row in found[1]]
+        return pb.ListViewersResponse(viewers=viewers, access_record=record)
 
     async def ListHistory(self, request: pb.ListHistoryRequest, context: Context) -> pb.ListHistoryResponse:
         """Every event, oldest first (LC-11)."""

@@ -189,9 +189,15 @@ def version(row: Version) -> pb.Version:
     )
 
 
-def viewer(row: ViewerRow) -> pb.Viewer:
-    """Viewer."""
-    message = pb.Viewer(principal=row.principal, reason=row.reason, step_id=row.step_id)
+def viewer(row: ViewerRow, may_print: bool, may_download: bool) -> pb.Viewer:
+    """Viewer, with what the reason lets them do beyond looking (AC-15)."""
+    message = pb.Viewer(
+        principal=row.principal,
+        reason=row.reason,
+        step_id=row.step_id,
+        may_print=may_print,
+        may_download=may_download,
+    )
     # `from` is a keyword of Python.
     getattr(message, "from").CopyFrom(timestamp(row.valid_from))
     if row.valid_to is not None:

@@ -12,7 +12,7 @@ from typing import Final
 
 from chassis.errors import DomainError, Kind
 from services.documents.domain import REASONS, SENSITIVE
-from services.documents.store import ReadContext
+from services.documents.store import ReadContext, ViewerRow
 
 IN_BROWSER: Final = frozenset({"application/pdf", "image/png", "image/jpeg", "image/gif", "image/webp", "text/plain"})
 """What a browser shows by itself. Any other file leaves the system when it is opened: that is a download, whatever was asked."""
@@ -42,6 +42,11 @@ class Rights:
     def may_print(self, context: ReadContext) -> bool:
         """Does one of the reader's reasons give the right to put it on paper?"""
         return _one_of(context, self.print_for, self.sensitive_print_for)
+
+    def beyond_looking(self, viewer: ViewerRow) -> tuple[bool, bool]:
+        """Whether this right of a viewer lets them put it on paper, and take files out."""
+        context = ReadContext([viewer.reason], "", "", viewer.personal_information)
+        return self.may_print(context), self.may_download(context)
 
     def check_download(self, context: ReadContext) -> None:
         """DOWNLOAD_NOT_PERMITTED for who may only look."""

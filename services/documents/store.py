@@ -286,12 +286,15 @@ class ViewerRow:
     valid_from: dt.datetime
     valid_to: dt.datetime | None
     step_id: str
+    # Of the document: it decides on rights beyond looking (AC-15).
+    personal_information: int
 
 
 async def viewers(conn: Connection, document_id: str, principals: Sequence[str]) -> tuple[str, list[ViewerRow]] | None:
     """Who may see it now and why, and the version digest; None when the reader may not (AC-10). One statement."""
     cursor = await conn.execute(
-        "SELECT d.version_digest, w.principal, w.reason, w.valid_from, w.valid_to, w.step_id FROM documents AS d"
+        "SELECT d.version_digest, w.principal, w.reason, w.valid_from, w.valid_to, w.step_id, d.personal_information"
+        " FROM documents AS d"
         f" JOIN viewers AS w ON w.document_id = d.document_id AND {LIVE.replace('v.', 'w.')}"
         f" WHERE d.document_id = %(document_id)s AND {VISIBLE} ORDER BY w.viewer_id",
         {"document_id": document_id, "principals": list(principals)},

@@ -66,6 +66,19 @@ def test_whom_it_was_circulated_to_looks_and_no_more(city: City, visit, picture)
     until(denied)
 
 
+def test_the_list_of_viewers_says_who_only_looks(city: City, visit, picture) -> None:
+    """AC-10, AC-15: per line, what may be done beyond looking."""
+    document_id, case_id = city.circulating()
+    city.on_case("clerk", case_id, "circulate", post_ids=[NEIGHBOUR_POST], comment="")
+    until(lambda: city.sees(NEIGHBOUR, document_id))
+    page = visit("clerk", f"/documents/{document_id}/viewers")
+    rows = page.get_by_role("region", name="閲覧できる人と理由").get_by_role("row")
+    expect(rows.filter(has_text="供覧先")).to_contain_text("閲覧のみ")
+    expect(rows.filter(has_text="文書の所属")).to_contain_text("閲覧・印刷・ダウンロード")
+    assert findings(page) == []
+    picture(page, "viewers_rights")
+
+
 def test_who_works_on_it_prints_and_downloads(city: City, visit) -> None:
     """AC-15: the owner unit and the route as before."""
     document_id, _ = city.circulating()

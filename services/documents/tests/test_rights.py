@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import itertools
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from services.documents import rights
 from services.documents.domain import REASONS, SENSITIVE
 from services.documents.rights import Rights
 from services.documents.settings import Settings
-from services.documents.store import ReadContext
+from services.documents.store import ReadContext, ViewerRow
 from services.documents.tests.conftest import House, Person, snapshot
 
 PDF, WORD = "%PDF-1.7 回覧".encode(), "PK 回覧".encode()
@@ -34,6 +35,15 @@ def context(*reasons: str, personal_information: int = 1) -> ReadContext:
 
 
 # --- the rule
+
+
+def test_each_viewer_is_shown_with_what_their_reason_gives() -> None:
+    """AC-15: the same rights as for a reader with that reason alone, 要配慮 or not."""
+    now = dt.datetime.now(dt.UTC)
+    for reason, personal_information in itertools.product(REASONS, (1, SENSITIVE)):
+        viewer = ViewerRow("unit:U-040-03", reason, now, None, "", personal_information)
+        read = context(reason, personal_information=personal_information)
+        assert Rights().beyond_looking(viewer) == (Rights().may_print(read), Rights().may_download(read))
 
 
 @pytest.mark.parametrize("personal_information", [0, 1, 2, SENSITIVE])

@@ -285,6 +285,8 @@ async def test_viewers_say_who_and_why(house: House) -> None:
         (UNIT, "owner_unit", ""),
         ("post:P-040-03-03", "route_step", "step-P-040-03-03"),
     ]
+    # AC-15, with the rights that the city's settings give.
+    assert all(v.may_print and v.may_download for v in answer.viewers)
     assert (await house.record(answer.access_record)).action == "document.viewers_read"
 
 

@@ -326,7 +326,9 @@ def _viewer(one: View, names: dict[str, str]) -> View:
     people = [] if one["principal"].startswith("staff:") else [names[f"staff:{s}"] for s in one["staff_ids"]]
     kept = dict.fromkeys(("owner_unit", "designated", "records_manager"), "廃棄まで")
     until = kept | {"route_step": "処理するまで", "acted": "完結まで", "circulation": "完結まで"}
-    return one | {"staff_names": people, "until_words": until.get(one["reason"], "定めなし")}
+    more = [word for right, word in (("may_print", "印刷"), ("may_download", "ダウンロード")) if one[right]]
+    rights = "・".join(["閲覧", *more]) if more else "閲覧のみ"
+    return one | {"staff_names": people, "rights": rights, "until_words": until.get(one["reason"], "定めなし")}
 
 
 async def _draw_enforcement(desk: Desk, document: View, form: Form, status: int = 200) -> Response:

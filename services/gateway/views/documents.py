@@ -155,6 +155,8 @@ def viewer(message: pb.Viewer) -> View:
         "from": moment(message, "from"),
         "to": moment(message, "to"),
         "step_id": message.step_id or None,
+        "may_print": message.may_print,
+        "may_download": message.may_download,
     }
 
 

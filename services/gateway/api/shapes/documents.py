@@ -183,6 +183,8 @@ class Viewer(Shape):
     since: str | None = Field(alias="from")
     until: str | None = Field(alias="to")
     step_id: str | None
+    may_print: bool
+    may_download: bool
     label: str
     staff_ids: list[str]
 
