@@ -14,6 +14,7 @@ import logging
 import secrets
 import time
 from collections import OrderedDict
+from typing import NamedTuple
 
 import nats.errors
 import nats.js.errors
@@ -41,6 +42,14 @@ _NO_BUCKET = (
     nats.js.errors.NoStreamResponseError,
     nats.errors.NoRespondersError,
 )
+
+
+class Left(NamedTuple):
+    """Seconds until a session ends."""
+
+    unless_used: int
+    # Whatever is done.
+    at_most: int
 
 
 class Sessions:
@@ -95,6 +104,12 @@ class Sessions:
         if used and now - session.seen > TOUCH_SECONDS:
             session = await self._write(dataclasses.replace(session, seen=now)) or session
         return session
+
+    def left(self, session: Session) -> Left:
+        """How long a live session lasts from now."""
+        now = time.time()
+        at_most = max(0, int(session.created + self._absolute - now))
+        return Left(min(at_most, max(0, int(session.seen + self._idle - now))), at_most)
 
     async def choose_post(self, session: Session, post_id: str) -> Session:
         """Act from this post on the pages from now on (AP-44). The caller has checked that it is held."""

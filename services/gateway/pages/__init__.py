@@ -29,6 +29,7 @@ from services.gateway.pages import (
     routes,
     rules,
     search,
+    session,
     templates,
     walk_around,
 )
@@ -52,6 +53,7 @@ _ROUTERS_WITH_IDS = (
     body_templates.router,
     repeating.router,
     notices.router,
+    session.router,
     reorganisation.router,
     assignments.router,
 )

@@ -84,6 +84,7 @@ class Desk:
                     "tenant_name": _tenant_name(self.gateway),
                     "me": organisation.me(self.caller),
                     "csrf_token": session.csrf if session is not None else "",
+                    "session_seconds": self.gateway.sessions.left(session).unless_used if session is not None else 0,
                     "here": here,
                     "counts": None,
                     "unread": self.gateway.people.unread(self.caller.staff.login),

@@ -123,6 +123,19 @@ async def test_sessions_end_by_idleness_and_by_age(broker, settings):
     assert await old.find(cookie) is None
 
 
+async def test_what_is_left_is_the_idle_time_and_never_more_than_the_whole(sessions, settings):
+    """UI-06: what the warning of the pages is told by."""
+    _, session = await sessions.create("katsuragi.takuya", "")
+    fresh = sessions.left(session)
+    assert settings.session_idle - 2 <= fresh.unless_used <= settings.session_idle
+    assert fresh.at_most > fresh.unless_used
+    unused = sessions.left(replace(session, seen=session.seen - settings.session_idle + 100))
+    assert 95 <= unused.unless_used <= 100
+    old = sessions.left(replace(session, created=session.created - settings.session_absolute + 60))
+    assert old.unless_used == old.at_most <= 60
+    assert sessions.left(replace(session, seen=0.0)).unless_used == 0
+
+
 async def test_use_is_noted_so_that_work_is_not_interrupted(sessions, other):
     cookie, session = await sessions.create("katsuragi.takuya", "")
     earlier = time.time() - TOUCH_SECONDS - 1
