@@ -38,6 +38,7 @@ POLICY = Policy(
         "PlanRoute": Refusal("route.planned", "document"),
         "DescribeDecider": Refusal("case.explained", "case", "case_id"),
         "ListInbox": Refusal("inbox.listed", "step"),
+        "CountInbox": Refusal("inbox.listed", "step"),
         "ListOverdue": Refusal("step.listed", "step"),
         "GetCase": Refusal("case.viewed", "case", "case_id"),
         "ActOnStep": Refusal("step.acted", "case", "case_id"),

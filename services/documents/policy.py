@@ -19,6 +19,7 @@ CALLS = Policy(
         "kanketsu.documents.v1.RepeatingService": frozenset({"gateway"}),
         "kanketsu.documents.v1.BodyTemplatesService": frozenset({"gateway"}),
         "kanketsu.documents.v1.AssignmentsService": frozenset({"gateway"}),
+        "kanketsu.documents.v1.CountsService": frozenset({"gateway"}),
     },
     refusals={
         "RegisterReceipt": Refusal("receipt.registered", "receipt"),
@@ -56,6 +57,7 @@ CALLS = Policy(
         "SaveBodyTemplate": Refusal("body_template.saved", "body_template", "body_template_id"),
         "RetireBodyTemplate": Refusal("body_template.retired", "body_template", "body_template_id"),
         "ReadBodyTemplate": Refusal("body_template.read", "body_template", "body_template_id"),
+        "CountDocuments": Refusal("document.listed", "document"),
         "ListUnattended": Refusal("document.listed", "document"),
         "AssignDocument": Refusal("document.assigned", "document", "document_id"),
     },

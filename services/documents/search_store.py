@@ -102,19 +102,12 @@ async def summaries(conn: Connection, listing: Listing) -> list[Summary]:
     seen for another reason than the unit's, which is quick for the rest. In both, rows are looked at newest
     first and only until the page is full.
     """
-    given = {name for name, _ in _FILTERS if getattr(listing, name)}
-    wanted = " AND ".join(["true", *(sql for name, sql in _FILTERS if name in given)])
-    values: dict[str, object] = {name: getattr(listing, name) for name in given}
-    for name in ("states", "document_ids"):
-        if name in values:
-            values[name] = list(getattr(listing, name))
-    units = [p.removeprefix("unit:") for p in listing.principals if p.startswith("unit:")]
-    values |= {"principals": list(listing.principals), "units": units, "limit": listing.limit}
+    given, wanted, values = _filtered(listing)
     if listing.words:
         sql = _search_statement(_newest(given, wanted, "%(newest)s"), wanted)
         values |= {
             "words": textkey.ts_query(listing.words),
-            "unit_words": [textkey.ts_query(listing.words, unit) for unit in units],
+            "unit_words": [textkey.ts_query(listing.words, unit) for unit in _units(listing)],
             "newest": _NEWEST,
             "phrases": [textkey.like(word) for word in listing.words],
         }
@@ -127,6 +120,30 @@ async def summaries(conn: Connection, listing: Listing) -> list[Summary]:
     # A search is planned with its words: how common they are decides which way is quick.
     cursor = await conn.execute(sql.encode(), values, binary=True, prepare=False if listing.words else None)
     return [Summary(*row) for row in await cursor.fetchall()]
+
+
+async def count(conn: Connection, listing: Listing) -> int:
+    """How many `summaries` lists on its first page, for a listing without words."""
+    given, wanted, values = _filtered(listing)
+    cursor = await conn.execute(f"SELECT count(*) FROM ({_newest(given, wanted, '%(limit)s')}) AS n".encode(), values)
+    row = await cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def _filtered(listing: Listing) -> tuple[set[str], str, dict[str, object]]:
+    """The filters that are set, their condition, and the values of a statement with them."""
+    given = {name for name, _ in _FILTERS if getattr(listing, name)}
+    wanted = " AND ".join(["true", *(sql for name, sql in _FILTERS if name in given)])
+    values: dict[str, object] = {name: getattr(listing, name) for name in given}
+    for name in ("states", "document_ids"):
+        if name in values:
+            values[name] = list(getattr(listing, name))
+    values |= {"principals": list(listing.principals), "units": _units(listing), "limit": listing.limit}
+    return given, wanted, values
+
+
+def _units(listing: Listing) -> list[str]:
+    return [p.removeprefix("unit:") for p in listing.principals if p.startswith("unit:")]
 
 
 def _newest(given: set[str], wanted: str, limit: str) -> str:

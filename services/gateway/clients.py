@@ -35,6 +35,7 @@ from kanketsu.audit.v1.timestamp_service_pb2_grpc import TimestampServiceStub
 from kanketsu.audit.v1.witness_service_pb2_grpc import WitnessServiceStub
 from kanketsu.documents.v1.assignments_service_pb2_grpc import AssignmentsServiceStub
 from kanketsu.documents.v1.body_templates_service_pb2_grpc import BodyTemplatesServiceStub
+from kanketsu.documents.v1.counts_service_pb2_grpc import CountsServiceStub
 from kanketsu.documents.v1.documents_service_pb2 import (
     ReadAttachmentRequest,
     ReadAttachmentResponse,
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from kanketsu.audit.v1.witness_service_pb2_grpc import WitnessServiceAsyncStub
     from kanketsu.documents.v1.assignments_service_pb2_grpc import AssignmentsServiceAsyncStub
     from kanketsu.documents.v1.body_templates_service_pb2_grpc import BodyTemplatesServiceAsyncStub
+    from kanketsu.documents.v1.counts_service_pb2_grpc import CountsServiceAsyncStub
     from kanketsu.documents.v1.documents_service_pb2_grpc import DocumentsServiceAsyncStub
     from kanketsu.documents.v1.repeating_service_pb2_grpc import RepeatingServiceAsyncStub
 
@@ -165,6 +167,7 @@ class Clients:
     # Further services of documents, over its channel.
     repeating: Peer[RepeatingServiceAsyncStub]
     body_templates: Peer[BodyTemplatesServiceAsyncStub]
+    counts: Peer[CountsServiceAsyncStub]
     # Further services of approvals, over its channel.
     rules: Peer[DecisionRulesServiceAsyncStub]
     templates: Peer[RouteTemplatesServiceAsyncStub]
@@ -299,6 +302,7 @@ def open_clients(settings: Settings) -> Clients:
         notices=Peer("approvals", approvals, NoticesServiceStub(approvals), signer, answered),
         membership=Peer("approvals", approvals, MembershipServiceStub(approvals), signer, answered),
         assignments=Peer("documents", documents, AssignmentsServiceStub(documents), signer, answered),
+        counts=Peer("documents", documents, CountsServiceStub(documents), signer, answered),
         walk_around=Peer("approvals", approvals, WalkAroundServiceStub(approvals), signer, answered),
         audit=Peer("audit", audit, AuditServiceStub(audit), signer, answered),
         rules=Peer("approvals", approvals, DecisionRulesServiceStub(approvals), signer, answered),

@@ -35,7 +35,7 @@ def test_the_drafter_adds_moves_and_leaves_out_seats(city: City, visit: Visit, p
     before = rows(page)
     assert "規程で定められた合議のため外せません" in before[4], before
     assert "決裁者は外せません" in before[-1]
-    picture(page, "route")
+    picture(page, "route_own")
     page.get_by_role("button", name=re.compile("^外す.*室長補佐")).click()
     journey.told(page, "回議先を外しました。")
     assert len(rows(page)) == len(before) - 1

@@ -56,6 +56,11 @@ class InboxApi(Handlers):
             access_record=record,
         )
 
+    async def CountInbox(self, request: pb.CountInboxRequest, context: Context) -> pb.CountInboxResponse:
+        """How much of each kind ListInbox lists (UI-01, AC-03). Numbers show nothing, so nothing is recorded."""
+        async with db.connection(self._parts.pool) as conn:
+            return pb.CountInboxResponse(counts=await store.count(conn, identity().staff_id, clock.today()))
+
 
 def _inbox_item(item: Waiting, deadlines: Deadlines, today: dt.date, city: CityRules) -> pb.InboxItem:
     due_on = deadlines.due_on(item.kind, item.waiting_since)

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - statements are put together from constants of this module
 """SQL of the inbox: what waits on the posts that somebody holds."""
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ class Position:
     step_id: str
 
 
-_INBOX = """
+# What waits on the posts of the person, counted by kind.
+_OWN_WORK = """
 WITH mine AS (
     SELECT DISTINCT a.post_id, p.title
     FROM appointments AS a
@@ -57,7 +59,11 @@ WITH mine AS (
         WHERE s.asked_post_id = mine.post_id AND s.asked_post_id <> '' AND s.inbox_kind = 'decision'
     ) AS s
     GROUP BY s.inbox_kind
-), page AS (
+)
+"""
+_INBOX = (
+    _OWN_WORK
+    + """, page AS (
     SELECT w.step_id, w.case_id, mine.post_id, w.kind, w.state, w.inbox_kind, w.waiting_since, w.priority, mine.title
     FROM mine
     CROSS JOIN LATERAL (
@@ -99,8 +105,16 @@ SELECT
         FROM page INNER JOIN cases AS c ON c.case_id = page.case_id
     )
 """
+)
 # Before every page.
 START = Position(-1, dt.datetime(1, 1, 2, tzinfo=dt.UTC), "00000000-0000-0000-0000-000000000000")
+
+
+async def count(conn: Connection, staff_id: str, day: dt.date) -> dict[str, int]:
+    """The counts of `inbox` alone, for kinds of which something waits."""
+    sql = f"{_OWN_WORK} SELECT counts.inbox_kind, counts.n FROM counts"
+    cursor = await conn.execute(sql.encode(), {"staff_id": staff_id, "day": day})
+    return dict(await cursor.fetchall())
 
 
 async def inbox(

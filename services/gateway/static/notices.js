@@ -13,6 +13,7 @@ function tell(event) {
   const notice = JSON.parse(event.data);
   count.textContent = notice.unread > 99 ? "99+" : notice.unread;
   count.toggleAttribute("data-some", notice.unread > 0);
+  dispatchEvent(new Event("kanketsu-notice"));
   if (heard.has(notice.notice_id)) return;
   heard.add(notice.notice_id);
   sessionStorage.setItem("notices", JSON.stringify([...heard].slice(-50)));
