@@ -28,7 +28,7 @@ _ALGORITHM = "Ed25519"
 
 @dataclass(frozen=True)
 class Identity:
-    """The verified caller. `principals` are "staff:…", "post:…", "unit:…", "member:staff@unit", "manager:unit"."""
+    """The verified caller. `principals` as approvals names them: "staff:…", "post:…", "unit:…", "member:staff@unit" …"""
 
     staff_id: str
     tenant: str

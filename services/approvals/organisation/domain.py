@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 # From the drafter upwards (AP-06). A member never approves.
 LINE = ("chief", "deputy_head", "head", "deputy_director", "director", "vice_mayor", "body_head")
 RANKS = ("member", *LINE)
+# 課長 (室長, 所長), the 所属長.
+HEAD = "head"
 DECISION_CLASSES = LINE[2:]
 BODIES = (
     "mayor",
@@ -31,7 +33,8 @@ BODIES = (
 )
 # Every staff member is a clerk; the others are given by date.
 CLERK = "clerk"
-ROLES = ("records_officer", "records_manager", "audit_officer", "system_admin")
+RECORDS_MANAGER, SYSTEM_ADMIN = "records_manager", "system_admin"
+ROLES = ("records_officer", RECORDS_MANAGER, "audit_officer", SYSTEM_ADMIN)
 
 
 class AppointmentKind(enum.StrEnum):
@@ -115,19 +118,22 @@ class Actor:
     kana: str
     posts: tuple[HeldPost, ...]
     roles: tuple[str, ...]
+    # What they are by whom they are beside on the day: `Chart.principals`.
+    beside: tuple[str, ...] = ()
 
     @property
     def principals(self) -> tuple[str, ...]:
         """`staff:…`; `post:…` and `unit:…` of the posts held (AC-05); of each unit also `member:staff@unit`, who is somebody
-        only while they belong to it, and for its 文書管理責任者 `manager:unit` (AC-02)."""
+        only while they belong to it, and for its 文書管理責任者 `manager:unit`; then those of `beside` (AC-02)."""
         units = list(dict.fromkeys(post.unit_id for post in self.posts))
-        manages = "records_manager" in self.roles
+        manages = RECORDS_MANAGER in self.roles
         return (
             f"staff:{self.staff_id}",
             *(f"post:{post.post_id}" for post in self.posts),
             *(f"unit:{unit}" for unit in units),
             *(f"member:{self.staff_id}@{unit}" for unit in units),
             *(f"manager:{unit}" for unit in units if manages),
+            *self.beside,
         )
 
 

@@ -1,24 +1,28 @@
-"""What a principal is called and who it is today: "staff:…", "post:…", "unit:…", "member:staff@unit", "manager:unit"."""
+"""What a principal is called and who it is today.
+
+"staff:…", "post:…", "unit:…", "member:staff@unit", "manager:unit"; and by 閲覧区分 "section:unit", "department:unit", "city:all".
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from chassis.db import Connection
 from chassis.errors import FieldViolation, invalid
 from services.approvals.organisation import store
-from services.approvals.organisation.domain import Actor, post_label
+from services.approvals.organisation.chart import CITY, Chart
+from services.approvals.organisation.domain import RECORDS_MANAGER, SYSTEM_ADMIN, Actor, post_label
 
-KINDS = ("staff", "post", "unit", "member", "manager")
+KINDS = ("staff", "post", "unit", "member", "manager", "section", "department", "city")
 # Posts that answer for the units below their own.
 _DIRECTING = frozenset({"director", "deputy_director"})
 
 
 @dataclass(frozen=True)
 class Description:
-    """A principal in words, and the ids of the people it is on the day."""
+    """A principal in words, and the ids of the people it is on the day; of the whole city none are listed."""
 
     principal: str
     label: str
@@ -30,17 +34,31 @@ async def describe(conn: Connection, principals: Sequence[str], now: dt.datetime
     named: dict[str, list[str]] = {kind: [] for kind in KINDS}
     for principal in dict.fromkeys(principals):
         kind, _, name = principal.partition(":")
-        if kind not in named or not name or (kind == "member" and not all(name.partition("@"))):
+        malformed = kind not in named or not name or (kind == "member" and not all(name.partition("@")))
+        if malformed or (kind == "city" and principal != CITY):
             raise invalid(FieldViolation("principals", "MALFORMED"))
         named[kind].append(name)
     members = [name.partition("@") for name in named["member"]]
     staff_ids = [*named["staff"], *(staff_id for staff_id, _, _ in members)]
-    unit_ids = [*named["unit"], *(unit_id for _, _, unit_id in members), *named["manager"]]
     day = now.date()
     names = await store.staff_names(conn, staff_ids) if staff_ids else {}
     seats = await store.find_seats(conn, named["post"], day, now) if named["post"] else {}
-    units = await store.unit_names(conn, unit_ids, day) if unit_ids else {}
-    managers = await store.managers(conn, day) if named["manager"] else frozenset[str]()
+    managers = await store.with_role(conn, RECORDS_MANAGER, day) if named["manager"] else frozenset[str]()
+    around = [*named["unit"], *named["section"], *named["department"]]
+    chart = await store.chart(conn, day) if around else Chart(())
+    asked = {*around, *(unit_id for _, _, unit_id in members), *named["manager"]}
+    wanted = {other for unit in named["unit"] for other in chart.of_room(unit)}
+    wanted |= {other for unit in named["department"] for other in chart.of_department(unit)}
+    wanted |= {chart.department_of(unit) for unit in named["department"]}
+    units = await store.unit_names(conn, sorted(asked | wanted), day) if asked else {}
+    rooms = {chart.room_of(unit) for unit in named["section"] if chart.is_section(unit)}
+    admins = await store.with_role(conn, SYSTEM_ADMIN, day) if around else frozenset[str]()
+    heads = await store.heads(conn, sorted(rooms), day) if rooms else {}
+
+    def people(unit_id: str, around: Iterable[str]) -> list[str]:
+        """Members of the unit, and those beside it (AC-08)."""
+        beside = {staff_id for other in around for staff_id in units.get(other, ("", []))[1]} - admins
+        return sorted(beside | set(units[unit_id][1]))
 
     def one(principal: str) -> Description:
         kind, _, name = principal.partition(":")
@@ -52,7 +70,7 @@ async def describe(conn: Connection, principals: Sequence[str], now: dt.datetime
             label = f"{post_label(seat.unit_name, seat.title)} {holders}".strip()
             return Description(principal, label, [holder.staff_id for holder in seat.holders])
         if kind == "unit" and name in units:
-            return Description(principal, *units[name])
+            return Description(principal, units[name][0], people(name, chart.of_room(name)))
         if kind == "member":
             staff_id, _, unit_id = name.partition("@")
             belongs = staff_id in units.get(unit_id, ("", []))[1]
@@ -60,7 +78,14 @@ async def describe(conn: Connection, principals: Sequence[str], now: dt.datetime
         if kind == "manager" and name in units:
             unit_name, belonging = units[name]
             return Description(principal, f"{unit_name}の文書管理責任者", [one for one in belonging if one in managers])
-        return Description(principal, name, [])
+        if kind == "section" and name in units:
+            inside = {*units[name][1], *heads.get(chart.room_of(name), ())} if chart.is_section(name) else set()
+            return Description(principal, f"{units[name][0]}と所属長", sorted(inside - admins))
+        if kind == "department" and name in units:
+            whole = units[chart.department_of(name)][0]
+            inside = {*people(name, chart.of_department(name))} - admins
+            return Description(principal, f"{whole}の全職員", sorted(inside))
+        return Description(principal, "全庁（全職員）" if kind == "city" else name, [])
 
     return [one(principal) for principal in principals]
 

@@ -11,8 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from chassis.db import Connection
+from services.approvals.organisation.chart import Chart, Place
 from services.approvals.organisation.domain import (
     CLERK,
+    HEAD,
+    SYSTEM_ADMIN,
     Absence,
     AbsenceReason,
     Actor,
@@ -105,7 +108,35 @@ async def find_actor(conn: Connection, login: str, day: dt.date) -> Actor | None
     if row is None:
         return None
     staff_id, name, kana, posts, roles = row
-    return Actor(staff_id, name, kana, _held_posts(posts), (CLERK, *roles))
+    held = _held_posts(posts)
+    units, headed = [post.unit_id for post in held], [post.unit_id for post in held if post.rank == HEAD]
+    # AC-08: to who administers the system nothing comes from beside their own unit.
+    beside = [] if SYSTEM_ADMIN in roles else (await chart(conn, day)).principals(units, headed)
+    return Actor(staff_id, name, kana, held, (CLERK, *roles), tuple(beside))
+
+
+async def chart(conn: Connection, day: dt.date) -> Chart:
+    """係, 課 and 部 of every unit on the day."""
+    cursor = await conn.execute(
+        "SELECT u.unit_id, u.parent_id, coalesce(bool_or(p.rank = 'director'), false), coalesce(bool_or(p.rank = 'head'), false)"
+        " FROM units AS u LEFT JOIN posts AS p ON p.unit_id = u.unit_id AND p.rank IN ('director', 'head')"
+        " AND p.valid_from <= %(day)s AND %(day)s < p.valid_to"
+        " WHERE u.valid_from <= %(day)s AND %(day)s < u.valid_to GROUP BY u.unit_id, u.parent_id ORDER BY u.unit_id",
+        {"day": day},
+    )
+    return Chart(Place(*row) for row in await cursor.fetchall())
+
+
+async def heads(conn: Connection, unit_ids: Sequence[str], day: dt.date) -> dict[str, list[str]]:
+    """所属長 of each of these units on the day: ids of who holds its post of 課長."""
+    cursor = await conn.execute(
+        "SELECT p.unit_id, array_agg(DISTINCT a.staff_id) FROM posts AS p INNER JOIN appointments AS a"
+        " ON a.post_id = p.post_id AND a.valid_from <= %(day)s AND %(day)s < a.valid_to"
+        " WHERE p.rank = 'head' AND p.unit_id = ANY(%(units)s)"
+        " AND p.valid_from <= %(day)s AND %(day)s < p.valid_to GROUP BY p.unit_id",
+        {"units": list(unit_ids), "day": day},
+    )
+    return dict(await cursor.fetchall())
 
 
 async def held_posts(conn: Connection, staff_id: str, day: dt.date) -> tuple[HeldPost, ...]:
@@ -261,11 +292,11 @@ async def unit_names(conn: Connection, unit_ids: Sequence[str], day: dt.date) ->
     return {unit_id: (name, members) for unit_id, name, members in await cursor.fetchall()}
 
 
-async def managers(conn: Connection, day: dt.date) -> frozenset[str]:
-    """Ids of the 文書管理責任者 of the day."""
+async def with_role(conn: Connection, role: str, day: dt.date) -> frozenset[str]:
+    """Ids of those who have the role on the day."""
     cursor = await conn.execute(
-        "SELECT staff_id FROM roles WHERE role = 'records_manager' AND valid_from <= %(day)s AND %(day)s < valid_to",
-        {"day": day},
+        "SELECT staff_id FROM roles WHERE role = %(role)s AND valid_from <= %(day)s AND %(day)s < valid_to",
+        {"role": role, "day": day},
     )
     return frozenset([row[0] for row in await cursor.fetchall()])
 

@@ -36,6 +36,8 @@ async def test_a_login_becomes_a_person_with_posts_roles_and_principals(city):
         "unit:U-010-01",
         "member:S0005@U-010-01",
         "manager:U-010-01",
+        *(f"department:{unit}" for unit in ("U-010", "U-010-01", "U-010-02", "U-010-03")),
+        "city:all",
     ]
     rows = await city.rows("SELECT login FROM staff WHERE staff_id = 'S0224'")
     both = await resolve(city, rows[0][0])
