@@ -197,7 +197,7 @@ def file_plan(city: City) -> Iterator[str]:
             yield f"{name}: disclosure or personal information"
         if row["paper_only"] not in {"true", "false"} or row["after_expiry"] != "dispose":
             yield f"{name}: paper_only or after_expiry"
-        if row["view_class"] not in {"unit", "designated"}:
+        if row["view_class"] not in {"city", "department", "unit", "section", "designated"}:
             yield f"{name}: view_class {row['view_class']}"
         if row["unit_id"] and row["unit_id"] not in units:
             yield f"{name}: unit {row['unit_id']}"

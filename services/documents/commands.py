@@ -53,6 +53,7 @@ from services.documents.sheets import store as sheet_jobs
 from services.documents.sheets.domain import Sheet
 from services.documents.sheets.drawing import Drawer
 from services.documents.store import View
+from services.documents.view_classes import UNIT, in_section, narrowest
 
 # What the API makes of the document after the write.
 Answer = Callable[[View], bytes]
@@ -85,8 +86,8 @@ async def create_draft(
     async with transaction(service.pool) as conn:
         if (stored := await requests.claim(conn, call)) is not None:
             return stored
-        content = await _filed(conn, content, unit)
         await _check_receipts(conn, content.receipt_ids, actor)
+        content = await _filed(conn, content, unit, actor)
         document, facts = domain.create(
             document_id, content, drafter=actor.staff_id, post_id=post, unit_id=unit, now=now
         )
@@ -118,10 +119,10 @@ async def update_draft(
         policy.may_edit(actor, before)
         content = change(before.content)
         domain.check_fields(content)
-        content = await _filed(conn, content, before.unit_id)
-        await _check_paper(conn, content, document_id)
         if content.receipt_ids != before.content.receipt_ids:
             await _check_receipts(conn, content.receipt_ids, actor)
+        content = await _filed(conn, content, before.unit_id, actor)
+        await _check_paper(conn, content, document_id)
         document, facts = domain.edit(before, content, now)
         await store.save(conn, document, before)
         await store.set_receipts(conn, document_id, content.receipt_ids)
@@ -203,6 +204,7 @@ async def submit_document(
         class_ = await plan_store.class_of(conn, before.content.class_code)
         folder = await plan_store.folder_of(conn, before.content.folder_id)
         class_ = domain.check_complete_for_circulation(before, class_, folder, route_plan_id)
+        domain.check_view_class(before.content, class_, in_section=in_section(actor.principals, before.unit_id))
         digest = await _freeze(conn, before, now)
         number = None
         if not before.draft_number:
@@ -432,6 +434,7 @@ async def register_receipt(
             return stored
         class_ = await plan_store.class_of(conn, arrival.class_code) if arrival.class_code else None
         receipts.check_arrival(arrival, class_, today)
+        arrival = receipts.classed(arrival, class_, in_section=in_section(actor.principals, arrival.unit_id))
         number = await number_store.issue_number(
             conn,
             register="receipt",
@@ -559,11 +562,14 @@ async def _answer(conn: Connection, call: Call, document: Document, answer: Answ
     return response
 
 
-async def _filed(conn: Connection, content: Fields, unit_id: str) -> Fields:
+async def _filed(conn: Connection, content: Fields, unit_id: str, actor: Identity) -> Fields:
     folder = await plan_store.folder_of(conn, content.folder_id) if content.folder_id else None
     code = content.class_code or (folder.class_code if folder is not None else "")
     class_ = await plan_store.class_of(conn, code) if code else None
-    return domain.check_filing(content, unit_id, class_, folder)
+    # Where nothing is chosen it is for no more people than what came was (AC-02).
+    at_most = narrowest([UNIT, *await receipt_store.view_classes(conn, content.receipt_ids)])
+    of_section = in_section(actor.principals, unit_id)
+    return domain.check_filing(content, unit_id, class_, folder, in_section=of_section, at_most=at_most)
 
 
 async def _check_paper(conn: Connection, content: Fields, document_id: str) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 from chassis.errors import DomainError, FieldViolation, Kind, invalid
-from services.documents import retention, textrules
+from services.documents import retention, textrules, view_classes
+from services.documents.view_classes import Limits
 
 DECISION_CLASSES = frozenset({"head", "deputy_director", "director", "vice_mayor", "body_head"})
 METHODS = frozenset({"post", "counter", "mail", "lgwan", "internal"})
@@ -22,20 +22,19 @@ REPLACEMENTS = frozenset({"minor", "substantive"})
 MAX_TITLE, MAX_BODY, MAX_NAME, MAX_NOTE = 100, 100_000, 200, 4000
 MAX_AMOUNT = 10**15
 MAX_RECEIPTS = 20
-MAX_DESIGNATED = 50
 MAX_ATTACHMENTS = 200
-# ViewClass (AC-02).
-UNIT, DESIGNATED = 1, 2
-_STAFF_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 # Why somebody may see a document, what is nearest to the reader's work first.
 REASONS = (
     "drafter",
     "owner_unit",
+    "section",
     "designated",
     "route_step",
     "circulation",
     "acted",
     "records_manager",
+    "department",
+    "city",
     "grant",
 )
 # 要配慮, as in PersonalInformation.
@@ -107,7 +106,7 @@ class Class:
     paper_only: bool
     after_expiry: str = "dispose"
     # The widest that a document of it may have (AC-02).
-    view_class: int = UNIT
+    view_class: int = view_classes.UNIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,18 +334,24 @@ def check_fields(content: Fields) -> None:
         found.append(FieldViolation("amount", "OUT_OF_RANGE"))
     if len(content.receipt_ids) > MAX_RECEIPTS:
         found.append(FieldViolation("receipt_ids", "TOO_MANY"))
-    if not 0 <= content.view_class <= DESIGNATED:
-        found.append(FieldViolation("view_class", "UNKNOWN"))
-    if len(content.designated) > MAX_DESIGNATED:
-        found.append(FieldViolation("designated", "TOO_MANY"))
-    if not all(_STAFF_ID.fullmatch(staff_id) for staff_id in content.designated):
-        found.append(FieldViolation("designated", "MALFORMED"))
+    found += view_classes.shape_problems(content.view_class, content.designated)
     if found:
         raise invalid(*found)
 
 
-def check_filing(content: Fields, unit_id: str, class_: Class | None, folder: Folder | None) -> Fields:
-    """Class and folder exist for the unit and agree; what the class gives by default is filled in (FL-01)."""
+def check_filing(
+    content: Fields,
+    unit_id: str,
+    class_: Class | None,
+    folder: Folder | None,
+    *,
+    in_section: bool = False,
+    at_most: int = view_classes.UNIT,
+) -> Fields:
+    """Class and folder exist for the unit and agree; what the class gives by default is filled in (FL-01).
+
+    閲覧区分 that is not chosen is `at_most`, or the widest below it that may be (AC-02); `in_section`: the unit is a 係.
+    """
     found = []
     if content.class_code and (class_ is None or class_.unit_id not in ("", unit_id)):
         found.append(FieldViolation("class_code", "UNKNOWN"))
@@ -360,38 +365,37 @@ def check_filing(content: Fields, unit_id: str, class_: Class | None, folder: Fo
         return content
     if class_.paper_only and content.body.strip():
         raise paper_only()
-    if 0 < content.view_class < class_.view_class:
-        raise invalid(FieldViolation("view_class", "TOO_WIDE"))
-    view_class = content.view_class or class_.view_class
-    if content.designated and view_class != DESIGNATED:
-        raise invalid(FieldViolation("designated", "MISMATCH"))
-    return replace(
+    filed = replace(
         content,
         class_code=class_.class_code,
         disclosure=content.disclosure or class_.disclosure,
         personal_information=content.personal_information or class_.personal_information,
-        view_class=view_class,
+        view_class=content.view_class or view_class_for(content, class_, at_most, in_section=in_section),
     )
+    check_view_class(filed, class_, in_section=in_section)
+    return filed
+
+
+def view_class_for(content: Fields, class_: Class, at_most: int, *, in_section: bool) -> int:
+    """The widest 閲覧区分 up to `at_most` that a text of this class may have (AC-02)."""
+    personal = content.personal_information or class_.personal_information
+    limits = Limits(class_.view_class, personal, in_section)
+    return view_classes.widest_allowed(at_most, limits)
+
+
+def check_view_class(content: Fields, class_: Class, *, in_section: bool) -> None:
+    """閲覧区分 is one that the class, what is said of people and the unit allow (AC-02)."""
+    limits = Limits(class_.view_class, content.personal_information, in_section)
+    if found := view_classes.problems(content.view_class, content.designated, limits):
+        raise invalid(*found)
 
 
 def owner_rights(document: Document) -> list[tuple[str, str]]:
-    """Principal and reason of those of the owner unit who see a document: a draft is for whose it is alone (AC-01, AC-02, AP-42).
-
-    "member:…@…" is somebody while they hold a post of the unit, "manager:…" its 文書管理責任者: so that whoever leaves the
-    unit loses the right, and the unit itself never loses its document.
-    """
-    unit, content = document.unit_id, document.content
-    own = f"member:{document.in_charge}@{unit}"
+    """Principal and reason of those who see a document beside its route: a draft is for whose it is alone (AC-01, AC-02, AP-42)."""
+    content = document.content
     if not document.has_circulated:
-        return [(own, "drafter")]
-    if content.view_class != DESIGNATED:
-        return [(f"unit:{unit}", "owner_unit")]
-    named = (f"member:{staff_id}@{unit}" for staff_id in content.designated if staff_id != document.in_charge)
-    return [
-        (own, "drafter"),
-        (f"manager:{unit}", "records_manager"),
-        *((principal, "designated") for principal in named),
-    ]
+        return [(f"member:{document.in_charge}@{document.unit_id}", "drafter")]
+    return view_classes.rights(document.unit_id, document.in_charge, content.view_class, content.designated)
 
 
 # ---------------------------------------------------------------- draft
@@ -578,7 +582,7 @@ def submit(
                 "urgent": content.urgent,
                 "personal_information": content.personal_information > 1,
                 "replacement": detail.get("replacement", ""),
-                "designated": content.view_class == DESIGNATED,
+                "designated": content.view_class == view_classes.DESIGNATED,
                 "assignee": document.assignee,
             },
             detail,

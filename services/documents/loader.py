@@ -16,9 +16,10 @@ from services.documents import domain, events, retention, textrules
 from services.documents.bodies import domain as bodies
 from services.documents.bodies import store as body_store
 from services.documents.bodies.domain import BodyTemplate, Scope
-from services.documents.domain import DESIGNATED, UNIT, Class, Folder
+from services.documents.domain import Class, Folder
 from services.documents.repeating import store as follow_up_store
 from services.documents.repeating.domain import KINDS, FollowUp
+from services.documents.view_classes import ViewClass
 
 T = TypeVar("T")
 UNITS = Path("organisation/units.csv")
@@ -29,7 +30,7 @@ BODY_TEMPLATES = Path("body_templates.csv")
 FOLLOW_UPS = Path("follow_ups.csv")
 DISCLOSURES = {"open": 1, "partial": 2, "closed": 3}
 PERSONAL = {"none": 1, "personal": 2, "sensitive": 3}
-VIEW_CLASSES = {"unit": UNIT, "designated": DESIGNATED}
+VIEW_CLASSES = {one.name.lower(): int(one) for one in ViewClass}
 AFTER_EXPIRY = frozenset({"dispose", "transfer"})
 
 

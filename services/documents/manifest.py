@@ -13,7 +13,8 @@ from typing import Any
 
 import rfc8785
 
-from services.documents.domain import DESIGNATED, Document, Fields, Number
+from services.documents.domain import Document, Fields, Number
+from services.documents.view_classes import UNIT
 
 VERSION_FORMAT = "kanketsu.version.v1"
 MANIFEST_FORMAT = "kanketsu.manifest.v1"
@@ -150,9 +151,9 @@ def _fields(content: Fields) -> dict[str, Any]:
     # JSON numbers beyond 2**53 are not exact everywhere, so yen travel as text.
     values["amount"] = "" if content.amount is None else str(content.amount)
     values["receipt_ids"] = list(content.receipt_ids)
-    # Came later. A version for the whole unit says nothing of it and keeps the digest it always had.
-    if content.view_class == DESIGNATED:
-        values["designated"] = list(content.designated)
+    # Came later. A version for the whole 課 says nothing of it and keeps the digest it always had.
+    if content.view_class > UNIT:
+        values |= {"view_class": int(content.view_class), "designated": list(content.designated)}
     else:
         del values["view_class"], values["designated"]
     return values

@@ -124,6 +124,7 @@ def document(view: View) -> pb.Document:
         content_locked=view.content_locked,
         enforced_method=d.enforced_method,
         enforced_addressee=d.enforced_addressee,
+        wider_than_receipts=view.wider_than_receipts,
     )
 
 
@@ -176,6 +177,8 @@ def receipt(row: Receipt, *, protected: bool) -> pb.Receipt:
         document_ids=row.document_ids,
         version=row.version,
         backdated_reason=row.backdated_reason,
+        view_class=enum_number(row.view_class),
+        designated=row.designated,
     )
 
 
@@ -299,6 +302,8 @@ def arrival(request: pb.RegisterReceiptRequest) -> Arrival:
         due_on=domain.parse_date("due_on", request.due_on),
         class_code=request.class_code,
         backdated_reason=request.backdated_reason,
+        view_class=request.view_class,
+        designated=tuple(sorted(set(request.designated))),
     )
 
 

@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - statements are put together from constants of this module
-"""SQL of receipts (収受簿). They are seen by the members of their unit and nobody else."""
+"""SQL of receipts (収受簿). They are seen by those of their unit whom their 閲覧区分 names, and nobody else (AC-02)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from chassis.db import Connection
 from services.documents import textkey
 from services.documents.domain import Number
-from services.documents.receipts import Arrival
+from services.documents.receipts import Arrival, viewers
 from services.documents.store import VISIBLE, one
 
-# The predicate for receipts: `r` is the row.
-_MINE = "'unit:' || r.unit_id = ANY(%(principals)s)"
+# The predicate for receipts, "viewers ∩ my principals ≠ ∅": `r` is the row.
+_MINE = "r.viewers && %(principals)s::text[]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,15 @@ class Receipt:
     backdated_reason: str
     registered_at: dt.datetime
     registered_by: str
+    view_class: int
+    designated: Sequence[str]
     document_ids: Sequence[str]
 
 
 _COLUMNS = (
     "r.receipt_id::text, r.version, r.receipt_number, r.title, r.sender_kind, r.sender_name, r.sender_reference,"
     " r.received_on, r.arrived_on, r.medium, r.unit_id, r.due_on, r.class_code, r.backdated_reason, r.registered_at,"
-    " r.registered_by"
+    " r.registered_by, r.view_class, r.designated"
 )
 _DRAFTED = (
     "ARRAY(SELECT d.document_id::text FROM document_receipts AS x JOIN documents AS d ON d.document_id = x.document_id"
@@ -59,8 +61,8 @@ async def insert(
     await conn.execute(
         "INSERT INTO receipts (receipt_id, version, receipt_number, title, sender_kind, sender_name, sender_reference,"
         " received_on, arrived_on, medium, unit_id, due_on, class_code, backdated_reason, registered_at, registered_by,"
-        " search, key) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,"
-        " array_to_tsvector(%s::text[]), %s)",
+        " view_class, designated, viewers, search, key) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,"
+        " %s, %s, %s, %s, array_to_tsvector(%s::text[]), %s)",
         (
             receipt_id,
             version,
@@ -78,6 +80,9 @@ async def insert(
             arrival.backdated_reason,
             now,
             staff_id,
+            arrival.view_class,
+            list(arrival.designated),
+            viewers(arrival, staff_id),
             textkey.lexemes(key, [arrival.unit_id]),
             key,
         ),
@@ -85,7 +90,7 @@ async def insert(
 
 
 async def get(conn: Connection, receipt_id: str, principals: Sequence[str]) -> Receipt | None:
-    """The receipt if the reader is of its unit, with the documents drafted from it that he may see (LC-03)."""
+    """The receipt if it is for the reader, with the documents drafted from it that he may see (LC-03)."""
     cursor = await conn.execute(
         f"SELECT {_COLUMNS}, {_DRAFTED} FROM receipts AS r WHERE r.receipt_id = %(receipt_id)s AND {_MINE}",
         {"receipt_id": receipt_id, "principals": list(principals)},
@@ -120,6 +125,14 @@ async def newest(
         values,
     )
     return [Receipt(*row) for row in await cursor.fetchall()]
+
+
+async def view_classes(conn: Connection, receipt_ids: Sequence[str]) -> list[int]:
+    """閲覧区分 of each."""
+    cursor = await conn.execute(
+        "SELECT r.view_class FROM receipts AS r WHERE r.receipt_id = ANY(%s::uuid[])", (list(receipt_ids),)
+    )
+    return [row[0] for row in await cursor.fetchall()]
 
 
 async def all_visible(conn: Connection, receipt_ids: Sequence[str], principals: Sequence[str]) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chassis.errors import FieldViolation, invalid
+from services.documents import view_classes
 from services.documents.domain import MAX_NAME, MAX_TITLE, Class, Fact, Number, number_issued, text_violations
+from services.documents.view_classes import UNIT, Limits
 
 SENDER_KINDS = frozenset({"citizen", "company", "government", "internal", "other"})
 MEDIA = frozenset({"post", "counter", "lgwan", "mail", "e_application"})
@@ -27,6 +29,9 @@ class Arrival:
     due_on: dt.date | None
     class_code: str
     backdated_reason: str
+    # 閲覧区分 and whom it names (AC-02); 0 is not given.
+    view_class: int = 0
+    designated: tuple[str, ...] = ()
 
 
 def check_arrival(arrival: Arrival, class_: Class | None, today: dt.date) -> None:
@@ -59,8 +64,24 @@ def check_arrival(arrival: Arrival, class_: Class | None, today: dt.date) -> Non
             found.append(FieldViolation("backdated_reason", "REQUIRED"))
         if arrival.due_on is not None and arrival.due_on < arrival.received_on:
             found.append(FieldViolation("due_on", "TOO_EARLY"))
+    found += view_classes.shape_problems(arrival.view_class, arrival.designated, view_classes.OF_RECEIPTS)
     if found:
         raise invalid(*found)
+
+
+def classed(arrival: Arrival, class_: Class | None, *, in_section: bool) -> Arrival:
+    """With its 閲覧区分: as chosen, else 課（室）内 or what its class narrows that to (AC-02). `in_section`: the unit is a 係."""
+    limits = Limits(UNIT if class_ is None else class_.view_class, 1, in_section)
+    view_class = arrival.view_class or view_classes.widest_allowed(UNIT, limits)
+    if found := view_classes.problems(view_class, arrival.designated, limits):
+        raise invalid(*found)
+    return replace(arrival, view_class=view_class)
+
+
+def viewers(arrival: Arrival, registered_by: str) -> list[str]:
+    """The principals that see it."""
+    rights = view_classes.rights(arrival.unit_id, registered_by, arrival.view_class, arrival.designated)
+    return [principal for principal, _ in rights]
 
 
 def receipt_facts(receipt_id: str, number: Number) -> list[Fact]:

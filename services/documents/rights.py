@@ -18,7 +18,7 @@ IN_BROWSER: Final = frozenset({"application/pdf", "image/png", "image/jpeg", "im
 """What a browser shows by itself. Any other file leaves the system when it is opened: that is a download, whatever was asked."""
 
 
-OWNERS: Final = ("drafter", "owner_unit", "designated", "records_manager")
+OWNERS: Final = ("drafter", "owner_unit", "section", "designated", "records_manager")
 """Who works with it until it is disposed of."""
 AT_WORK: Final = (*OWNERS, "route_step", "acted")
 """And the route. 供覧先 and whoever has a single grant look at it, unless the city sets otherwise."""

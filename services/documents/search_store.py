@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from chassis.db import Connection
 from services.documents import textkey
 from services.documents.store import LIVE, VISIBLE
+from services.documents.view_classes import is_broad
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,10 @@ _NEWEST = 300
 # Filters that leave few documents wherever one looks, and those that leave few of a unit's.
 _RARE = frozenset({"document_ids", "number", "folder_id"})
 _RARE_IN_UNIT = frozenset({"states", "unit_id", "class_code"})
-# Seen for another reason than being of the owner unit: few for each reader, and an index of their own.
+# Seen for another reason than being of the owner unit: an index of their own, and few for each reader ...
 _OTHER = "v.reason <> 'owner_unit'"
+# ... but for what is for a whole 部 or the city. That has marks in the word index, as a unit's own has.
+_RARE_REASON = f"{_OTHER} AND v.reason NOT IN ('department', 'city')"
 
 
 async def summaries(conn: Connection, listing: Listing) -> list[Summary]:
@@ -107,7 +110,7 @@ async def summaries(conn: Connection, listing: Listing) -> list[Summary]:
         sql = _search_statement(_newest(given, wanted, "%(newest)s"), wanted)
         values |= {
             "words": textkey.ts_query(listing.words),
-            "unit_words": [textkey.ts_query(listing.words, unit) for unit in _units(listing)],
+            "marked_words": [textkey.ts_query(listing.words, mark) for mark in _marks(listing)],
             "newest": _NEWEST,
             "phrases": [textkey.like(word) for word in listing.words],
         }
@@ -144,6 +147,11 @@ def _filtered(listing: Listing) -> tuple[set[str], str, dict[str, object]]:
 
 def _units(listing: Listing) -> list[str]:
     return [p.removeprefix("unit:") for p in listing.principals if p.startswith("unit:")]
+
+
+def _marks(listing: Listing) -> list[str]:
+    """What the word index is met with: the reader's units, and the wide rights that reach them."""
+    return list(dict.fromkeys([*_units(listing), *filter(is_broad, listing.principals)]))
 
 
 def _newest(given: set[str], wanted: str, limit: str) -> str:
@@ -201,10 +209,10 @@ def _search_statement(near: str, wanted: str) -> str:
         " missing AS MATERIALIZED (SELECT (SELECT count(*) FROM found) < %(limit)s"
         " AND (SELECT count(*) FROM near) >= %(newest)s AS yes),"
         " candidates AS MATERIALIZED (SELECT c.document_id FROM ("
-        "SELECT t.document_id FROM unnest(%(unit_words)s::text[]) AS u (words) JOIN document_texts AS t"
+        "SELECT t.document_id FROM unnest(%(marked_words)s::text[]) AS u (words) JOIN document_texts AS t"
         " ON t.search @@ u.words::tsquery WHERE (SELECT m.yes FROM missing AS m)"
         f" UNION SELECT v.document_id FROM viewers AS v {_text('v')} WHERE (SELECT m.yes FROM missing AS m)"
-        f" AND v.principal = ANY(%(principals)s) AND {_OTHER} AND {LIVE}"
+        f" AND v.principal = ANY(%(principals)s) AND {_RARE_REASON} AND {LIVE}"
         " AND t.search @@ %(words)s::tsquery) AS c ORDER BY c.document_id DESC),"
         f" rest AS MATERIALIZED (SELECT c.document_id FROM candidates AS c {_row('c')} {_text('c')}"
         f" WHERE {wanted} AND {matches} AND {VISIBLE} ORDER BY c.document_id DESC LIMIT %(limit)s)"

@@ -29,6 +29,7 @@ from services.documents.domain import (
     State,
 )
 from services.documents.manifest import AnnotationEntry
+from services.documents.view_classes import OWN_REASONS, broad_principal, wider_than_receipts
 
 LIVE = "v.valid_from <= now() AND (v.valid_to IS NULL OR v.valid_to > now())"
 
@@ -108,8 +109,16 @@ class View:
     annotations: Sequence[AnnotationEntry]
     former_owners: Sequence[FormerOwner]
     content_locked: bool
+    # 閲覧区分 of the receipts and whom each names, while the text may be edited.
+    receipt_classes: Sequence[tuple[int, Sequence[str]]] = ()
     # Why this reader may see it; empty where nobody asked as a reader.
     reasons: Sequence[str] = ()
+
+    @property
+    def wider_than_receipts(self) -> bool:
+        """Will it be for people whom what came was not for? The drafter is told before it circulates (AC-02)."""
+        content = self.document.content
+        return wider_than_receipts(content.view_class, content.designated, self.receipt_classes)
 
     @property
     def context(self) -> ReadContext:
@@ -151,11 +160,18 @@ _FORMER_JSON = (
     "(SELECT json_agg(json_build_array(w.unit_id, w.owned_from, w.owned_to) ORDER BY w.owned_to)"
     " FROM former_owners AS w WHERE w.kind = 'document' AND w.object_id = d.document_id::text)"
 )
+# Of its receipts, while somebody may still choose another class for it.
+_RECEIPT_CLASSES_JSON = (
+    "CASE WHEN d.state IN (1, 3) THEN (SELECT json_agg(json_build_array(r.view_class, r.designated))"
+    " FROM document_receipts AS x JOIN receipts AS r ON r.receipt_id = x.receipt_id"
+    " WHERE x.document_id = d.document_id) END"
+)
 _LOCKED = "EXISTS (SELECT FROM content_locks AS l WHERE l.document_id = d.document_id AND l.applied_at IS NOT NULL)"
 _VIEW = (
     f"{_D_COLUMNS}, {_RECEIPTS}, coalesce(f.name, ''),"
     " CASE WHEN c.class_code IS NULL THEN '' ELSE c.large || '-' || c.middle || '-' || c.small END,"
-    f" coalesce(c.matter, ''), {_ATTACHMENTS_JSON}, {_ANNOTATIONS_JSON}, {_FORMER_JSON}, {_LOCKED}"
+    f" coalesce(c.matter, ''), {_ATTACHMENTS_JSON}, {_ANNOTATIONS_JSON}, {_FORMER_JSON}, {_LOCKED},"
+    f" {_RECEIPT_CLASSES_JSON}"
 )
 _FILED = " LEFT JOIN folders AS f ON f.folder_id = d.folder_id LEFT JOIN classes AS c ON c.class_code = d.class_code"
 # A table of JSON, because its assumed size does not depend on what is asked: one plan serves every number of readers.
@@ -187,7 +203,7 @@ async def own_view(conn: Connection, document_id: str) -> View:
 
 
 def _view(row: Sequence[Any], reasons: Sequence[str] = ()) -> View:
-    receipt_ids, folder_name, class_name, matter, attachments, annotations, former, locked = row[len(_COLUMNS) :]
+    receipt_ids, folder_name, class_name, matter, attachments, annotations, former, locked, came = row[len(_COLUMNS) :]
     return View(
         document=_document(row, receipt_ids),
         folder_name=folder_name,
@@ -201,6 +217,7 @@ def _view(row: Sequence[Any], reasons: Sequence[str] = ()) -> View:
             FormerOwner(w[0], dt.datetime.fromisoformat(w[1]), dt.datetime.fromisoformat(w[2])) for w in former or ()
         ],
         content_locked=locked,
+        receipt_classes=[(one[0], one[1]) for one in came or ()],
         reasons=reasons,
     )
 
@@ -416,6 +433,7 @@ async def index_text(conn: Connection, document: Document) -> None:
     )
     names = [str(row[0]) for row in await cursor.fetchall()]
     content = document.content
+    broad = broad_principal(document.unit_id, content.view_class)
     key = textkey.fold(
         "\n".join(
             (
@@ -432,7 +450,7 @@ async def index_text(conn: Connection, document: Document) -> None:
     await conn.execute(
         "INSERT INTO document_texts (document_id, search, key) VALUES (%s, array_to_tsvector(%s::text[]), %s)"
         " ON CONFLICT (document_id) DO UPDATE SET search = excluded.search, key = excluded.key",
-        (document.document_id, textkey.lexemes(key, [document.unit_id]), key),
+        (document.document_id, textkey.lexemes(key, [document.unit_id, *([broad] if broad else [])]), key),
     )
 
 
@@ -462,8 +480,8 @@ async def replace_owner_rights(
     """The rights of the owner unit's people become exactly these (principal, reason); what is no longer there ends now."""
     cursor = await conn.execute(
         "SELECT v.viewer_id, v.principal, v.reason FROM viewers AS v WHERE v.document_id = %s AND v.valid_to IS NULL"
-        " AND v.reason IN ('drafter', 'owner_unit', 'designated', 'records_manager')",
-        (document_id,),
+        " AND v.reason = ANY(%s)",
+        (document_id, list(OWN_REASONS)),
     )
     live = {(row[1], row[2]): row[0] for row in await cursor.fetchall()}
     await _end(conn, [viewer_id for key, viewer_id in live.items() if key not in wanted])

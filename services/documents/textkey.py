@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import jntajis
 
-# Prefix of a lexeme that is no text: the owner unit.
+# Prefix of a lexeme that is no text: the owner unit, and whom 部内 and 全庁 add to it.
 UNIT_MARK = "\x02"
 _SELECTORS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _SPACE = re.compile(r"[ \t\r\f\v\u3000]+")
@@ -73,9 +73,9 @@ def _is_level_one(character: str) -> bool:
     return len(encoded) == 2 and 0xB0 <= encoded[0] <= 0xCF
 
 
-def lexemes(key: str, units: Iterable[str] = ()) -> list[str]:
+def lexemes(key: str, marks: Iterable[str] = ()) -> list[str]:
     """What the index holds of a folded text: every pair of neighbours, and the last character of each word."""
-    found: set[str] = {UNIT_MARK + unit for unit in units}
+    found: set[str] = {UNIT_MARK + mark for mark in marks}
     for word in key.split():
         found.update(word[i : i + 2] for i in range(len(word)))
     return sorted(found)

@@ -595,7 +595,22 @@ FIELD_PROBLEMS: Final[dict[str, tuple[str, str]]] = {
     "INVALID_DATE": ("日付が正しくありません。", "No such date."),
     "NOT_A_DATE": ("日付が正しくありません。", "No such date."),
     "WRONG_YEAR": ("年度が合いません。その年度の簿冊を選んでください。", "Of another fiscal year."),
-    "TOO_WIDE": ("この分類の文書は「指定者のみ」に限られています。", "Wider than the class allows."),
+    "TOO_WIDE": (
+        "この分類で許される区分より広い区分です。より狭い区分を選んでください。",
+        "Wider than the class allows.",
+    ),
+    "WIDER_THAN_PAPER": (
+        "「部内」「全庁」は、市が認めた分類の文書だけに使えます。「課（室）内」か、それより狭い区分を選んでください。",
+        "Wider than the unit, and the city has not allowed it for this class.",
+    ),
+    "PERSONAL_INFORMATION": (
+        "「全庁」は、個人情報が「無」の文書だけに使えます。より狭い区分を選んでください。",
+        "The whole staff only sees what holds no personal information.",
+    ),
+    "NO_SECTION": (
+        "この所属は係ではないため、「係内」は使えません。「課（室）内」か「指定者のみ」を選んでください。",
+        "The unit is not a section.",
+    ),
     "MISMATCH": ("ほかの項目と合いません。", "Does not fit the other fields."),
     "BELOW_RULE": ("定めより下位の決裁区分は選べません。", "Lower than the rule allows."),
     "OUT_OF_RANGE": ("値が許される範囲にありません。", "Out of range."),

@@ -46,7 +46,10 @@ PRIVILEGED = frozenset(
     }
 )
 # Reasons of a reading that explain it by themselves: the person's own unit, or a task in a case.
-TASKS = frozenset({"drafter", "owner_unit", "designated", "records_manager", "route_step", "acted", "circulation"})
+TASKS = frozenset(
+    {"drafter", "owner_unit", "section", "designated", "records_manager", "department", "city"}
+    | {"route_step", "acted", "circulation"}
+)
 EXPLAINING = TASKS | {"grant"}
 
 # In the order in which they are shown. Words for people are the gateway's.

@@ -13,6 +13,7 @@ from chassis.db import Connection
 from kanketsu.event.v1 import envelope_pb2
 from services.documents import textkey
 from services.documents.owners.domain import DOCUMENT, FOLDER, RECEIPT, Ended, Owned, UnitChange
+from services.documents.view_classes import DEPARTMENT, broad_principal
 
 
 async def follow_units(conn: Connection, units: Sequence[UnitChange], version: int) -> None:
@@ -105,8 +106,10 @@ async def move_receipts(conn: Connection, owned: Sequence[Owned], ended: Ended) 
     """Their unit, and what search finds them by."""
     await conn.execute(
         "UPDATE receipts SET unit_id = %(heir)s, version = version + 1,"
-        " search = ts_delete(search, %(old)s::text) || array_to_tsvector(ARRAY[%(new)s::text]) WHERE receipt_id = ANY(%(ids)s::uuid[])",
-        {"heir": ended.heir, "ids": _ids(owned)} | _marks(ended),
+        " search = ts_delete(search, %(old)s::text) || array_to_tsvector(ARRAY[%(new)s::text]),"
+        " viewers = ARRAY(SELECT left(v.principal, -length(%(unit)s::text)) || %(heir)s::text"
+        " FROM unnest(viewers) AS v (principal)) WHERE receipt_id = ANY(%(ids)s::uuid[])",
+        {"unit": ended.unit_id, "heir": ended.heir, "ids": _ids(owned)} | _marks(ended),
     )
 
 
@@ -118,15 +121,17 @@ async def move_documents(conn: Connection, owned: Sequence[Owned], ended: Ended)
         values,
     )
     await conn.execute(
-        "UPDATE document_texts SET search = ts_delete(search, %(old)s::text) || array_to_tsvector(ARRAY[%(new)s::text])"
-        " WHERE document_id = ANY(%(ids)s::uuid[])",
+        "UPDATE document_texts AS t SET search = ts_delete(t.search, ARRAY[%(old)s::text, %(old_broad)s::text])"
+        " || array_to_tsvector(ARRAY[%(new)s::text] || CASE WHEN d.view_class = %(department)s"
+        " THEN ARRAY[%(new_broad)s::text] ELSE '{}' END)"
+        " FROM documents AS d WHERE d.document_id = t.document_id AND t.document_id = ANY(%(ids)s::uuid[])",
         values,
     )
     await conn.execute(
         "WITH ended AS (UPDATE viewers SET valid_to = greatest(now(), valid_from)"
         " WHERE document_id = ANY(%(ids)s::uuid[]) AND valid_to IS NULL"
-        " AND (principal IN ('unit:' || %(unit)s::text, 'manager:' || %(unit)s::text)"
-        " OR split_part(principal, '@', 2) = %(unit)s::text)"
+        " AND (split_part(principal, ':', 1) IN ('unit', 'manager', 'section', 'department')"
+        " AND split_part(principal, ':', 2) = %(unit)s::text OR split_part(principal, '@', 2) = %(unit)s::text)"
         " RETURNING document_id, principal, reason)"
         " INSERT INTO viewers (document_id, principal, reason, valid_from) SELECT e.document_id,"
         " CASE WHEN e.principal LIKE 'member:%%' THEN split_part(e.principal, '@', 1) || '@' || %(heir)s::text"
@@ -164,5 +169,7 @@ def _ids(owned: Sequence[Owned]) -> list[str]:
 
 
 def _marks(ended: Ended) -> dict[str, str]:
-    """The lexemes by which search meets a unit's own."""
-    return {"old": textkey.UNIT_MARK + ended.unit_id, "new": textkey.UNIT_MARK + ended.heir}
+    """The lexemes by which search meets a unit's own, and what is for its 部."""
+    old, new = (broad_principal(unit_id, DEPARTMENT) for unit_id in (ended.unit_id, ended.heir))
+    marks = {"old": ended.unit_id, "new": ended.heir, "old_broad": old, "new_broad": new}
+    return {name: textkey.UNIT_MARK + mark for name, mark in marks.items()} | {"department": str(int(DEPARTMENT))}

@@ -19,6 +19,7 @@ from services.documents.domain import Document, Fields
 from services.documents.repeating import domain as repeating
 from services.documents.repeating import store as citations
 from services.documents.store import View
+from services.documents.view_classes import in_section
 
 
 async def repeat_document(
@@ -48,9 +49,11 @@ async def repeat_document(
             content = await _following(conn, source, content, follow_up_id, year, actor)
         class_ = await plan_store.class_of(conn, content.class_code)
         folder = await citations.folder_of(conn, unit, year, content.class_code)
-        content = repeating.filed(content, unit, class_, folder)
+        of_section = in_section(actor.principals, unit)
+        content = repeating.filed(content, unit, class_, folder, in_section=of_section)
         domain.check_fields(content)
-        content = domain.check_filing(content, unit, class_ if content.class_code else None, folder)
+        class_ = class_ if content.class_code else None
+        content = domain.check_filing(content, unit, class_, folder, in_section=of_section)
         document, facts = domain.create(
             document_id,
             content,

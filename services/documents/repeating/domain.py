@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from chassis.wareki import WarekiError, format_fiscal_year, parse_fiscal_year
-from services.documents.domain import Class, Document, Fields, Folder, State, day_of
+from services.documents.domain import Class, Document, Fields, Folder, State, day_of, view_class_for
 from services.documents.retention import fiscal_year
+from services.documents.view_classes import UNIT
 
 KINDS = frozenset({"receipt", "draft"})
 # A document has come to an end that something may follow.
@@ -98,11 +99,17 @@ def following(content: Fields, next_: FollowUp, year: int) -> Fields:
     )
 
 
-def filed(content: Fields, unit_id: str, class_: Class | None, folder: Folder | None) -> Fields:
-    """In the folder of this year. A class of another unit's own does not come over."""
+def filed(
+    content: Fields, unit_id: str, class_: Class | None, folder: Folder | None, *, in_section: bool = False
+) -> Fields:
+    """In the folder of this year. A class of another unit's own does not come over; 閲覧区分 as far as it may be (AC-02)."""
     if class_ is None or class_.unit_id not in ("", unit_id):
         return replace(content, class_code="", folder_id="")
-    return replace(content, folder_id=folder.folder_id if folder is not None else "")
+    return replace(
+        content,
+        folder_id=folder.folder_id if folder is not None else "",
+        view_class=view_class_for(content, class_, content.view_class or UNIT, in_section=in_section),
+    )
 
 
 def offered(plan: Iterable[FollowUp], kind: str, title: str) -> list[FollowUp]:

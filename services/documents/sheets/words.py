@@ -16,7 +16,7 @@ DECISION_CLASSES: Final[Mapping[str, str]] = {
 # As in Disclosure, PersonalInformation and ViewClass.
 DISCLOSURES: Final = ("", "公開", "部分公開", "非公開")
 PERSONAL_INFORMATION: Final = ("", "無", "有", "有（要配慮）")
-VIEW_CLASSES: Final = ("", "課（室）内", "指定者のみ")
+VIEW_CLASSES: Final = ("", "課（室）内", "指定者のみ", "係内", "部内", "全庁")
 
 DISPATCH_METHODS: Final[Mapping[str, str]] = {
     "post": "郵送",

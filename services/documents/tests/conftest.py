@@ -123,8 +123,8 @@ class House:
     def pool(self) -> db.Pool:
         return self.service.pool
 
-    def person(self, staff_id: str, *posts: str, **given: Any) -> Person:
-        """Somebody with posts ("P-040-03-05" is of unit "U-040-03")."""
+    def person(self, staff_id: str, *posts: str, beside: Sequence[str] = (), **given: Any) -> Person:
+        """Somebody with posts ("P-040-03-05" is of unit "U-040-03"), and what they are beside their unit (AC-02)."""
         units = {post: "U" + post[1:].rsplit("-", 1)[0] for post in posts}
         managed = units.values() if "records_manager" in given.get("roles", ()) else ()
         principals = (
@@ -133,6 +133,7 @@ class House:
             *(f"unit:{unit}" for unit in units.values()),
             *(f"member:{staff_id}@{unit}" for unit in units.values()),
             *(f"manager:{unit}" for unit in managed),
+            *beside,
         )
         identity = Identity(
             staff_id=staff_id,

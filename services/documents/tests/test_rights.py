@@ -24,7 +24,7 @@ from services.documents.tests.conftest import House, Person, snapshot
 
 PDF, WORD = "%PDF-1.7 回覧".encode(), "PK 回覧".encode()
 WORD_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-OWNING = {"drafter", "owner_unit", "designated", "records_manager"}
+OWNING = {"drafter", "owner_unit", "section", "designated", "records_manager"}
 WORKING = {*OWNING, "route_step", "acted"}
 # Who decides on it has to open what no browser shows, also where it is sensitive.
 READING = {*OWNING, "route_step"}

@@ -10,11 +10,10 @@ from typing import Any
 from kanketsu.approvals.v1 import approvals_service_pb2 as approvals_pb
 from kanketsu.audit.v1 import audit_service_pb2 as audit_pb
 from kanketsu.documents.v1 import documents_service_pb2 as pb
-from services.gateway.actions.answer import Answer, page_of
+from services.gateway.actions.answer import Answer, enum_of, page_of
 from services.gateway.callers import Caller
 from services.gateway.clients import Chunks, Clients
-from services.gateway.errors import invalid
-from services.gateway.views import DISCLOSURES, PERSONAL, STATES, STEP_KINDS, VIEW_CLASSES, View, number_of
+from services.gateway.views import DISCLOSURES, PERSONAL, STATES, STEP_KINDS, VIEW_CLASSES, View
 from services.gateway.views import documents as views
 from services.gateway.views.audit import entry
 from services.gateway.views.routes import route_plan
@@ -38,29 +37,22 @@ def _draft_fields(fields: Mapping[str, Any]) -> tuple[pb.DraftFields, list[str]]
                 changed.append(_ENFORCEMENT[part])
             continue
         if name == "disclosure" and value is not None:
-            value = _word(DISCLOSURES, name, value)
+            value = enum_of(DISCLOSURES, name, value)
         elif name == "personal_information" and value is not None:
-            value = _word(PERSONAL, name, value)
+            value = enum_of(PERSONAL, name, value)
         elif name == "view_class" and value is not None:
-            value = _word(VIEW_CLASSES, name, value)
+            value = enum_of(VIEW_CLASSES, name, value)
         values[name] = value
         changed.append(name)
     return pb.DraftFields(**{name: value for name, value in values.items() if value is not None}), changed
-
-
-def _word(names: Mapping[int, str], field: str, word: str) -> Any:
-    """The enum value of a word, as protobuf takes it."""
-    try:
-        return number_of(names, word)
-    except KeyError:
-        raise invalid(field, "UNKNOWN") from None
 
 
 async def create(clients: Clients, caller: Caller, fields: Mapping[str, Any], request_id: str) -> Answer:
     """起案 from the acting post (AP-44).
 
     `fields`: title, subtitle, body, folder_id, class_code, decision_class, disclosure (open, partial, closed),
-    personal_information (none, personal, sensitive), view_class (unit, designated), designated (staff ids), counterparty, amount (yen), urgent, receipt_ids,
+    personal_information (none, personal, sensitive), view_class (unit, section, designated, department, city),
+    designated (staff ids), counterparty, amount (yen), urgent, receipt_ids,
     enforcement {required, planned_on, method, addressee}.
     """
     draft, _ = _draft_fields(fields)
@@ -121,7 +113,7 @@ async def list_documents(
     rpc = clients.documents.rpc
     request = pb.ListDocumentsRequest(
         query=query,
-        states=[_word(STATES, "state", state) for state in states],
+        states=[enum_of(STATES, "state", state) for state in states],
         unit_id=unit_id,
         folder_id=folder_id,
         class_code=class_code,
@@ -258,7 +250,7 @@ async def plan_route(
         facts.amount = document.fields.amount
     adjusted = [
         approvals_pb.PlannedStep(
-            kind=_word(STEP_KINDS, "steps", step["kind"]),
+            kind=enum_of(STEP_KINDS, "steps", step["kind"]),
             post_id=step["post_id"],
             group=step["group"],
             mandatory=step.get("mandatory", False),

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from kanketsu.documents.v1 import documents_service_pb2 as pb
-from services.gateway.actions.answer import Answer, page_of
+from services.gateway.actions.answer import Answer, enum_of, page_of
 from services.gateway.callers import Caller
 from services.gateway.clients import Clients
+from services.gateway.views import VIEW_CLASSES
 from services.gateway.views import receipts as views
 
 
@@ -16,10 +17,13 @@ async def register(clients: Clients, caller: Caller, fields: Mapping[str, Any], 
     """Register a receipt; its number is issued in the same transaction (NB-04).
 
     `fields`: title, sender_kind, sender_name, sender_reference, received_on, arrived_on (ISO dates), medium,
-    unit_id, due_on, class_code, backdated_reason. What is None or missing is not given.
+    unit_id, due_on, class_code, backdated_reason, view_class (unit, section, designated), designated (staff ids).
+    What is None or missing is not given.
     """
     rpc = clients.documents.rpc
     given = {name: value for name, value in fields.items() if value is not None}
+    if "view_class" in given:
+        given["view_class"] = enum_of(VIEW_CLASSES, "view_class", given["view_class"])
     answer = await clients.documents.ask(
         rpc.RegisterReceipt, pb.RegisterReceiptRequest(request_id=request_id, **given), caller
     )

@@ -107,6 +107,8 @@ class ReceiptIn(Body):
     due_on: IsoDate | None = None
     class_code: Code | None = None
     backdated_reason: ShortText | None = None
+    view_class: Literal["unit", "section", "designated"] | None = None
+    designated: Annotated[list[Code], Field(max_length=50)] | None = None
 
 
 class EnforcementIn(Body):
@@ -129,7 +131,7 @@ class DraftChange(Body):
     decision_class: Literal["head", "deputy_director", "director", "vice_mayor", "body_head"] | None = None
     disclosure: Disclosure | None = None
     personal_information: Personal | None = None
-    view_class: Literal["unit", "designated"] | None = None
+    view_class: Literal["unit", "section", "designated", "department", "city"] | None = None
     designated: Annotated[list[Code], Field(max_length=50)] | None = None
     counterparty: ShortText | None = None
     amount: Annotated[int, Field(ge=0, le=9_999_999_999_999)] | None = None

@@ -324,7 +324,7 @@ def _shown(document: View, names: dict[str, str], registered: View | None) -> Vi
 
 def _viewer(one: View, names: dict[str, str]) -> View:
     people = [] if one["principal"].startswith("staff:") else [names[f"staff:{s}"] for s in one["staff_ids"]]
-    kept = dict.fromkeys(("owner_unit", "designated", "records_manager"), "廃棄まで")
+    kept = dict.fromkeys(("owner_unit", "section", "designated", "records_manager", "department", "city"), "廃棄まで")
     until = kept | {"route_step": "処理するまで", "acted": "完結まで", "circulation": "完結まで"}
     more = [word for right, word in (("may_print", "印刷"), ("may_download", "ダウンロード")) if one[right]]
     rights = "・".join(["閲覧", *more]) if more else "閲覧のみ"

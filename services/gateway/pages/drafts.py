@@ -12,9 +12,9 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from chassis.errors import DomainError
-from services.gateway.actions import body_templates, documents, filing, organisation, receipts
+from services.gateway.actions import body_templates, documents, filing, receipts
 from services.gateway.callers import Caller
-from services.gateway.pages import choices, repeating
+from services.gateway.pages import choices, repeating, view_classes
 from services.gateway.pages.desk import AtDesk, Desk, absorb
 from services.gateway.pages.forms import Form, day_values, version_of
 from services.gateway.views import View
@@ -102,11 +102,13 @@ async def _draw_form(desk: Desk, form: Form, document: View | None, sources: lis
         if document
         else next((post.unit_id for post in posts if post.post_id == form.text("post_id")), "")
     )
-    folders, examples, colleagues = await asyncio.gather(
+    folders, classes, examples, colleagues = await asyncio.gather(
         filing.folders(desk.clients, desk.caller),
+        filing.classes(desk.clients, desk.caller),
         body_templates.listed(desk.clients, desk.caller),
-        _colleagues(desk, unit),
+        view_classes.colleagues(desk, unit),
     )
+    widest = [one["view_class"] for one in classes.body["items"]]
     designated = set(form.all_of("designated") or (document or {}).get("designated", []))
     return desk.draw(
         "draft",
@@ -117,18 +119,11 @@ async def _draw_form(desk: Desk, form: Form, document: View | None, sources: lis
         receipts=sources,
         folder_groups=choices.folders(folders.body["items"]),
         example_groups=choices.body_templates(examples.body["items"]),
+        view_classes=view_classes.of_document(desk, unit, widest, form.text("view_class")),
         colleagues=colleagues,
         designated=designated,
         post_choices=[(post.post_id, f"{post.unit_name} {post.title}") for post in posts],
     )
-
-
-async def _colleagues(desk: Desk, unit_id: str) -> choices.Choices:
-    """Whom the drafter may name for 指定者のみ: the others of the unit (AC-02)."""
-    if not unit_id:
-        return []
-    staff = await organisation.staff(desk.clients, desk.caller, unit_id=unit_id)
-    return [one for one in choices.staff(staff.body["items"]) if one[0] != desk.caller.staff.staff_id]
 
 
 async def _following(desk: Desk, receipt_id: str, follow_up_id: str, sender_name: str) -> Mapping[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import date
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -12,7 +13,7 @@ from chassis import clock
 from chassis.errors import DomainError
 from services.gateway.actions import documents, filing, organisation, receipts
 from services.gateway.actions import repeating as related
-from services.gateway.pages import choices, repeating
+from services.gateway.pages import choices, repeating, view_classes
 from services.gateway.pages.desk import AtDesk, Desk, absorb
 from services.gateway.pages.forms import Form, day_values
 
@@ -51,7 +52,7 @@ async def new(desk: AtDesk, document: str = "", follow_up: str = "") -> Response
 async def create(desk: AtDesk) -> Response:
     """Register; the number is issued there (NB-04)."""
     form = await desk.form()
-    fields = {
+    fields: dict[str, Any] = {
         "title": form.required("title", "件名を入力してください。"),
         "sender_kind": form.required("sender_kind", "相手方の区分を選んでください。"),
         "sender_name": form.text("sender_name"),
@@ -63,6 +64,8 @@ async def create(desk: AtDesk) -> Response:
         "due_on": form.day("due_on"),
         "unit_id": form.text("unit_id"),
         "class_code": form.text("class_code"),
+        "view_class": form.text("view_class") or None,
+        "designated": form.all_of("designated"),
     }
     _check_days(form, fields["arrived_on"], fields["received_on"], clock.today())
     if form.errors:
@@ -104,7 +107,9 @@ async def show(desk: AtDesk, receipt_id: str) -> Response:
 
 
 async def _draw_form(desk: Desk, form: Form, status: int = 200) -> Response:
-    classes = await filing.classes(desk.clients, desk.caller)
+    classes, colleagues = await asyncio.gather(
+        filing.classes(desk.clients, desk.caller), view_classes.colleagues(desk, form.text("unit_id"))
+    )
     return desk.draw(
         "receipt_new",
         "receipts",
@@ -112,6 +117,9 @@ async def _draw_form(desk: Desk, form: Form, status: int = 200) -> Response:
         form=form,
         unit_choices=desk.unit_choices,
         class_groups=choices.classes(classes.body["items"]),
+        view_classes=view_classes.of_receipt(desk),
+        colleagues=colleagues,
+        designated=set(form.all_of("designated")),
     )
 
 

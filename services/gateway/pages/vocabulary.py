@@ -171,7 +171,13 @@ DISCLOSURES: Final[dict[str, str]] = {"open": "公開", "partial": "部分公開
 PERSONAL_INFORMATION: Final[dict[str, str]] = {"none": "無", "personal": "有", "sensitive": "有（要配慮）"}
 
 # Whom of the unit a document is for (AC-02).
-VIEW_CLASSES: Final[dict[str, str]] = {"unit": "課（室）内", "designated": "指定者のみ"}
+VIEW_CLASSES: Final[dict[str, str]] = {
+    "unit": "課（室）内",
+    "designated": "指定者のみ",
+    "section": "係内",
+    "department": "部内",
+    "city": "全庁",
+}
 
 RETENTIONS: Final[dict[str, str]] = {
     "under_1": "1年未満",
@@ -224,8 +230,11 @@ ABSENCE_REASONS: Final[dict[str, str]] = {
 VIEW_REASONS: Final[dict[str, str]] = {
     "drafter": "起案者（引継ぎの後は担当者）",
     "owner_unit": "文書の所属",
+    "section": "文書の係と所属長",
     "designated": "指定された人",
     "records_manager": "文書管理責任者",
+    "department": "同じ部（部内）",
+    "city": "全職員（全庁）",
     "route_step": "回議で処理する番",
     "acted": "回議で処理した（完結まで）",
     "circulation": "供覧先",

@@ -82,6 +82,7 @@ def document(message: pb.Document) -> View:
         "retention_until": message.retention_until or None,
         "manifest_digest": message.manifest_digest or None,
         "content_locked": message.content_locked,
+        "wider_than_receipts": message.wider_than_receipts,
         "attachments": [attachment(one) for one in message.attachments],
         "annotations": [annotation(one) for one in message.annotations],
         "version": message.version,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kanketsu.documents.v1 import documents_service_pb2 as pb
-from services.gateway.views import View, moment
+from services.gateway.views import VIEW_CLASSES, View, moment
 
 
 def receipt(message: pb.Receipt) -> View:
@@ -26,5 +26,7 @@ def receipt(message: pb.Receipt) -> View:
         "registered_by": message.registered_by,
         "document_ids": list(message.document_ids),
         "backdated_reason": message.backdated_reason,
+        "view_class": VIEW_CLASSES[message.view_class],
+        "designated": list(message.designated),
         "version": message.version,
     }

@@ -103,6 +103,9 @@ class Document(Shape):
     retention_until: str | None
     manifest_digest: str | None
     content_locked: bool
+    wider_than_receipts: bool = Field(
+        description="While it may be edited: it will be for people whom one of its receipts is not for (AC-02)."
+    )
     attachments: list[Attachment]
     annotations: list[Annotation]
     version: int
@@ -178,7 +181,8 @@ class VersionList(Shape):
 class Viewer(Shape):
     principal: str
     reason: str = Field(
-        description="owner_unit, designated, drafter, records_manager, route_step, acted, circulation or grant"
+        description="owner_unit, section, designated, drafter, records_manager, department, city,"
+        " route_step, acted, circulation or grant"
     )
     since: str | None = Field(alias="from")
     until: str | None = Field(alias="to")

@@ -25,6 +25,8 @@ class Receipt(Shape):
     registered_by: str
     document_ids: list[str]
     backdated_reason: str
+    view_class: str
+    designated: list[str]
     version: int
 
 
