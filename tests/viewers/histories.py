@@ -38,7 +38,7 @@ from services.documents import store as documents
 from services.documents.tests.conftest import House
 from services.documents.tests.conftest import Person as Writer
 from tests.viewers import town as towns
-from tests.viewers.town import MATTERS, ROOMS, TITLES, Town
+from tests.viewers.town import DEPARTMENTS, MATTERS, ROOMS, SECTIONS, TITLES, Town
 
 AMOUNT = 332_000
 # Asked of whoever holds the seat; the first is what mostly happens.
@@ -75,8 +75,9 @@ class Paper:
     unit_id: str
     matter: str
     case_id: str = ""
-    # 指定者のみ (AC-02): whom the drafter named; None where it is the unit's.
-    named: frozenset[str] | None = None
+    # 閲覧区分 (AC-02), and whom the drafter named for 指定者のみ.
+    view_class: str = "unit"
+    named: frozenset[str] = frozenset()
     completed: bool = False
     # Everybody who has done something with it.
     handled: set[str] = field(default_factory=set)
@@ -140,7 +141,7 @@ class Histories:
         """Of the owner unit whom it is for; holders of a post it lies with; the substitute asked; until 完結 who handled it."""
         if case is None:
             return {paper.drafter} & self.town.members(paper.unit_id)
-        found = self.of_unit(paper)
+        found = self.of_class(paper)
         for post in lies_with(case):
             found |= self.town.held(post)
         substitute, decider = paper.asked
@@ -150,10 +151,23 @@ class Histories:
             paper.asked = ("", "")
         return (found | (set() if paper.completed else paper.handled)) & set(self.town.staff)
 
-    def of_unit(self, paper: Paper) -> set[str]:
-        """The members; or of them the drafter, whom they named and the 文書管理責任者 (AC-02)."""
-        members = self.town.members(paper.unit_id)
-        return members if paper.named is None else members & {paper.drafter, *paper.named, *self.town.managers}
+    def of_class(self, paper: Paper) -> set[str]:
+        """Whom it is for by its class, as the rules of paper say (AC-02)."""
+        town, unit_id = self.town, paper.unit_id
+        members = town.members(unit_id)
+        answering = members & {paper.drafter, *town.managers}
+        match paper.view_class:
+            case "designated":
+                return answering | (members & paper.named)
+            case "section":
+                return answering | members | town.head_above(unit_id)
+            case "unit":
+                return town.room(unit_id)
+            case "department":
+                return town.department(unit_id)
+            case "city":
+                return members | (set(town.staff) - town.administrators)
+        raise AssertionError(paper.view_class)
 
     async def everybody(self) -> dict[str, Approver]:
         """All who ever worked here and can log in today, as who they are today (AC-05, AC-16)."""
@@ -185,8 +199,10 @@ class Histories:
         post = self.rng.choice([post for post in self.town.of_rank("member") if self.town.holders[post]])
         drafter, unit_id = self.rng.choice(sorted(self.town.holders[post])), self.town.unit_of(post)
         matter = self.rng.choice(list(MATTERS))
-        named = frozenset(self.rng.sample(self.town.staff, 3)) if self.rng.random() < 0.3 else None
-        secret = {} if named is None else {"view_class": pb.VIEW_CLASS_DESIGNATED, "designated": sorted(named)}
+        possible = ["unit", "designated", "department", "city", *(["section"] * 4 if unit_id in SECTIONS else [])]
+        view_class = self.rng.choice(possible)
+        named = frozenset(self.rng.sample(self.town.staff, 3)) if view_class == "designated" else frozenset[str]()
+        chosen = {"view_class": pb.ViewClass.Value(f"VIEW_CLASS_{view_class.upper()}"), "designated": sorted(named)}
         content = {
             "title": f"{matter}について（伺い）",
             "class_code": towns.class_of(matter),
@@ -194,11 +210,13 @@ class Histories:
             "decision_class": MATTERS[matter][0],
             "amount": AMOUNT,
             "enforcement_required": False,
+            "personal_information": pb.PERSONAL_INFORMATION_NONE,
             "urgent": self.rng.random() < 0.3,
         }
-        document = await (await self.writer(drafter)).draft(post_id=post, **content, **secret)
-        self.papers[place : place + 1] = [Paper(document.document_id, drafter, post, unit_id, matter, named=named)]
-        self.done["draft" if named is None else "draft for named people"] += 1
+        document = await (await self.writer(drafter)).draft(post_id=post, **content, **chosen)
+        paper = Paper(document.document_id, drafter, post, unit_id, matter, view_class=view_class, named=named)
+        self.papers[place : place + 1] = [paper]
+        self.done[f"draft {view_class}"] += 1
 
     async def at_its_end(self, paper: Paper) -> bool:
         """Whether nothing more is going to happen to it."""
@@ -349,7 +367,7 @@ class Histories:
     async def it_is_completed(self, paper: Paper) -> None:
         """完結: who has handled it loses it; its unit keeps it, and so does an open 後閲 (domain.md 0.2, 0.3)."""
         case = await self.case_of(paper)
-        members = sorted(self.of_unit(paper))
+        members = sorted(self.of_class(paper) & self.town.members(paper.unit_id))
         if case is None or case.state is not CaseState.DECIDED or not members:
             return
         writer = await self.writer(self.rng.choice(members))
@@ -362,7 +380,7 @@ class Histories:
 
     async def the_organisation_changes(self, paper: Paper) -> None:
         """人事異動 or 組織改編, planned by one, reviewed by another, applied; open steps follow (AC-05, AP-40, AP-41)."""
-        kind = self.rng.choice(["exchange", "move", "leave", "also", "vacate", "rebuild", "abolish"])
+        kind = self.rng.choice(["exchange", "move", "leave", "also", "vacate", "rebuild", "abolish", "rehouse"])
         made = getattr(self, f"_{kind}")()
         if not made:
             return
@@ -396,6 +414,8 @@ class Histories:
                     self.town.holders[change.post_id] = {}
                 case ChangeKind.POST_BEGINS:
                     self.town.posts[change.post_id] = change.rank
+                case ChangeKind.UNIT_CHANGES:
+                    self.town.parents[change.unit_id] = change.parent_id
                 case ChangeKind.APPOINTMENT_ENDS:
                     self.town.holders[change.post_id].pop(change.staff_id, None)
                 case ChangeKind.APPOINTMENT_BEGINS:
@@ -465,6 +485,26 @@ class Histories:
             Change(ChangeKind.POST_BEGINS, post_id=new, unit_id=unit_id, title=TITLES[rank], rank=rank),
             Change(ChangeKind.POST_ENDS, post_id=post, successor=new),
             _begins(who, new, "main"),
+        ]
+
+    def _rehouse(self) -> list[Change]:
+        """A room goes to the other 部, with its 係; or a 係 to another room."""
+        unit_id = self.rng.choice([*ROOMS, *SECTIONS])
+        above = self.rng.choice(list(ROOMS if unit_id in SECTIONS else DEPARTMENTS))
+        if above == self.town.parents[unit_id]:
+            return []
+        name = self.town.units[unit_id]
+        return [
+            Change(
+                ChangeKind.UNIT_CHANGES,
+                unit_id=unit_id,
+                parent_id=above,
+                body="mayor",
+                name=name,
+                kana=name,
+                symbol="箕市",
+                sort_order=1 + list(self.town.units).index(unit_id),
+            )
         ]
 
     def _abolish(self) -> list[Change]:

@@ -48,6 +48,9 @@ SURNAMES = [
 SINCE = "2023-04-01"
 ROOMS = {"U-11": "環境政策室", "U-12": "市民相談室", "U-21": "財政経営室", "U-22": "法制室"}
 DEPARTMENTS = {"U-10": "市民部", "U-20": "総務部"}
+# 係 of the first room.
+SECTIONS = {"U-111": "温暖化対策係", "U-112": "廃棄物係"}
+FILING = (*ROOMS, *SECTIONS)
 TITLES = {
     "member": "係員",
     "chief": "担当主査",
@@ -61,6 +64,7 @@ TITLES = {
 # A room's, a department's and the town's posts; those after "?" are not in every one.
 ROOM = ("head", "?deputy_head", "?chief", "member", "member")
 DEPARTMENT = ("director", "?deputy_director")
+SECTION = ("chief", "member", "member")
 # Matter → class, 合議, after which rank, 審査, and the form of the 合議. One for every form of a route.
 MATTERS = {
     "補助金交付": ("head", "", "", "", "", ""),
@@ -80,6 +84,8 @@ class Town:
     rng: random.Random
     today_year: int
     units: dict[str, str] = field(default_factory=dict)
+    # Unit → the one above it.
+    parents: dict[str, str] = field(default_factory=dict)
     # Post → rank; the unit is in its id.
     posts: dict[str, str] = field(default_factory=dict)
     staff: list[str] = field(default_factory=list)
@@ -87,6 +93,8 @@ class Town:
     gone: list[str] = field(default_factory=list)
     # 文書管理責任者
     managers: list[str] = field(default_factory=list)
+    # Who administers the system (AC-08).
+    administrators: set[str] = field(default_factory=set)
     # Post → who holds it, and how.
     holders: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     substitutes: dict[str, list[str]] = field(default_factory=dict)
@@ -96,6 +104,28 @@ class Town:
 
     def members(self, unit_id: str) -> set[str]:
         return {who for post in self.posts if self.unit_of(post) == unit_id for who in self.holders[post]}
+
+    def room(self, unit_id: str) -> set[str]:
+        """Who is of the same 課: its own people and those of its 係 (AC-02). Administrators are of their own unit only."""
+        room = self.parents[unit_id] if unit_id in SECTIONS else unit_id
+        return self._around(unit_id, [room, *(unit for unit in SECTIONS if self.parents[unit] == room)])
+
+    def department(self, unit_id: str) -> set[str]:
+        """Who is of the same 部: its own people, its rooms, and their 係."""
+        above = unit_id
+        while above not in DEPARTMENTS:
+            above = self.parents[above]
+        rooms = [unit for unit in ROOMS if self.parents[unit] == above]
+        return self._around(unit_id, [above, *rooms, *(unit for unit in SECTIONS if self.parents[unit] in rooms)])
+
+    def head_above(self, section: str) -> set[str]:
+        """The 所属長 of a 係: who holds the room's post of 室長."""
+        heads = [post for post in self.of_rank("head") if self.unit_of(post) == self.parents[section]]
+        return {who for post in heads for who in self.holders[post]} - self.administrators
+
+    def _around(self, unit_id: str, units: list[str]) -> set[str]:
+        others = {who for unit in units for who in self.members(unit)}
+        return self.members(unit_id) | (others - self.administrators)
 
     def held(self, post_id: str) -> set[str]:
         return set(self.holders[post_id]) if post_id in self.posts else set()
@@ -118,8 +148,10 @@ def build(rng: random.Random, today_year: int) -> Town:
     """Everybody has one main post; some hold another line post as 兼務 or 事務取扱, some a member's post as 併任."""
     town = Town(rng, today_year)
     plan = {"U-00": ("body_head", "vice_mayor")}
-    plan |= dict.fromkeys(DEPARTMENTS, DEPARTMENT) | dict.fromkeys(ROOMS, ROOM)
-    town.units = {"U-00": "箕面市"} | DEPARTMENTS | ROOMS
+    plan |= dict.fromkeys(DEPARTMENTS, DEPARTMENT) | dict.fromkeys(ROOMS, ROOM) | dict.fromkeys(SECTIONS, SECTION)
+    town.units = {"U-00": "箕面市"} | DEPARTMENTS | ROOMS | SECTIONS
+    town.parents = {"U-00": ""} | dict.fromkeys(DEPARTMENTS, "U-00") | dict.fromkeys(SECTIONS, "U-11")
+    town.parents |= {room: f"{room[:3]}0" for room in ROOMS}
     for unit_id, ranks in plan.items():
         for rank in ranks:
             if not rank.startswith("?") or rng.random() < 0.7:
@@ -133,10 +165,13 @@ def build(rng: random.Random, today_year: int) -> Town:
         above = [who for other in town.of_rank("director", "head") if other != post for who in town.holders[other]]
         town.holders[post] = {rng.choice(above): rng.choice(["concurrent", "acting"])}
     for post in rng.sample(town.of_rank("member"), 3):
-        elsewhere = [one for one in ROOMS if one != town.unit_of(post)]
+        elsewhere = [one for one in FILING if one != town.unit_of(post)]
         extra = town.new_post(rng.choice(elsewhere), "member")
         town.holders[extra] = dict.fromkeys(town.holders[post], "concurrent")
     town.managers = sorted({who for post in town.of_rank("head") for who in town.holders[post]})
+    town.administrators = set(
+        rng.choice([[*town.holders[post]] for post in town.of_rank("member") if town.holders[post]])
+    )
     for post in town.of_rank("head", "director", "vice_mayor", "body_head"):
         near = [one for one in town.posts if town.unit_of(one) == town.unit_of(post) and one != post]
         near = [one for one in near if town.posts[one] != "member"]
@@ -149,7 +184,7 @@ def write(town: Town, folder: Path) -> None:
     """The files of the city."""
     tables = {
         "organisation/units.csv": [
-            [unit, _parent(unit), "mayor", name, name, "箕市", str(place), SINCE, ""]
+            [unit, town.parents[unit], "mayor", name, name, "箕市", str(place), SINCE, ""]
             for place, (unit, name) in enumerate(town.units.items(), start=1)
         ],
         "organisation/posts.csv": [
@@ -163,7 +198,10 @@ def write(town: Town, folder: Path) -> None:
             [who, post, kind, SINCE, ""] for post in town.posts for who, kind in town.holders[post].items()
         ],
         "organisation/absences.csv": [],
-        "organisation/roles.csv": [[who, "records_manager", SINCE, ""] for who in town.managers],
+        "organisation/roles.csv": [
+            *([who, "records_manager", SINCE, ""] for who in town.managers),
+            *([who, "system_admin", SINCE, ""] for who in sorted(town.administrators)),
+        ],
         "organisation/substitutes.csv": [
             [post, str(place), other]
             for post, others in town.substitutes.items()
@@ -188,14 +226,14 @@ def write(town: Town, folder: Path) -> None:
             "none",
             "false",
             "dispose",
-            "unit",
+            "city",
         ]
         for matter in MATTERS
     ]
     _table(folder / "classes.csv", classes.split(","), kinds)
     year = str(town.today_year)
     folders = [
-        [folder_of(unit, matter), unit, year, class_of(matter), f"{matter}綴"] for unit in ROOMS for matter in MATTERS
+        [folder_of(unit, matter), unit, year, class_of(matter), f"{matter}綴"] for unit in FILING for matter in MATTERS
     ]
     _table(folder / "folders.csv", ["folder_id", "unit_id", "fiscal_year", "class_code", "name"], folders)
 
@@ -216,12 +254,6 @@ def class_of(matter: str) -> str:
 
 def folder_of(unit_id: str, matter: str) -> str:
     return f"F-{unit_id}-{class_of(matter)}"
-
-
-def _parent(unit_id: str) -> str:
-    if unit_id == "U-00":
-        return ""
-    return "U-00" if unit_id.endswith("0") else f"{unit_id[:3]}0"
 
 
 def _table(path: Path, header: list[str], rows: list[list[str]]) -> None:

@@ -79,8 +79,9 @@ async def describe(conn: Connection, principals: Sequence[str], now: dt.datetime
             unit_name, belonging = units[name]
             return Description(principal, f"{unit_name}の文書管理責任者", [one for one in belonging if one in managers])
         if kind == "section" and name in units:
-            inside = {*units[name][1], *heads.get(chart.room_of(name), ())} if chart.is_section(name) else set()
-            return Description(principal, f"{units[name][0]}と所属長", sorted(inside - admins))
+            above = set(heads.get(chart.room_of(name), ())) - admins
+            inside = {*units[name][1], *above} if chart.is_section(name) else set()
+            return Description(principal, f"{units[name][0]}と所属長", sorted(inside))
         if kind == "department" and name in units:
             whole = units[chart.department_of(name)][0]
             inside = {*people(name, chart.of_department(name))} - admins

@@ -110,8 +110,10 @@ async def find_actor(conn: Connection, login: str, day: dt.date) -> Actor | None
     staff_id, name, kana, posts, roles = row
     held = _held_posts(posts)
     units, headed = [post.unit_id for post in held], [post.unit_id for post in held if post.rank == HEAD]
-    # AC-08: to who administers the system nothing comes from beside their own unit.
-    beside = [] if SYSTEM_ADMIN in roles else (await chart(conn, day)).principals(units, headed)
+    beside = (await chart(conn, day)).principals(units, headed)
+    if SYSTEM_ADMIN in roles:
+        # AC-08: to who administers the system nothing comes from beside their own unit.
+        beside = [one for one in beside if one in {f"section:{unit}" for unit in units}]
     return Actor(staff_id, name, kana, held, (CLERK, *roles), tuple(beside))
 
 
