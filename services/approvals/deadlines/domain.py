@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import jpholiday
@@ -36,8 +37,7 @@ class Deadlines:
 
     def is_open(self, day: dt.date) -> bool:
         """Neither a weekend nor a national holiday nor a closed day of the city."""
-        own = day.isoformat() in self.closed_days or day.strftime("%m-%d") in self.closed_days
-        return day.weekday() < 5 and not own and not jpholiday.is_holiday(day)
+        return _is_open(self.closed_days, day)
 
     def last_day(self, since: dt.datetime, term: int) -> dt.date:
         """The last of `term` opening days after the day of that moment."""
@@ -86,3 +86,10 @@ class Deadlines:
             if term == 0:
                 break
         return day
+
+
+@lru_cache(maxsize=4096)
+def _is_open(closed_days: tuple[str, ...], day: dt.date) -> bool:
+    """Asked for the same days again and again: of every line of an inbox."""
+    own = day.isoformat() in closed_days or day.strftime("%m-%d") in closed_days
+    return day.weekday() < 5 and not own and not jpholiday.is_holiday(day)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis import clock
+from services.approvals.deadlines import domain
 from services.approvals.deadlines.domain import Deadlines
 
 CITY = Deadlines()
@@ -97,3 +98,19 @@ def test_days_and_terms_are_the_citys_to_set() -> None:
             Deadlines(closed_days=wrong)
     with pytest.raises(ValueError, match="opening days"):
         Deadlines(concurrence_days=0)
+
+
+def test_a_page_asks_the_calendar_once_for_each_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many lines of an inbox came in the same week."""
+    asked: list[dt.date] = []
+    holiday = domain.jpholiday.is_holiday
+
+    def counted(day: dt.date) -> bool:
+        asked.append(day)
+        return bool(holiday(day))
+
+    monkeypatch.setattr(domain.jpholiday, "is_holiday", counted)
+    domain._is_open.cache_clear()
+    for _ in range(50):
+        assert CITY.due_on("decision", at("2026-04-28")) == dt.date(2026, 5, 11), "over the holidays of May"
+    assert len(asked) == len(set(asked)) <= 13
