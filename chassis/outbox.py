@@ -167,9 +167,9 @@ class Relay:
         """Publish one batch, without access records that still gather unless `everything`; returns how many rows.
 
         The rows stay locked until they are marked. Crash before the publish: the lock goes with
-        the connection and another relay takes them. Crash after it: published again with the same
-        message id, and the inbox refuses the second. A resend gets a new message id, because the
-        broker would swallow a known one although the consumer never confirmed it.
+        the connection and another relay takes them. Crash after it: published again, perhaps in
+        other company, and the inbox refuses the second. A resend gets a new message id, because
+        the broker would swallow a known one although the consumer never confirmed it.
         """
         # Later than that another process may have sent them, and in its own order.
         orphaned = time.monotonic() - ORPHANED_SECONDS

@@ -54,9 +54,9 @@ async def plan_route(
         if route_template_id and (template is None or not policy.may_use(template, reader)):
             raise not_found()
         named |= {extra.post_id for extra in template.extras} if template else set()
-        known = {seat.post_id: seat for seat in line.seats} | await organisation.find_seats(
-            conn, sorted(named), today, now
-        )
+        known = {seat.post_id: seat for seat in line.seats}
+        if further := sorted(named - known.keys()):
+            known |= await organisation.find_seats(conn, further, today, now)
         route = build(rules, line, drafter.rank, facts, known)
         if template is not None:
             adjusted = applied(route, template, known, facts.drafter_post)

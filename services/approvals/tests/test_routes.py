@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from chassis import clock
@@ -277,3 +278,24 @@ async def test_the_same_plan_request_gives_the_same_plan(city):
     with pytest.raises(DomainError) as caught:
         await drafter.call("PlanRoute", **request)
     assert caught.value.reason == "REQUEST_ID_REUSED"
+
+
+async def test_a_route_takes_as_many_statements_however_long_it_is(city, monkeypatch):
+    """Seats of the line are read once; those that a rule names beyond it with one statement more."""
+    execute = psycopg.AsyncConnection.execute
+    said = []
+
+    async def listening(self, query, *rest, **named):
+        said.append(str(query))
+        return await execute(self, query, *rest, **named)
+
+    counts, drafter = [], await city.person("S0072")
+    with monkeypatch.context() as patched:
+        patched.setattr(psycopg.AsyncConnection, "execute", listening)
+        for matter, facts in (("照会回答", {}), ("計画策定", {}), ("契約締結", {"amount": 40_000_000})):
+            said.clear()
+            answer = await city.plan(drafter, clock.new_id(), unit_id="U-040-03", matter=matter, **facts)
+            ours = [one for one in said if "record_epochs" not in one and "FROM outbox" not in one]
+            counts.append((len(answer.steps), len(ours)))
+    assert len({steps for steps, _ in counts}) > 1, counts
+    assert [statements for _, statements in counts] == [7, 8, 8], counts
