@@ -26,6 +26,7 @@ from kanketsu.approvals.v1.notices_service_pb2_grpc import add_NoticesServiceSer
 from kanketsu.approvals.v1.provisioning_service_pb2_grpc import add_ProvisioningServiceServicer_to_server
 from kanketsu.approvals.v1.reorganisation_service_pb2_grpc import add_ReorganisationServiceServicer_to_server
 from kanketsu.approvals.v1.route_templates_service_pb2_grpc import add_RouteTemplatesServiceServicer_to_server
+from kanketsu.approvals.v1.vendors_service_pb2_grpc import add_VendorsServiceServicer_to_server
 from kanketsu.approvals.v1.walk_around_service_pb2_grpc import add_WalkAroundServiceServicer_to_server
 from services.approvals import consumer, report, settings
 from services.approvals.api import POLICY, Api
@@ -45,6 +46,8 @@ from services.approvals.receipts import Receipts
 from services.approvals.routes.domain import ExceptionKind, Facts
 from services.approvals.rules.api import RulesApi
 from services.approvals.templates.api import TemplatesApi
+from services.approvals.vendors import closing
+from services.approvals.vendors.api import VendorsApi
 from services.approvals.walkaround.api import Api as WalkAroundApi
 
 SERVICE = "approvals"
@@ -53,7 +56,7 @@ SERVICE = "approvals"
 async def serve() -> None:
     """Serve until SIGTERM."""
     chosen = settings.read()
-    mail_server, reminding = chosen.mail_server, chosen.reminding
+    mail_server, reminding, longest = chosen.mail_server, chosen.reminding, chosen.longest_window
     attesting = Signer(chosen.membership_signing_key_file)
 
     async def build(parts: serving.Parts) -> Wiring:
@@ -84,10 +87,14 @@ async def serve() -> None:
                 partial(add_NoticesServiceServicer_to_server, NoticesApi(parts.pool, parts.relay, parts.recorder)),
                 partial(add_MembershipServiceServicer_to_server, MembershipApi(parts.pool, parts.recorder, attesting)),
                 partial(add_WalkAroundServiceServicer_to_server, WalkAroundApi(given)),
+                partial(
+                    add_VendorsServiceServicer_to_server, VendorsApi(parts.pool, parts.relay, parts.recorder, longest)
+                ),
             ],
             consumers=[consumer.consumer(parts.broker, parts.pool, parts.relay)],
             tasks=[
                 partial(midnight.run, parts.pool, parts.relay, chosen.records_unit),
+                partial(closing.run, parts.pool, parts.relay),
                 partial(reminders.run, parts.pool, chosen.deadlines, reminding),
                 *([partial(mail.run, parts.pool, mail_server)] if mail_server is not None else []),
             ],

@@ -24,6 +24,7 @@ POLICY = Policy(
         "kanketsu.approvals.v1.NoticesService": frozenset({"gateway"}),
         "kanketsu.approvals.v1.MembershipService": frozenset({"gateway"}),
         "kanketsu.approvals.v1.WalkAroundService": frozenset({"gateway"}),
+        "kanketsu.approvals.v1.VendorsService": frozenset({"gateway"}),
     },
     refusals={
         "ResolveActor": Refusal("actor.resolved", "staff"),
@@ -84,6 +85,11 @@ POLICY = Policy(
         "GetEscalationList": Refusal("escalation.viewed", "unit", "unit_id"),
         "SaveEscalationList": Refusal("escalation.saved", "unit", "unit_id"),
         "DescribeMembers": Refusal("directory.listed", "unit", "unit_id"),
+        "ListVendors": Refusal("vendor.listed", "vendor"),
+        "RegisterVendor": Refusal("vendor.registered", "vendor"),
+        "RequestWindow": Refusal("maintenance.requested", "vendor", "vendor_id"),
+        "ConfirmWindow": Refusal("maintenance.confirmed", "maintenance_window", "window_id"),
+        "EndWindow": Refusal("maintenance.ended", "maintenance_window", "window_id"),
     },
 )
 

@@ -18,6 +18,7 @@ from services.approvals.members.domain import Membership
 from services.approvals.organisation.domain import LINE, Absence, AbsenceReason, HeldPost, Holder, Seat, Unit
 from services.approvals.routes.domain import StepKind
 from services.approvals.templates.domain import Scope, Template
+from services.approvals.vendors.domain import ROLE as VENDOR_ROLE
 
 # The gateway's own identity: it asks who somebody is before there is an identity of theirs.
 GATEWAY = "service:gateway"
@@ -356,9 +357,29 @@ def _own_draft() -> DomainError:
 
 
 def require_planner(roles: Collection[str]) -> None:
-    """人事異動と組織改編 are planned and reviewed by the records office and the administrators. NOT_PERMITTED."""
-    if not {"records_officer", "system_admin"} & set(roles):
+    """人事異動と組織改編 are planned by the records office, the administrators, and a vendor in a 保守時間枠 (AC-09).
+
+    NOT_PERMITTED.
+    """
+    if not reviews(roles) and VENDOR_ROLE not in roles:
         raise DomainError(Kind.DENIED, "NOT_PERMITTED", "the records office or an administrator plans")
+
+
+def reviews(roles: Collection[str]) -> bool:
+    """Whether somebody may be the other person of two: of the records office, or an administrator."""
+    return bool({"records_officer", "system_admin"} & set(roles))
+
+
+def require_reviewer(roles: Collection[str]) -> None:
+    """What takes two persons is confirmed, undone and ended by the records office and the administrators. NOT_PERMITTED."""
+    if not reviews(roles):
+        raise DomainError(Kind.DENIED, "NOT_PERMITTED", "the records office or an administrator confirms")
+
+
+def require_administrator(roles: Collection[str]) -> None:
+    """Accounts of vendors and their 保守時間枠 are asked for by administrators (AC-09). NOT_PERMITTED."""
+    if "system_admin" not in roles:
+        raise DomainError(Kind.DENIED, "NOT_PERMITTED", "an administrator asks for it")
 
 
 def require_directory_writer(roles: Collection[str]) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ class Settings(ServiceSettings):
     substitute_when_urgent: bool = False
     # A 部長 or 次長 sees what the units below theirs see, and not only through a route (AC-07).
     managers_see_subordinate_units: bool = False
+    # The longest 保守時間枠 of a vendor's account, in hours (AC-09).
+    maintenance_hours: int = 8
     # Decision classes whose cases may be approved several at once (AP-52); none when empty.
     bulk_approval: tuple[str, ...] = ()
     # Opening days within which a 持回り may be registered (事後登録); 0 where there is none (AP-50).
@@ -86,6 +89,13 @@ class Settings(ServiceSettings):
         return CityRules(
             dissent, self.send_back_to_steps, self.substitute_when_urgent, bulk, walk_around_days=self.walk_around_days
         )
+
+    @property
+    def longest_window(self) -> dt.timedelta:
+        """How long a vendor's account may be open at once. SettingsError for less than an hour and more than a day."""
+        if not 1 <= self.maintenance_hours <= 24:
+            raise SettingsError([f"{PREFIX}MAINTENANCE_HOURS: {self.maintenance_hours} is not 1 to 24 hours"])
+        return dt.timedelta(hours=self.maintenance_hours)
 
     @property
     def deadlines(self) -> Deadlines:

@@ -27,6 +27,7 @@ from kanketsu.approvals.v1.notices_service_pb2_grpc import NoticesServiceStub
 from kanketsu.approvals.v1.provisioning_service_pb2_grpc import ProvisioningServiceStub
 from kanketsu.approvals.v1.reorganisation_service_pb2_grpc import ReorganisationServiceStub
 from kanketsu.approvals.v1.route_templates_service_pb2_grpc import RouteTemplatesServiceStub
+from kanketsu.approvals.v1.vendors_service_pb2_grpc import VendorsServiceStub
 from kanketsu.approvals.v1.walk_around_service_pb2_grpc import WalkAroundServiceStub
 from kanketsu.audit.v1.audit_service_pb2 import ReadEntriesRequest, ReadEntriesResponse
 from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceStub
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from kanketsu.approvals.v1.provisioning_service_pb2_grpc import ProvisioningServiceAsyncStub
     from kanketsu.approvals.v1.reorganisation_service_pb2_grpc import ReorganisationServiceAsyncStub
     from kanketsu.approvals.v1.route_templates_service_pb2_grpc import RouteTemplatesServiceAsyncStub
+    from kanketsu.approvals.v1.vendors_service_pb2_grpc import VendorsServiceAsyncStub
     from kanketsu.approvals.v1.walk_around_service_pb2_grpc import WalkAroundServiceAsyncStub
     from kanketsu.audit.v1.audit_service_pb2_grpc import AuditServiceAsyncStub
     from kanketsu.audit.v1.review_service_pb2_grpc import ReviewServiceAsyncStub
@@ -178,6 +180,7 @@ class Clients:
     # A further service of documents, over its channel.
     assignments: Peer[AssignmentsServiceAsyncStub]
     walk_around: Peer[WalkAroundServiceAsyncStub]
+    vendors: Peer[VendorsServiceAsyncStub]
     # Further services of audit, over its channel.
     reviews: Peer[ReviewServiceAsyncStub]
     witness: Peer[WitnessServiceAsyncStub]
@@ -304,6 +307,7 @@ def open_clients(settings: Settings) -> Clients:
         assignments=Peer("documents", documents, AssignmentsServiceStub(documents), signer, answered),
         counts=Peer("documents", documents, CountsServiceStub(documents), signer, answered),
         walk_around=Peer("approvals", approvals, WalkAroundServiceStub(approvals), signer, answered),
+        vendors=Peer("approvals", approvals, VendorsServiceStub(approvals), signer, answered),
         audit=Peer("audit", audit, AuditServiceStub(audit), signer, answered),
         rules=Peer("approvals", approvals, DecisionRulesServiceStub(approvals), signer, answered),
         templates=Peer("approvals", approvals, RouteTemplatesServiceStub(approvals), signer, answered),

@@ -6,6 +6,7 @@ Forgotten at once when the organisation changes. If approvals does not answer, n
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import time
 from collections import OrderedDict
 
@@ -65,11 +66,15 @@ class People:
                 raise
             self._known.pop(login, None)
             raise DomainError(Kind.DENIED, "UNKNOWN_STAFF", metadata={"service": "approvals"}) from None
+        seconds = self._seconds
+        if answer.HasField("until"):
+            # A vendor's window ends to the second, whatever is remembered (AC-09).
+            seconds = min(seconds, answer.until.ToDatetime(tzinfo=dt.UTC).timestamp() - time.time())
         person = _person(login, answer)
         known = self._known.get(login)
         if known is not None and known[1] == person:
             person = known[1]
-        self._known[login] = (time.monotonic() + self._seconds, person)
+        self._known[login] = (time.monotonic() + seconds, person)
         self._unread[login] = answer.unread_notices
         while len(self._known) > REMEMBER:
             gone, _ = self._known.popitem(last=False)

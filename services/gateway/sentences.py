@@ -388,6 +388,18 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
         "Own change set",
         "Another planner than the author reviews it.",
     ),
+    ("approvals", "OWN_WINDOW"): Sentence(
+        "自分が申請した保守時間枠は確認できません",
+        "申請した人とは別の人が確認します。文書管理の担当またはほかの管理者に依頼してください。",
+        "Own window",
+        "Another person than who asked for it confirms it.",
+    ),
+    ("approvals", "WINDOW_STATE"): Sentence(
+        "この保守時間枠は、もう変更できません",
+        "確認済みか、終わっています。画面を開き直してください。必要なときは新しい時間枠を申請してください。",
+        "Not in a state for this",
+        "The window is confirmed already, or over. Look again; ask for another one if it is needed.",
+    ),
     ("approvals", "DAY_BEGUN"): Sentence(
         "実施日になったため、変更できません",
         "実施日の午前零時を過ぎています。直す必要があるときは、先の日付で新しい案を作ってください。",
@@ -592,6 +604,11 @@ FIELD_PROBLEMS: Final[dict[str, tuple[str, str]]] = {
     "PAST": ("過ぎた日時は指定できません。", "In the past."),
     "NOT_AFTER_FROM": ("終わりは、始まりより後にしてください。", "Must be after the beginning."),
     "OVERLAPS": ("登録済みの期間と重なっています。", "Overlaps one that is registered."),
+    "WINDOW_TOO_LONG": ("定められた時間より長くできません。短くしてください。", "Longer than the city allows."),
+    "WINDOW_TOO_NEAR": (
+        "同じ保守業者のほかの時間枠と重なるか、間が一時間未満です。",
+        "Less than an hour from another window.",
+    ),
     "INVALID_DATE": ("日付が正しくありません。", "No such date."),
     "NOT_A_DATE": ("日付が正しくありません。", "No such date."),
     "WRONG_YEAR": ("年度が合いません。その年度の簿冊を選んでください。", "Of another fiscal year."),

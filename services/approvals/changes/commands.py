@@ -78,7 +78,7 @@ async def review(
 
     NOT_PERMITTED, NOT_FOUND, STALE_VERSION, CHANGE_SET_STATE, OWN_CHANGES, DAY_BEGUN, CHANGES_REFUSED.
     """
-    policy.require_planner(roles)
+    policy.require_reviewer(roles)
     async with db.transaction(pool) as conn:
         if (stored := await requests.claim(conn, call)) is not None:
             return stored
@@ -107,7 +107,7 @@ async def undo(
 
     NOT_PERMITTED, NOT_FOUND, STALE_VERSION, CHANGE_SET_STATE, DAY_BEGUN, COMMENT_REQUIRED.
     """
-    policy.require_planner(roles)
+    policy.require_reviewer(roles)
     async with db.transaction(pool) as conn:
         if (stored := await requests.claim(conn, call)) is not None:
             return stored

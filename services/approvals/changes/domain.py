@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from services.approvals.organisation.domain import BODIES, RANKS, ROLES, AppointmentKind
+from services.approvals.vendors.domain import PREFIX as VENDOR
 
 MAX_TEXT = 200
 # 代決順位 of any city end long before.
@@ -332,11 +333,11 @@ def _malformed(change: Change) -> list[tuple[str, str]]:
     texts = [value for value in vars(change).values() if isinstance(value, str)]
     if any(len(text) > MAX_TEXT or "\0" in text for text in (*texts, *change.covers)):
         wrong.append(("MALFORMED", ""))
-    # Who had such an id would pass for a service, whom no review of the log looks at.
+    # Who had such an id would pass for a service, whom no review of the log looks at, or for a vendor (AC-09).
     wrong += [
         ("MALFORMED", name)
         for name in ("staff_id", "post_id", "unit_id", "substitute_post_id")
-        if getattr(change, name).startswith("service:")
+        if getattr(change, name).startswith(("service:", VENDOR))
     ]
     if not 0 <= change.place <= MAX_PLACE:
         wrong.append(("MALFORMED", "place"))

@@ -8,6 +8,7 @@ from chassis import clock
 from chassis.identity import Identity
 from chassis.recorder import timestamp
 from kanketsu.approvals.v1 import reorganisation_service_pb2 as pb
+from services.approvals import policy
 from services.approvals.changes import domain, personnel, preview, substitutes
 from services.approvals.changes.domain import AppointmentRow, Change, Organisation, SubstituteRow
 from services.approvals.changes.planned import ChangeSet, SetState
@@ -20,7 +21,7 @@ def change_set(
 ) -> pb.ChangeSet:
     """`whole` with every change; lists and answers to writes count them."""
     allowed = []
-    if made.state in (SetState.DRAFT, SetState.REVIEWED):
+    if made.state in (SetState.DRAFT, SetState.REVIEWED) and policy.reviews(caller.roles):
         ahead = made.effective_on > clock.today()
         if made.state is SetState.DRAFT and ahead and made.author != caller.staff_id and not findings:
             allowed.append("review")

@@ -26,6 +26,8 @@ from services.approvals.inputs import day_of, known_id, limit_of, require_readab
 from services.approvals.notices import store as notice_store
 from services.approvals.organisation import commands, principals, store
 from services.approvals.organisation.domain import Absence, HeldPost, Presence
+from services.approvals.vendors import store as vendors_store
+from services.approvals.vendors.api import vendor_actor
 
 MAX_PRINCIPALS = 500
 MAX_PRESENCE = dt.timedelta(days=62)
@@ -35,11 +37,13 @@ class OrganisationApi(Handlers):
     """Of kanketsu.approvals.v1.ApprovalsService: the organisation."""
 
     async def ResolveActor(self, request: pb.ResolveActorRequest, context: Context) -> pb.ResolveActorResponse:
-        """Who logs in, as of today. NOT_FOUND UNKNOWN_STAFF for strangers and leavers (AC-16)."""
+        """Who logs in, as of today. NOT_FOUND UNKNOWN_STAFF for strangers, leavers (AC-16) and vendors that are shut (AC-09)."""
         require_readable(request)
         policy.require_gateway(identity().staff_id)
         async with db.connection(self._parts.pool) as conn:
             actor = await store.find_actor(conn, request.login, clock.today())
+            if actor is None and (admitted := await vendors_store.find_open(conn, request.login, clock.now())):
+                return vendor_actor(*admitted)
             if actor is None:
                 raise DomainError(Kind.NOT_FOUND, "UNKNOWN_STAFF", "no staff member has this login today")
             below = (

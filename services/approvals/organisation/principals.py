@@ -14,6 +14,8 @@ from chassis.errors import FieldViolation, invalid
 from services.approvals.organisation import store
 from services.approvals.organisation.chart import CITY, Chart
 from services.approvals.organisation.domain import RECORDS_MANAGER, SYSTEM_ADMIN, Actor, post_label
+from services.approvals.vendors import store as vendors_store
+from services.approvals.vendors.domain import is_vendor
 
 KINDS = ("staff", "post", "unit", "member", "manager", "section", "department", "city")
 # Posts that answer for the units below their own.
@@ -42,6 +44,8 @@ async def describe(conn: Connection, principals: Sequence[str], now: dt.datetime
     staff_ids = [*named["staff"], *(staff_id for staff_id, _, _ in members)]
     day = now.date()
     names = await store.staff_names(conn, staff_ids) if staff_ids else {}
+    if any(is_vendor(staff_id) for staff_id in staff_ids):
+        names = names | await vendors_store.names(conn, staff_ids)
     seats = await store.find_seats(conn, named["post"], day, now) if named["post"] else {}
     managers = await store.with_role(conn, RECORDS_MANAGER, day) if named["manager"] else frozenset[str]()
     around = [*named["unit"], *named["section"], *named["department"]]

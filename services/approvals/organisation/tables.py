@@ -27,6 +27,7 @@ from services.approvals.organisation.domain import (
 from services.approvals.routes.domain import Rule
 from services.approvals.rules.checks import Organisation, check
 from services.approvals.rules.table import FORMS, ORDERS, PLACES, YES, is_need, rule_of
+from services.approvals.vendors.domain import PREFIX as VENDOR
 
 COLUMNS = {
     "organisation/units.csv": "unit_id,parent_id,body,name,kana,symbol,sort_order,valid_from,valid_to",
@@ -165,9 +166,9 @@ def _check_shapes(city: City) -> None:
                         city.wrong(row, f"{column} is empty")
                 elif column in choices and value not in choices[column]:
                     city.wrong(row, f"{column}: {value} is none of {', '.join(filter(None, choices[column]))}")
-                elif column in ("staff_id", "post_id", "unit_id") and value.startswith("service:"):
-                    # Who had such an id would pass for a service, whom no review of the log looks at.
-                    city.wrong(row, f"{column}: {value} is the name of a service")
+                elif column in ("staff_id", "post_id", "unit_id") and value.startswith(("service:", VENDOR)):
+                    # Who had such an id would pass for a service, whom no review of the log looks at, or a vendor (AC-09).
+                    city.wrong(row, f"{column}: {value} is the name of a service or a vendor")
                 elif column in numbers and not (value.isascii() and value.isdigit()):
                     city.wrong(row, f"{column}: {value} is not a number")
                 elif column == "concurrence_need" and not is_need(value):

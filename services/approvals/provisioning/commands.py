@@ -25,6 +25,7 @@ from services.approvals.organisation import store as organisation_store
 from services.approvals.organisation.envelopes import directory_changed
 from services.approvals.provisioning import domain, store
 from services.approvals.provisioning.domain import Account, Fields, Membership, MembershipWish
+from services.approvals.vendors import store as vendors_store
 
 _ACTIONS = {
     ChangeKind.STAFF_BEGINS: "account.begun",
@@ -139,6 +140,8 @@ async def _write_account(
 ) -> bytes:
     for one in changes:
         domain.require_free(before, one)
+        if await vendors_store.is_vendors(conn, one.login):
+            raise domain.exists("login")
         made = _made(before, [one])
         if one.kind is not ChangeKind.STAFF_ENDS:
             await _require_plans_fit(conn, before, made)

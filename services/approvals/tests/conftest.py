@@ -49,6 +49,7 @@ from kanketsu.approvals.v1 import reorganisation_service_pb2 as reorganisation_p
 from kanketsu.approvals.v1 import reorganisation_service_pb2_grpc as reorganisation_grpc
 from kanketsu.approvals.v1 import route_templates_service_pb2 as templates_pb
 from kanketsu.approvals.v1 import route_templates_service_pb2_grpc as templates_grpc
+from kanketsu.approvals.v1 import vendors_service_pb2_grpc as vendors_grpc
 from kanketsu.approvals.v1 import walk_around_service_pb2 as walk_around_pb
 from kanketsu.approvals.v1 import walk_around_service_pb2_grpc as walk_around_grpc
 from kanketsu.documents.v1 import events_pb2 as documents_pb2
@@ -67,6 +68,7 @@ from services.approvals.provisioning.api import ProvisioningApi
 from services.approvals.receipts import Receipts
 from services.approvals.rules.api import RulesApi
 from services.approvals.templates.api import TemplatesApi
+from services.approvals.vendors.api import VendorsApi
 from services.approvals.walkaround.api import Api as WalkAroundApi
 
 SAMPLES = Path(__file__).parents[3] / "samples" / "minoh"
@@ -102,6 +104,7 @@ class City:
     notices: notices_grpc.NoticesServiceStub
     membership: membership_grpc.MembershipServiceStub
     walk_around: walk_around_grpc.WalkAroundServiceStub
+    vendors: vendors_grpc.VendorsServiceStub
     pool: db.Pool
     relay: Relay
     recorder: Recorder
@@ -122,6 +125,7 @@ class City:
             self.notices,
             self.membership,
             self.walk_around,
+            self.vendors,
         )
         stub = next(stub for stub in (self.stub, self.rules, *further) if hasattr(stub, method))
         return await client.call(method, getattr(stub, method), request, token, timeout)
@@ -384,6 +388,10 @@ async def running(
         partial(provisioning_grpc.add_ProvisioningServiceServicer_to_server, ProvisioningApi(pool, relay, recorder)),
         partial(notices_grpc.add_NoticesServiceServicer_to_server, NoticesApi(pool, relay, recorder)),
         partial(
+            vendors_grpc.add_VendorsServiceServicer_to_server,
+            VendorsApi(pool, relay, recorder, dt.timedelta(hours=8)),
+        ),
+        partial(
             membership_grpc.add_MembershipServiceServicer_to_server,
             MembershipApi(pool, recorder, Signer(membership_key)),
         ),
@@ -408,6 +416,7 @@ async def running(
         notices_grpc.NoticesServiceStub(channel),
         membership_grpc.MembershipServiceStub(channel),
         walk_around_grpc.WalkAroundServiceStub(channel),
+        vendors_grpc.VendorsServiceStub(channel),
         pool,
         relay,
         recorder,

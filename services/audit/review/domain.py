@@ -40,6 +40,7 @@ PRIVILEGED = frozenset(
         "config.changed",
         "permission.granted",
         "permission.revoked",
+        "maintenance.confirmed",
         "audit.exported",
         "backup.restored",
         "log.dropped",

@@ -24,6 +24,7 @@ from services.gateway.api import (
     rules,
     session,
     templates,
+    vendors,
     walk_around,
     witness,
 )
@@ -40,6 +41,7 @@ ROUTERS = (
     receipts.router,
     organisation.router,
     reorganisation.router,
+    vendors.router,
     filing.router,
     body_templates.router,
     rules.router,

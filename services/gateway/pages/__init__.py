@@ -31,6 +31,7 @@ from services.gateway.pages import (
     search,
     session,
     templates,
+    vendors,
     walk_around,
 )
 from services.gateway.pages.desk import error_page
@@ -55,6 +56,7 @@ _ROUTERS_WITH_IDS = (
     notices.router,
     session.router,
     reorganisation.router,
+    vendors.router,
     assignments.router,
 )
 

@@ -360,6 +360,11 @@ RECORDED_ACTIONS: Final[dict[str, str]] = {
     "account.ended": "職員のアカウントを終了",
     "account.viewed": "職員のアカウントを表示",
     "account.listed": "職員のアカウントの一覧を表示",
+    "vendor.registered": "保守業者のアカウントを登録",
+    "vendor.listed": "保守業者の一覧を表示",
+    "maintenance.requested": "保守時間枠を申請",
+    "maintenance.confirmed": "保守時間枠を確認",
+    "maintenance.ended": "保守時間枠を終了",
     "membership.begun": "所属に加える",
     "membership.ended": "所属から外す",
     "membership.changed": "所属の職員を変更",
@@ -437,6 +442,8 @@ OBJECTS: Final[dict[str, str]] = {
     "rule_version": "専決規程の版",
     "rule_finding": "専決規程の点検",
     "change_set": "異動・改編の案",
+    "vendor": "保守業者",
+    "maintenance_window": "保守時間枠",
     "file_plan": "分類表",
     "content_lock": "内容の固定",
     "entry": "記録",
@@ -537,7 +544,8 @@ REVIEW_RULES: Final[dict[str, tuple[str, str]]] = {
     "privileged": ("特権操作", "組織・分類表・権限・基準の変更、ログの取得、復元のいずれかが行われました。"),
     "left": (
         "在籍していない職員の利用",
-        "利用した日に在籍していない（退職などで職員番号の終わった）職員の利用です。職員名簿と照合して調べます。",
+        "利用した日に在籍していない（退職などで職員番号の終わった）職員と、保守業者（vendor: で始まる番号）の利用です。"
+        "職員名簿と照合して調べます。保守業者の利用は、保守時間枠の記録と照合してください。",
     ),
     "unused": (
         "使われていない職員番号",
@@ -628,6 +636,10 @@ NOTICES: Final[dict[str, dict[str, str]]] = {
         "change_set_reviewed": "確認を登録しました。実施日の午前零時に反映されます。",
         "change_set_undone": "取りやめました。",
         "step_reassigned": "宛先を変更しました。",
+        "vendor_registered": "アカウントを登録しました。保守時間枠が開くまで使えません。",
+        "window_requested": "申請しました。別の人が確認すると、その期間だけ使えるようになります。",
+        "window_confirmed": "確認しました。終わりの時刻に自動で使えなくなります。",
+        "window_ended": "終了しました。",
         "assigned": "引き継ぎました。",
     }.items()
 }
@@ -640,6 +652,14 @@ CHANGE_SET_STATES: Final[dict[str, tuple[str, str]]] = {
     "undone": ("取りやめ", "neutral"),
     "refused": ("反映できず", "attention"),
 }
+# 保守時間枠: states, and what is shown first.
+WINDOW_STATES: Final[dict[str, tuple[str, str]]] = {
+    "requested": ("確認待ち", "attention"),
+    "open": ("利用できる", "progress"),
+    "confirmed": ("確認済（開始前）", "progress"),
+    "over": ("終了", "done"),
+}
+WINDOW_ORDER: Final = tuple(WINDOW_STATES)
 MOVES: Final[dict[str, str]] = {
     "joins": "採用・転入",
     "leaves": "退職・転出",
@@ -701,6 +721,12 @@ FIELDS: Final[dict[str, str]] = {
     "file_name": "ファイル名",
     "from": "不在になる日",
     "to": "不在の最後の日",
+    "opens_at": "始まり",
+    "closes_at": "終わり",
+    "ticket": "作業番号",
+    "number": "番号",
+    "login": "ログイン名",
+    "full_name": "氏名",
     "reason_code": "理由",
     "staff_id": "職員",
     "staff_number": "職員番号",
