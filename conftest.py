@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import itertools
 from collections import deque
@@ -21,6 +22,7 @@ from hypothesis import settings
 from chassis import db
 from deploy.local import database, system
 from deploy.local.stack import Stack
+from deploy.local.system import Part
 
 ROOT = Path(__file__).parent
 # These machines are shared: how long an example took says nothing.
@@ -31,11 +33,18 @@ _numbers = itertools.count(1)
 BUCKETS_AHEAD = 4
 
 
+def hasty(part: Part) -> Part:
+    """PostgreSQL that does not wait for the disk: here processes die, the machine does not. Other parts as they are."""
+    if part.name != "postgres":
+        return part
+    return dataclasses.replace(part, command=(*part.command, "-c", "fsync=off", "-c", "full_page_writes=off"))
+
+
 @pytest.fixture(scope="session")
 def engines(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Stack]:
     """PostgreSQL, NATS and the object store. After a failure they stay, stopped, for whoever looks for the reason."""
     stack = Stack(tmp_path_factory.mktemp("engines") / "state", services=False)
-    stack.parts = tuple(part for part in stack.parts if part.kind == "engine")
+    stack.parts = tuple(hasty(part) for part in stack.parts if part.kind == "engine")
     with stack:
         yield stack
     if not request.session.testsfailed:
@@ -83,7 +92,7 @@ async def migrated_database(
         name = f"test_{schema}_{next(_numbers)}"
         server = engines.database_url(database.SUPERUSER).rsplit("/", 1)[0]
         async with await psycopg.AsyncConnection.connect(f"{server}/postgres", autocommit=True) as conn:
-            await conn.execute(f"CREATE DATABASE {name} TEMPLATE {templates[schema].name}".encode())
+            await conn.execute(f"CREATE DATABASE {name} TEMPLATE {templates[schema].name} STRATEGY FILE_COPY".encode())
             await conn.execute(f"GRANT CONNECT, TEMPORARY ON DATABASE {name} TO {schema}_app, {schema}_owner".encode())
         return _database(engines, schema, name)
 
