@@ -40,7 +40,7 @@ walkthrough: setup ## The main job in seven steps against a deployment (URL=…,
 	@$(PY) -m deploy.walkthrough $(if $(URL),--url $(URL))
 
 ##@ Test
-test: setup ## Everything that has to pass (PHASE="check unit system chaos browser" narrows)
+test: setup ## Everything that has to pass (PHASE="check unit system conformance chaos browser" narrows)
 	@$(PY) -m tests $(PHASE)
 
 bench: setup ## Measure speed and memory, print ratios, add to docs/benchmarks.md
