@@ -10,11 +10,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import IO
 
 from tests import chromium
 
@@ -33,7 +36,11 @@ class Result:
     notes: list[str] = field(default_factory=list)
 
 
-def check() -> Result:
+# Runs a phase; what its programs say goes to the file, or to where we say ours.
+Phase = Callable[[IO[bytes] | None], Result]
+
+
+def check(output: IO[bytes] | None) -> Result:
     """Style, types, module borders, protos, migrations."""
     commands = {
         "ruff": [BIN / "ruff", "check", "."],
@@ -80,15 +87,18 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
-def pytest(name: str, *arguments: str) -> Callable[[], Result]:
+def pytest(name: str, *arguments: str) -> Phase:
     """A phase that is one pytest run."""
 
-    def run() -> Result:
+    def run(output: IO[bytes] | None) -> Result:
         REPORTS.mkdir(parents=True, exist_ok=True)
         report = REPORTS / f"{name}.xml"
         report.unlink(missing_ok=True)
         command = [str(BIN / "pytest"), "-p", "no:cacheprovider", f"--junitxml={report}", "-rs", *arguments]
-        code = subprocess.run(command, cwd=ROOT, check=False, timeout=3000, env=_environment()).returncode
+        environment = _environment()
+        code = subprocess.run(
+            command, cwd=ROOT, check=False, timeout=3000, env=environment, stdout=output, stderr=output
+        ).returncode
         result = Result()
         if code == 5:
             result.notes.append("no test was found")
@@ -112,18 +122,18 @@ def pytest(name: str, *arguments: str) -> Callable[[], Result]:
     return run
 
 
-def browser() -> Result:
+def browser(output: IO[bytes] | None) -> Result:
     """Browser tests, with the system's Chromium."""
     path, why = chromium.find_or_install()
     if path is None:
         print(f"\n*** BROWSER TESTS WERE SKIPPED: {why} ***\n")
         return Result(skipped=1, notes=[f"SKIPPED: {why}"])
     os.environ["KANKETSU_TEST_CHROMIUM"] = path
-    return pytest("browser", "-m", "browser", "tests")()
+    return pytest("browser", "-m", "browser", "tests")(output)
 
 
 NEITHER = "not system and not chaos and not browser"
-PHASES: dict[str, Callable[[], Result]] = {
+PHASES: dict[str, Phase] = {
     "check": check,
     "unit": pytest("unit", "-n", "2", "--dist", "loadfile", "--ignore=tests/conformance", "-m", NEITHER),
     "system": pytest("system", "-m", "system"),
@@ -131,6 +141,8 @@ PHASES: dict[str, Callable[[], Result]] = {
     "chaos": pytest("chaos", "-m", "chaos", "tests"),
     "browser": browser,
 }
+# These wait most of their time, for locks to end and for the dead to be missed: the first runs beside the second.
+BESIDE = {"conformance": "chaos"}
 
 
 def build_meanwhile() -> None:
@@ -151,33 +163,70 @@ def _processor_seconds() -> float:
     return times.children_user + times.children_system
 
 
+@dataclass(frozen=True)
+class Row:
+    """A phase in the summary; `worked` includes what ran beside it, and is 0 for that."""
+
+    name: str
+    result: Result
+    seconds: float
+    worked: float = 0.0
+
+
+def _timed(name: str, output: IO[bytes] | None) -> Row:
+    started = time.monotonic()
+    result = PHASES[name](output)
+    return Row(name, result, time.monotonic() - started)
+
+
+def _quietly(name: str) -> tuple[Row, str]:
+    """A phase that runs beside another, and what it said."""
+    with tempfile.TemporaryFile() as output:
+        row = _timed(name, output)
+        output.seek(0)
+        return row, output.read().decode(errors="replace")
+
+
+def _title(name: str) -> None:
+    width = shutil.get_terminal_size((100, 20)).columns
+    print(f"\n── {name} " + "─" * max(0, width - len(name) - 4), flush=True)
+
+
 def main(names: list[str]) -> int:
     """Run the phases and print the summary."""
     unknown = [name for name in names if name not in PHASES]
     if unknown:
         print(f"unknown phase {', '.join(unknown)}; there are {', '.join(PHASES)}")
         return 2
-    rows: list[tuple[str, Result, float, float]] = []
     chosen = names or list(PHASES)
     if "conformance" in chosen:
         build_meanwhile()
-    for name in chosen:
-        width = shutil.get_terminal_size((100, 20)).columns
-        print(f"\n── {name} " + "─" * max(0, width - len(name) - 4), flush=True)
-        started, worked = time.monotonic(), _processor_seconds()
-        result = PHASES[name]()
-        rows.append((name, result, time.monotonic() - started, _processor_seconds() - worked))
+    rows: list[Row] = []
+    with ThreadPoolExecutor() as pool:
+        for name in chosen:
+            if BESIDE.get(name) in chosen:
+                continue
+            quiet = [pool.submit(_quietly, other) for other in chosen if BESIDE.get(other) == name]
+            _title(name)
+            worked = _processor_seconds()
+            ran = _timed(name, None)
+            for other in quiet:
+                row, said = other.result()
+                _title(row.name)
+                sys.stdout.write(said)
+                rows.append(row)
+            rows.append(replace(ran, worked=_processor_seconds() - worked))
     total = Result()
     print("\n── summary")
-    for name, result, seconds, worked in rows:
+    for row in rows:
+        result = row.result
         total.passed += result.passed
         total.failed += result.failed
         total.skipped += result.skipped
         mark = "FAILED" if result.failed else "ok"
         counts = f"{result.passed:4d} passed {result.failed:3d} failed {result.skipped:3d} skipped"
-        print(
-            f"  {name:<8} {mark:<7} {counts}  {seconds:6.1f} s ({worked:.0f} s of processors)  {' '.join(result.notes)}"
-        )
+        cost = f"({row.worked:.0f} s of processors)" if row.worked else f"(beside {BESIDE[row.name]})"
+        print(f"  {row.name:<11} {mark:<7} {counts}  {row.seconds:6.1f} s {cost}  {' '.join(result.notes)}")
     print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped", flush=True)
     return 1 if total.failed else 0
 
