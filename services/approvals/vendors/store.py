@@ -42,8 +42,9 @@ async def list_vendors(conn: Connection) -> list[Vendor]:
 async def list_windows(conn: Connection) -> list[Window]:
     """The latest windows of every account, the latest first."""
     cursor = await conn.execute(
-        f"SELECT {_WINDOW} FROM (SELECT w.*, row_number() OVER (PARTITION BY vendor_id ORDER BY opens_at DESC, window_id)"
-        " AS place FROM maintenance_windows AS w) AS w WHERE place <= %s ORDER BY opens_at DESC, window_id",
+        f"SELECT {_WINDOW} FROM maintenance_windows WHERE window_id IN (SELECT w.window_id FROM (SELECT window_id,"
+        " row_number() OVER (PARTITION BY vendor_id ORDER BY opens_at DESC, window_id) AS place FROM maintenance_windows)"
+        " AS w WHERE w.place <= %s) ORDER BY opens_at DESC, window_id",
         (LATEST,),
     )
     return [Window(*row) for row in await cursor.fetchall()]
