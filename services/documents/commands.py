@@ -41,8 +41,10 @@ from services.documents.blobs import (
     new_document_key,
     open_document_key,
 )
+from services.documents.cases import domain as case_domain
+from services.documents.cases.domain import CaseSnapshot, Seat
 from services.documents.content_locks import Locker
-from services.documents.domain import CaseSnapshot, Document, Enforcement, Fact, Fields, Folder, Seat, State
+from services.documents.domain import Document, Enforcement, Fact, Fields, Folder, State
 from services.documents.manifest import AnnotationEntry, AttachmentEntry
 from services.documents.owners.commands import Mover
 from services.documents.receipt_store import Receipt
@@ -262,7 +264,7 @@ async def follow_case(conn: Connection, case: CaseSnapshot, cause: events.Cause)
         conn, case.case_id, case.document_id, case.case_version, case.state, case.reason, case.decisions, case.seats
     ):
         return False
-    document, facts = domain.follow_case(before, case, cause.now)
+    document, facts = case_domain.follow_case(before, case, cause.now)
     if facts:
         await store.save(conn, document, before)
         await announce(conn, document, facts, cause)
@@ -270,7 +272,7 @@ async def follow_case(conn: Connection, case: CaseSnapshot, cause: events.Cause)
             await number_store.cancel_numbers(conn, case.document_id, "withdrawn", cause.now)
         if document.state is State.DECIDED:
             await _keep_decided(conn, document, case.seats, cause.now)
-    await store.replace_leases(conn, case.document_id, case.case_id, domain.leases_in_force(case, document.state))
+    await store.replace_leases(conn, case.document_id, case.case_id, case_domain.leases_in_force(case, document.state))
     return bool(facts)
 
 
@@ -537,8 +539,8 @@ async def entries(conn: Connection, document_id: str) -> list[AttachmentEntry]:
 async def _require_evidence(conn: Connection, document: Document) -> None:
     """EVIDENCE_MISSING until what proves a 事後登録 is a file (AP-50)."""
     decisions = await store.decisions_of(conn, document.case_id)
-    if domain.evidence_of(decisions):
-        domain.require_evidence(decisions, [one.sha256 for one in await entries(conn, document.document_id)])
+    if case_domain.evidence_of(decisions):
+        case_domain.require_evidence(decisions, [one.sha256 for one in await entries(conn, document.document_id)])
 
 
 def store_error(error: BlobError) -> DomainError:

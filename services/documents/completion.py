@@ -10,7 +10,8 @@ from typing import Any
 from chassis.db import Connection
 from chassis.errors import DomainError, Kind
 from services.documents import manifest, number_store, plan_store, store
-from services.documents.domain import Document, Folder, Number, Seat
+from services.documents.cases.domain import Seat
+from services.documents.domain import Document, Folder, Number
 from services.documents.manifest import AnnotationEntry, AttachmentEntry
 from services.documents.sheets import domain as sheets
 from services.documents.sheets.domain import Sheet

@@ -11,8 +11,8 @@ from chassis.events import Consumer, Delivery
 from kanketsu.approvals.v1 import events_pb2
 from kanketsu.event.v1 import envelope_pb2
 from services.documents import commands, events
+from services.documents.cases.domain import CaseSnapshot, Lease, Seat
 from services.documents.commands import Service
-from services.documents.domain import CaseSnapshot, Lease, Seat
 from services.documents.owners import commands as owners
 from services.documents.owners.domain import UnitChange
 

@@ -20,12 +20,11 @@ from psycopg.types.json import Jsonb
 from chassis.db import Connection
 from kanketsu.event.v1 import envelope_pb2
 from services.documents import textkey
+from services.documents.cases.domain import Lease, Seat
 from services.documents.domain import (
     REASONS,
     Document,
     Fields,
-    Lease,
-    Seat,
     State,
 )
 from services.documents.manifest import AnnotationEntry

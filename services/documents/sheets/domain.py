@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from chassis.wareki import JST, format_date, format_date_short
-from services.documents.domain import Document, Fact, Seat, day_of
+from services.documents.cases.domain import Seat
+from services.documents.domain import Document, Fact, day_of
 from services.documents.manifest import AnnotationEntry
 from services.documents.sheets import words
 from services.documents.textrules import shortened

@@ -15,6 +15,7 @@ from chassis.errors import DomainError
 from kanketsu.approvals.v1 import events_pb2 as approvals_pb2
 from kanketsu.documents.v1 import documents_service_pb2 as pb
 from services.documents import consumer, domain
+from services.documents.cases import domain as case_domain
 from services.documents.consumer import snapshot as parsed
 from services.documents.tests.conftest import House, announced, snapshot
 
@@ -64,7 +65,7 @@ async def test_any_order_gives_the_newest_snapshot(
         await house.announce(message, case, event_id=event_id)
     state = ENDS[end] if end else pb.DOCUMENT_STATE_CIRCULATING
     assert (await house.drafter.see(document.document_id)).state == state
-    expected = domain.leases_in_force(parsed(newest), domain.State(state))
+    expected = case_domain.leases_in_force(parsed(newest), domain.State(state))
     assert await live(house, document) == {
         (lease.principal, "acted" if lease.acted else "route_step", lease.step_id) for lease in expected
     }

@@ -15,14 +15,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from chassis.errors import DomainError
 from services.documents import domain, manifest, receipts
+from services.documents.cases import domain as case_domain
+from services.documents.cases.domain import CaseSnapshot, Lease
 from services.documents.domain import (
-    CaseSnapshot,
     Class,
     Document,
     Enforcement,
     Fields,
     Folder,
-    Lease,
     Number,
     State,
 )
@@ -103,7 +103,7 @@ def case(state: str, version: int = 1, case_id: str = "c1", **given: Any) -> Cas
 
 
 def decided(content: Fields = CONTENT) -> Document:
-    return domain.follow_case(submitted(draft(content)), case("decided"), NOW)[0]
+    return case_domain.follow_case(submitted(draft(content)), case("decided"), NOW)[0]
 
 
 def problems(error: DomainError) -> dict[str, str]:
@@ -255,19 +255,19 @@ def test_fl_03_the_folder_gives_the_retention() -> None:
 
 def test_i4_a_decision_about_another_text_is_not_taken() -> None:
     with pytest.raises(DomainError) as caught:
-        domain.follow_case(submitted(draft()), case("decided", version_digest="b" * 64), NOW)
+        case_domain.follow_case(submitted(draft()), case("decided", version_digest="b" * 64), NOW)
     assert caught.value.reason == "CONTENT_DAMAGED"
 
 
 def test_a_refused_case_gives_the_document_back_with_the_reason() -> None:
-    document, facts = domain.follow_case(submitted(draft()), case("refused", reason="PLAN_MISMATCH"), NOW)
+    document, facts = case_domain.follow_case(submitted(draft()), case("refused", reason="PLAN_MISMATCH"), NOW)
     assert document.state is State.SENT_BACK
     assert [(f.action, f.detail["reason"]) for f in facts] == [("document.sent_back", "PLAN_MISMATCH")]
 
 
 def test_an_unknown_state_of_a_case_is_refused() -> None:
     with pytest.raises(DomainError):
-        domain.follow_case(submitted(draft()), case("paused"), NOW)
+        case_domain.follow_case(submitted(draft()), case("paused"), NOW)
 
 
 # ---------------------------------------------------------------- leases
@@ -291,7 +291,7 @@ ACTED = Lease(step_id="s1", principal="staff:S0070", acted=True, since=NOW)
     ],
 )
 def test_leases_end_on_every_way_out(case_state: str, document_state: State, expected: set[str]) -> None:
-    found = domain.leases_in_force(case(case_state, leases=(ACTED, OPEN)), document_state)
+    found = case_domain.leases_in_force(case(case_state, leases=(ACTED, OPEN)), document_state)
     assert {lease.step_id for lease in found} == expected
 
 
@@ -477,7 +477,7 @@ class Life(RuleBasedStateMachine):
     def approvals_announces(self, state: str, which: int) -> None:
         before = self.document
         announced = case(state, 1, f"c{min(which, self.cases)}")
-        self.document, facts = domain.follow_case(before, announced, NOW)
+        self.document, facts = case_domain.follow_case(before, announced, NOW)
         self.facts += len(facts)
         if facts:
             assert before.state is State.CIRCULATING

@@ -13,7 +13,8 @@ import pypdfium2.raw as pdfium
 import pytest
 
 from chassis import clock, paper
-from services.documents.domain import Document, Fields, Seat, State
+from services.documents.cases.domain import Seat
+from services.documents.domain import Document, Fields, State
 from services.documents.manifest import AnnotationEntry
 from services.documents.sheets import domain
 from services.documents.sheets.domain import Sheet
