@@ -28,7 +28,7 @@ from services.approvals.changes import commands, domain, messages, personnel, pr
 from services.approvals.changes.domain import Change, ChangeKind
 from services.approvals.inputs import known_id, require_readable
 from services.approvals.organisation import store as organisation_store
-from services.approvals.organisation.substitutes import list_substitutes
+from services.approvals.organisation.substitute_store import list_substitutes
 from services.approvals.succession import commands as succession_commands
 from services.approvals.succession import store as succession_store
 from services.approvals.succession.commands import Reassignment

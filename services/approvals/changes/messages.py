@@ -12,7 +12,7 @@ from services.approvals import policy
 from services.approvals.changes import domain, personnel, preview, substitutes
 from services.approvals.changes.domain import AppointmentRow, Change, Organisation, SubstituteRow
 from services.approvals.changes.planned import ChangeSet, SetState
-from services.approvals.organisation.substitutes import Substitution
+from services.approvals.organisation.substitute_store import Substitution
 from services.approvals.succession.store import Stranded
 
 
