@@ -245,5 +245,5 @@ def collector() -> Iterator[Collector]:
 def city(new_city: Callable[..., City], collector: Collector) -> City:
     """The one city that tests share which break nothing. Every request is traced."""
     common = {"RESEND_AFTER": "3", "RECOVER_AFTER": "15", "OTLP_ENDPOINT": collector.url, "TRACE_RATIO": "1"}
-    own = {"gateway": {"CANARY_INTERVAL": "5"}, "approvals": {"BULK_APPROVAL": BULK_CLASS}}
+    own = {"gateway": {"CANARY_INTERVAL": "5"}, "approvals": {"BULK_APPROVAL": BULK_CLASS, "CONSECUTIVE_SEATS": "true"}}
     return new_city("city", overrides={"*": common, **own})

@@ -201,6 +201,8 @@ PARTS: tuple[Part, ...] = (
             RECORDS_UNIT="U-020-01",
             # 持回り is there to be tried (AP-50).
             WALK_AROUND_DAYS="3",
+            # Who holds two seats in a row may close both with one act (AP-43).
+            CONSECUTIVE_SEATS="true",
         ),
     ),
     Part(

@@ -7,13 +7,13 @@ Organisation facts come in as values read in the same transaction. What a case a
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from chassis.errors import DomainError, Kind, not_found
-from services.approvals.cases import acts, additions, walk_around
+from services.approvals.cases import acts, additions, consecutive, walk_around
 from services.approvals.cases import domain as cases
-from services.approvals.cases.domain import Action, Case, CaseState, CityRules, Hall, Signature, Step
+from services.approvals.cases.domain import Act, Action, Case, CaseState, CityRules, Hall, Signature, Step
 from services.approvals.members.domain import Membership
 from services.approvals.organisation.domain import LINE, Absence, AbsenceReason, HeldPost, Holder, Seat, Unit
 from services.approvals.routes.domain import StepKind
@@ -140,6 +140,39 @@ def allowed_actions(case: Case, step: Step, hall: Hall, staff_id: str, city: Cit
         for action in acts.possible(case, step, city)
         if isinstance(_signature(case, step, action, hall, staff_id, ""), Signature)
     )
+
+
+def consecutive_seats(
+    case: Case, step: Step, hall: Hall, staff_id: str, city: CityRules
+) -> list[tuple[Step, Signature]]:
+    """The seats right after this one that the same person holds today, so that one 承認 closes them too (AP-43).
+
+    Up to the first that is another's, or their own draft to decide.
+    """
+    found: list[tuple[Step, Signature]] = []
+    if not isinstance(_signature(case, step, Action.APPROVE, hall, staff_id, ""), Signature):
+        return found
+    for seat in consecutive.seats_after(case, step, hall, city):
+        by = _signature(case, seat, consecutive.action_on(seat), hall, staff_id, "")
+        if not isinstance(by, Signature):
+            break
+        found.append((seat, by))
+    return found
+
+
+def require_consecutive(
+    case: Case, step: Step, act: Act, also: Sequence[str], hall: Hall, city: CityRules
+) -> list[tuple[Step, Signature]]:
+    """The seats that the person was told this 承認 closes too, all of those or the first of them (AP-43).
+
+    NOT_CONSECUTIVE for any other act or seat, also when one of them has become another's since.
+    """
+    if not also:
+        return []
+    found = consecutive_seats(case, step, hall, act.by.staff_id, city)[: len(also)]
+    if act.action is not Action.APPROVE or act.bulk or [seat.step_id for seat, _ in found] != list(also):
+        raise DomainError(Kind.PRECONDITION, "NOT_CONSECUTIVE", "not the seats right after it of the same person")
+    return found
 
 
 def _signature(

@@ -49,6 +49,8 @@ class Settings(ServiceSettings):
     bulk_approval: tuple[str, ...] = ()
     # Opening days within which a 持回り may be registered (事後登録); 0 where there is none (AP-50).
     walk_around_days: int = 0
+    # One 承認 may close the seats right after it that the same person holds (AP-43).
+    consecutive_seats: bool = False
     # The city's own closed days, 12-29 for every year, 2026-11-04 for once; weekends and holidays are known.
     closed_days: tuple[str, ...] = Deadlines.closed_days
     # Opening days after which 合議, and any other step, counts as overdue (AP-09, LC-13).
@@ -85,9 +87,13 @@ class Settings(ServiceSettings):
             raise SettingsError([f"{PREFIX}BULK_APPROVAL: {sorted(unknown)} are none of {', '.join(DECISION_CLASSES)}"])
         if not 0 <= self.walk_around_days <= 60:
             raise SettingsError([f"{PREFIX}WALK_AROUND_DAYS: {self.walk_around_days} is not 0 to 60 opening days"])
-        bulk = frozenset(self.bulk_approval)
         return CityRules(
-            dissent, self.send_back_to_steps, self.substitute_when_urgent, bulk, walk_around_days=self.walk_around_days
+            dissent,
+            self.send_back_to_steps,
+            self.substitute_when_urgent,
+            frozenset(self.bulk_approval),
+            self.walk_around_days,
+            self.consecutive_seats,
         )
 
     @property

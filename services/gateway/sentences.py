@@ -304,6 +304,12 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
         "Not in bulk",
         "Only approve and concur in cases of the classes that the city names. Act on the step itself.",
     ),
+    ("approvals", "NOT_CONSECUTIVE"): Sentence(
+        "次の欄は同時に処理できません",
+        "同時に処理できるのは、すぐ次に続く、あなたが就いている職の欄だけです。文書を開き直し、続く欄を確かめてから処理してください。",
+        "Not in one act",
+        "One approval also closes only the seats right after it that you hold. Read the case again and name those.",
+    ),
     ("approvals", "WALK_AROUND_NOT_ALLOWED"): Sentence(
         "持回りの事後登録はできません",
         "事後登録は、市が認めているときに、至急の案件で、不同意の意見がなく、代決なら代決できる案件に限ります。画面で決裁を受けてください。",

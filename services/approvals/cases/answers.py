@@ -128,6 +128,9 @@ def _step(case: Case, step: Step, hall: Hall, staff_id: str, city: CityRules) ->
         added_by=step.added_by,
         asked_post_title=post_label(asked.unit_name, asked.title) if asked else "",
         send_back_targets=[target.step_id for target in acts.send_back_targets(case, step, city)],
+        consecutive_step_ids=[seat.step_id for seat, _ in policy.consecutive_seats(case, step, hall, staff_id, city)]
+        if Action.APPROVE in allowed
+        else (),
     )
     if step.holder is not None:
         # AP-40: once acted on, as they were then.

@@ -189,6 +189,7 @@ def _wish(request: pb.ActOnStepRequest) -> Wish:
         acknowledged=tuple(request.acknowledged),
         target=known_id(request.target_step_id) if request.target_step_id else "",
         bulk=request.bulk,
+        also=tuple(request.also_step_ids),
     )
 
 

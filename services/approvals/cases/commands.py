@@ -15,7 +15,7 @@ from chassis.db import Connection, Pool
 from chassis.errors import DomainError, FieldViolation, Kind, invalid
 from chassis.requests import Call
 from services.approvals import policy
-from services.approvals.cases import acts, additions, domain, store
+from services.approvals.cases import acts, additions, consecutive, domain, store
 from services.approvals.cases.domain import Act, Action, Case, CityRules, Hall, Signature, Step, StepState
 from services.approvals.cases.envelopes import AWAITS, Cause, envelopes
 from services.approvals.cases.turns import Outcome
@@ -66,6 +66,8 @@ class Wish:
     target: str = ""
     # 一括承認 (AP-52).
     bulk: bool = False
+    # Ids of the seats right after it that the act closes too (AP-43).
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,9 +118,9 @@ async def act_on_step(
     encode: Encode,
     now: dt.datetime,
 ) -> bytes:
-    """One act of one person on one step; the answer is the new case.
+    """One act of one person on one step, and on those right after it that they hold and name (AP-43).
 
-    Order of refusals: NOT_FOUND, STALE_VERSION, VERSION_MOVED (AP-31), receipt, NOT_YOUR_STEP and the like,
+    The answer is the new case. Order of refusals: NOT_FOUND, STALE_VERSION, VERSION_MOVED (AP-31), receipt, NOT_YOUR_STEP and the like,
     then what the step does not admit. Two at once on one step: the lock lets one win, the other is stale (AP-32).
     """
     async with db.pipelined(pool) as conn:
@@ -141,11 +143,14 @@ async def act_on_step(
             target=wish.target,
             bulk=wish.bulk,
         )
-        after, events = acts.act(case, step.step_id, act, hall, city)
+        also = policy.require_consecutive(case, step, act, wish.also, hall, city)
+        outcomes = consecutive.act(case, step.step_id, act, also, hall, city, clock.new_id)
+        after, _ = outcomes[-1]
         response = encode(after, hall)
         await store.save(conn, case, after)
         await notices.tell(conn, case, after, now)
-        await outbox.append(conn, envelopes(after, events, cause.acting_as(after.decisions[-1].by), hall), AWAITS)
+        for then, events in outcomes:
+            await outbox.append(conn, envelopes(then, events, cause.acting_as(then.decisions[-1].by), hall), AWAITS)
         await requests.keep(conn, call, response)
     return response
 

@@ -150,6 +150,8 @@ class CityRules:
     bulk: frozenset[str] = frozenset()
     # Opening days within which a 持回り may be registered; 0 where the city allows none (AP-50).
     walk_around_days: int = 0
+    # One 承認 may close the seats right after it that the same person holds (AP-43).
+    consecutive_seats: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from chassis.errors import DomainError
 from services.approvals import policy
-from services.approvals.cases import acts, additions, domain, walk_around
+from services.approvals.cases import acts, additions, consecutive, domain, walk_around
 from services.approvals.cases.domain import (
     CASE_ACTIONS,
     Act,
@@ -180,6 +180,24 @@ class Paper:
             return box.kind == "decide" and self.substitute_is(who, box)
         raise AssertionError(action)
 
+    def runs_on(self, who: str, box: Box) -> list[Box]:
+        """The boxes right after this one that one stroke of the same person may sign as well, one by one (AP-43)."""
+        found: list[Box] = []
+        if not self.city.consecutive_seats or box.kind != "approve" or self.holders[box.post] != who:
+            return found
+        groups = [[one for one in self.line if one.group == at] for at in range(box.group, self.decider.group + 1)]
+        if groups[0] != [box]:
+            return found
+        for group in filter(None, groups[1:]):
+            one = group[0]
+            own = len(group) == 1 and one.mark == "" and self.holders[one.post] == who
+            signs = one.kind == "approve" and not self.away(one.post)
+            decides = one.kind == "decide" and who != self.drafter and not self.dissented
+            if not (own and (signs or decides)):
+                break
+            found.append(one)
+        return found
+
     def may_in_bulk(self, box: Box, action: str) -> bool:
         """Whether it may be done together with other cases (AP-52); every case of this test is the 室長's."""
         return "head" in self.city.bulk and (box.kind, action) in (("approve", "approve"), ("concur", "concur"))
@@ -341,11 +359,17 @@ SHOWN = {
 # --- the machine --------------------------------------------------------------------------------
 
 
-def route(rng: random.Random) -> list[Box]:
-    """Groups of kinds, the decider alone at the end, some posts struck above; every seat a post of its own."""
+def route(rng: random.Random, *, own_line: bool) -> list[Box]:
+    """Groups of kinds, the decider alone at the end, some posts struck above; every seat a post of its own.
+
+    `own_line`: little else than 承認 of one seat after the other.
+    """
     groups = rng.randint(0, 4)
     kinds = ["approve", "approve", "concur", "review", "provisional"]
-    boxes = [Box(rng.choice(kinds), number, "") for number in range(groups) for _ in range(rng.randint(1, 3))]
+    most = 3
+    if own_line:
+        groups, kinds, most = rng.randint(2, 4), [*["approve"] * 8, *kinds], rng.choice([1, 1, 2])
+    boxes = [Box(rng.choice(kinds), number, "") for number in range(groups) for _ in range(rng.randint(1, most))]
     for number in range(groups):
         group = [box for box in boxes if box.group == number]
         if len(group) > 1 and rng.random() < 0.3:
@@ -361,12 +385,15 @@ def route(rng: random.Random) -> list[Box]:
 
 def office_of(rng: random.Random) -> Office:
     """A case on its route, the people of the day, and what the city has set."""
-    boxes = route(rng)
+    # Few people hold the posts of an own line, so that seats of one of them follow each other (AP-43).
+    in_a_row = rng.random() < 0.3
+    boxes = route(rng, own_line=in_a_row)
     posts = [box.post for box in boxes] + SUBSTITUTES + READERS + OTHERS
     drafter = rng.choice([DRAFTER, DRAFTER, DRAFTER, PEOPLE[0]])
+    staff = [PEOPLE[1], PEOPLE[1], PEOPLE[2]] if in_a_row else PEOPLE
     paper = Paper(
         boxes,
-        {post: rng.choice(PEOPLE) for post in posts} | {DRAFTED_FROM: drafter},
+        {post: rng.choice(staff) for post in posts} | {DRAFTED_FROM: drafter},
         drafter,
         exceptional=rng.random() < 0.25,
         urgent=rng.random() < 0.5,
@@ -376,6 +403,7 @@ def office_of(rng: random.Random) -> Office:
             rng.random() < 0.5,
             rng.choice([NO_CLASS, frozenset({"head"})]),
             rng.choice([0, 3, 3]),
+            rng.random() < (0.8 if in_a_row else 0.3),
         ),
         absent=set(rng.sample(PEOPLE, rng.randint(0, 2))),
     )
@@ -402,7 +430,7 @@ MOVES = {
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**63))
 def test_case_and_paper_agree(seed):
-    """AP-01 to AP-32, AC-11: whatever people do, in any order, the case says what the paper says."""
+    """AP-01 to AP-32, AP-43, AC-11: whatever people do, in any order, the case says what the paper says."""
     # Draws of its own: hypothesis prefers few and small ones, which seldom bring a case to its end.
     rng = random.Random(seed)
     office = office_of(rng)
@@ -423,6 +451,7 @@ class Office:
         self.route = [replace(box, saw=set()) for box in paper.boxes]
         self.clock = NOON
         self.ids = itertools.count()
+        self.namings = itertools.count()
         self.submissions = 0
         self.done: set[str] = set()
         self.circulate_anew(before=None)
@@ -559,6 +588,9 @@ class Office:
         in_bulk = next(self.ids) % 3 == 0
         expected = self.paper.may(who, box, action, comment, back, weighs)
         expected = expected and (not in_bulk or self.paper.may_in_bulk(box, action))
+        right = self.paper.runs_on(who, box)
+        also = self.named_too(box, right) if action == "approve" or next(self.namings) % 8 == 0 else []
+        expected = expected and (not also or (action == "approve" and not in_bulk and also == right[: len(also)]))
         before, hall = self.case, self.hall()
         offered = Action(action) in policy.allowed_actions(before, step, hall, who, self.city)
         try:
@@ -569,7 +601,9 @@ class Office:
                 target=before.steps[target].step_id if back is not None else "",
                 bulk=in_bulk,
             )
-            outcome = acts.act(before, step.step_id, act, hall, self.city)
+            named = [before.steps[self.paper.boxes.index(one)].step_id for one in also]
+            further = policy.require_consecutive(before, step, act, named, hall, self.city)
+            outcomes = consecutive.act(before, step.step_id, act, further, hall, self.city, self.new_id)
         except DomainError as error:
             refusal, fields = error.reason, [violation.field for violation in error.fields]
         else:
@@ -577,13 +611,31 @@ class Office:
         if refusal:
             assert not expected, f"{who} could not {action} on {box}: {refusal}"
             elsewhere = fields == ["target"] or (back is not None and not self.city.send_back_to_steps)
-            unready = refusal in ("COMMENT_REQUIRED", "OPINIONS_NOT_WEIGHED", "BULK_NOT_ALLOWED")
+            unready = refusal in ("COMMENT_REQUIRED", "OPINIONS_NOT_WEIGHED", "BULK_NOT_ALLOWED", "NOT_CONSECUTIVE")
             assert not offered or unready or elsewhere, "what is offered is possible"
             return
         assert expected, f"{who} could {action} on {box}"
         assert offered, "what is possible is offered"
-        self.accept(outcome)
+        for outcome in outcomes:
+            self.accept(outcome)
         self.paper.do(who, box, action, back, self.clock)
+        for one in also:
+            self.paper.do(who, one, "decide" if one.kind == "decide" else "approve", None, self.clock)
+        if also:
+            self.one_act_stands_for_each_post(before, also)
+
+    def named_too(self, box: Box, right: list[Box]) -> list[Box]:
+        """Seats that the act is to close too: those that are theirs, the first of them, none, or the next whoever's."""
+        after = [one for one in self.paper.line if one.group > box.group]
+        return [right, right[:1], [], right, after[:1]][next(self.namings) % 5]
+
+    def one_act_stands_for_each_post(self, before: Case, also: list[Box]) -> None:
+        """AP-43: by the same person, of one version and one reading, at one moment, once for each post."""
+        made = self.case.decisions[len(before.decisions) :]
+        assert [one.by.post_id for one in made[1:]] == [box.post for box in also]
+        assert len({(one.by.staff_id, one.version_digest, one.access_record, one.acted_at) for one in made}) == 1
+        self.done.add("several seats at once")
+        self.done |= {"decide with the seat below" for one in made[1:] if one.action is Action.DECIDE}
 
     def somebody_recalls(self, rng):
         """引戻し by the last who acted, or by anybody who may not."""
@@ -754,7 +806,7 @@ class Office:
         now = self.tick()
         moment = now + dt.timedelta(minutes=rng.choice([1, 0, 0, 0, 0, -1, -5, -20]))
         comment = rng.choice(["", "紙で決裁を受けた。", "紙で決裁を受けた。"])
-        drafts = who == self.paper.drafter == self.paper.holders[DRAFTED_FROM]
+        drafts = self.paper.is_drafters(who)
         allowed = (
             drafts
             and not self.paper.ended

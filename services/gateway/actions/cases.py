@@ -102,10 +102,12 @@ async def act(
     acknowledged: Sequence[str] = (),
     target_step_id: str = "",
     bulk: bool = False,
+    also: Sequence[str] = (),
 ) -> Answer:
     """One act of the caller on one step, from the acting post; the body is the new case (AP-31, AP-32).
 
-    `bulk`: one of several that the caller confirmed together (AP-52).
+    `bulk`: one of several that the caller confirmed together (AP-52). `also`: seats right after it that an approve
+    closes too (AP-43).
     """
     rpc = clients.approvals.rpc
     request = pb.ActOnStepRequest(
@@ -121,6 +123,7 @@ async def act(
         acknowledged=acknowledged,
         target_step_id=target_step_id,
         bulk=bulk,
+        also_step_ids=also,
     )
     answer = await clients.approvals.ask(rpc.ActOnStep, request, caller)
     return Answer(views.case(answer.case))

@@ -104,6 +104,7 @@ async def act(
         request_id=request_id,
         acknowledged=body.acknowledged_opinions,
         target_step_id=body.target_step_id or "",
+        also=body.also_step_ids,
     )
     return reply(answer)
 

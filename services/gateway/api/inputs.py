@@ -228,6 +228,9 @@ class ActIn(Body):
         default=[], description="decision_id of each 不同意 in `opinions` of the case that the decider has weighed."
     )
     target_step_id: Code | None = Field(default=None, description="Of send_back: an earlier step; null is the drafter.")
+    also_step_ids: Annotated[list[Code], Field(max_length=40)] = Field(
+        default=[], description="Of approve: the first, or all, of consecutive_step_ids, closed by the same act."
+    )
 
 
 class BulkActIn(Body):

@@ -46,6 +46,7 @@ async def act(desk: AtDesk, case_id: str, step_id: str) -> Response:
             request_id=form.text("request_key"),
             acknowledged=form.all_of("acknowledged"),
             target_step_id=form.text("target") if action == "send_back" else "",
+            also=form.text("also").split() if action == "approve" else (),
         )
     except (DomainError, Refusal) as error:
         return await _refused(desk, form, error)

@@ -232,6 +232,7 @@ def my_step(case: View | None) -> View | None:
     step = mine[0]
     allowed = sorted(step["allowed_actions"], key=_place)
     reasons = [vocabulary.ACTIONS[name] for name in allowed if name in vocabulary.ACTIONS_WITH_REASON]
+    also = [one for one in case["steps"] if one["step_id"] in step["consecutive_step_ids"]]
     return {
         "step_id": step["step_id"],
         "post_id": step["post_id"],
@@ -239,7 +240,7 @@ def my_step(case: View | None) -> View | None:
         "post_title": step["post_title"],
         "unit_name": step["unit_name"],
         "for_other": set(allowed) <= _FOR_OTHERS,
-        "decides": bool({"decide", "substitute"} & set(allowed)),
+        "decides": bool({"decide", "substitute"} & set(allowed)) or any(one["kind"] == "decide" for one in also),
         "opinions": [one for one in case["decisions"] if one["decision_id"] in case["opinions"]]
         if "decide" in allowed
         else [],
@@ -248,6 +249,7 @@ def my_step(case: View | None) -> View | None:
             for one in case["steps"]
             if one["step_id"] in step["send_back_targets"]
         ],
+        "also": also,
         "comment_hint": f"{'・'.join(reasons)}のときは必ず書いてください。" if reasons else None,
         "actions": [
             {

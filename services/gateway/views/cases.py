@@ -38,6 +38,7 @@ def step(message: pb.Step) -> View:
         "added_by": message.added_by or None,
         "bulk_action": message.bulk_action or None,
         "send_back_targets": list(message.send_back_targets),
+        "consecutive_step_ids": list(message.consecutive_step_ids),
         "allowed_actions": list(message.allowed_actions),
     }
 

@@ -38,6 +38,7 @@ class Step(Shape):
     added_by: str | None = Field(description="decision_id of the act that added it on the way; null as planned.")
     bulk_action: str | None = Field(description="The one of allowed_actions that POST /bulk-approvals takes.")
     send_back_targets: list[str] = Field(description="step_ids that a 差戻し may go to besides the drafter.")
+    consecutive_step_ids: list[str] = Field(description="Seats right after it that an approve may close too.")
     allowed_actions: list[str]
 
 
