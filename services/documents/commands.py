@@ -46,6 +46,8 @@ from services.documents.cases.domain import CaseSnapshot, Seat
 from services.documents.content_locks import Locker
 from services.documents.domain import Document, Enforcement, Fact, Fields, Folder, State
 from services.documents.manifest import AnnotationEntry, AttachmentEntry
+from services.documents.memos import domain as memos
+from services.documents.memos import store as memo_store
 from services.documents.owners.commands import Mover
 from services.documents.receipt_store import Receipt
 from services.documents.receipts import Arrival
@@ -273,7 +275,19 @@ async def follow_case(conn: Connection, case: CaseSnapshot, cause: events.Cause)
         if document.state is State.DECIDED:
             await _keep_decided(conn, document, case.seats, cause.now)
     await store.replace_leases(conn, case.document_id, case.case_id, case_domain.leases_in_force(case, document.state))
-    return bool(facts)
+    ended = await _end_memos(conn, document, cause)
+    return bool(facts) or ended
+
+
+async def _end_memos(conn: Connection, document: Document, cause: events.Cause) -> bool:
+    """付箋 end with the case, and before that with their person's place on the route (AP-53); says whether any did."""
+    ended = await memo_store.end(conn, document.document_id, circulating=document.state is State.CIRCULATING)
+    for memo_id, version in ended:
+        made = events.envelopes(
+            [memos.deleted(memo_id)], aggregate="memo", aggregate_id=memo_id, last_version=version + 1, cause=cause
+        )
+        await outbox.append(conn, made, events.AUDIT)
+    return bool(ended)
 
 
 async def _keep_decided(conn: Connection, document: Document, seats: Sequence[Seat], now: dt.datetime) -> None:

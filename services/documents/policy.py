@@ -20,6 +20,7 @@ CALLS = Policy(
         "kanketsu.documents.v1.BodyTemplatesService": frozenset({"gateway"}),
         "kanketsu.documents.v1.AssignmentsService": frozenset({"gateway"}),
         "kanketsu.documents.v1.CountsService": frozenset({"gateway"}),
+        "kanketsu.documents.v1.MemosService": frozenset({"gateway"}),
     },
     refusals={
         "RegisterReceipt": Refusal("receipt.registered", "receipt"),
@@ -60,6 +61,9 @@ CALLS = Policy(
         "CountDocuments": Refusal("document.listed", "document"),
         "ListUnattended": Refusal("document.listed", "document"),
         "AssignDocument": Refusal("document.assigned", "document", "document_id"),
+        "GetMemo": Refusal("memo.viewed", "document", "document_id"),
+        "SaveMemo": Refusal("memo.saved", "document", "document_id"),
+        "DeleteMemo": Refusal("memo.deleted", "document", "document_id"),
     },
 )
 

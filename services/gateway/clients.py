@@ -45,6 +45,7 @@ from kanketsu.documents.v1.documents_service_pb2 import (
     UploadHeader,
 )
 from kanketsu.documents.v1.documents_service_pb2_grpc import DocumentsServiceStub
+from kanketsu.documents.v1.memos_service_pb2_grpc import MemosServiceStub
 from kanketsu.documents.v1.repeating_service_pb2_grpc import RepeatingServiceStub
 from services.gateway.callers import Caller
 from services.gateway.settings import Settings
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from kanketsu.documents.v1.body_templates_service_pb2_grpc import BodyTemplatesServiceAsyncStub
     from kanketsu.documents.v1.counts_service_pb2_grpc import CountsServiceAsyncStub
     from kanketsu.documents.v1.documents_service_pb2_grpc import DocumentsServiceAsyncStub
+    from kanketsu.documents.v1.memos_service_pb2_grpc import MemosServiceAsyncStub
     from kanketsu.documents.v1.repeating_service_pb2_grpc import RepeatingServiceAsyncStub
 
 # Seconds a call may take. Files take as long as slow lines need.
@@ -100,7 +102,10 @@ DEADLINES = {
 _LOST_WHILE_WRITING = "Internal error from Core"
 # Answers that show content: counted as they arrive, whatever the service says it recorded.
 SHOWING = frozenset(
-    {"GetDocument", "ListDocuments", "ReadAttachment", "GetManifest", "ListVersions", "GetReceipt", "ListReceipts"}
+    {
+        *("GetDocument", "ListDocuments", "ReadAttachment", "GetManifest", "ListVersions"),
+        *("GetMemo", "GetReceipt", "ListReceipts"),
+    }
 )
 # Signed identities live 60 s; one is used for this long, so that it is never near its end.
 TOKEN_SECONDS = 30.0
@@ -170,6 +175,7 @@ class Clients:
     repeating: Peer[RepeatingServiceAsyncStub]
     body_templates: Peer[BodyTemplatesServiceAsyncStub]
     counts: Peer[CountsServiceAsyncStub]
+    memos: Peer[MemosServiceAsyncStub]
     # Further services of approvals, over its channel.
     rules: Peer[DecisionRulesServiceAsyncStub]
     templates: Peer[RouteTemplatesServiceAsyncStub]
@@ -299,6 +305,7 @@ def open_clients(settings: Settings) -> Clients:
         documents=Peer("documents", documents, DocumentsServiceStub(documents), signer, answered),
         repeating=Peer("documents", documents, RepeatingServiceStub(documents), signer, answered),
         body_templates=Peer("documents", documents, BodyTemplatesServiceStub(documents), signer, answered),
+        memos=Peer("documents", documents, MemosServiceStub(documents), signer, answered),
         approvals=Peer("approvals", approvals, ApprovalsServiceStub(approvals), signer, answered),
         reorganisation=Peer("approvals", approvals, ReorganisationServiceStub(approvals), signer, answered),
         provisioning=Peer("approvals", approvals, ProvisioningServiceStub(approvals), signer, answered),

@@ -46,6 +46,7 @@ RECORDED_AS: Mapping[str, tuple[str, ...]] = {
     "ReadAttachment": ("attachment.read", "attachment.downloaded"),
     "GetManifest": ("manifest.read",),
     "ListVersions": ("document.versions_viewed",),
+    "GetMemo": ("memo.viewed",),
     "GetReceipt": ("receipt.viewed",),
     "ListReceipts": ("receipt.listed", "receipt.searched"),
 }

@@ -44,6 +44,7 @@ FAMILIES: Final = {
                 "inbox",
                 "maintenance",
                 "membership",
+                "memo",
                 "notice",
                 "notice_choices",
                 "number",

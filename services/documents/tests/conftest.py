@@ -37,6 +37,8 @@ from kanketsu.documents.v1 import assignments_service_pb2_grpc as assignments_gr
 from kanketsu.documents.v1 import (
     body_templates_service_pb2,
     body_templates_service_pb2_grpc,
+    memos_service_pb2,
+    memos_service_pb2_grpc,
     repeating_service_pb2,
     repeating_service_pb2_grpc,
 )
@@ -50,6 +52,7 @@ from services.documents.blobs import MountedKeys, ObjectStore, StoreConfig
 from services.documents.bodies.api import BodyTemplatesApi
 from services.documents.commands import Service
 from services.documents.content_locks import Locker
+from services.documents.memos.api import MemosApi
 from services.documents.owners.commands import Mover
 from services.documents.repeating.api import RepeatingApi
 from services.documents.rights import Rights
@@ -108,6 +111,7 @@ class House:
     repeating: repeating_service_pb2_grpc.RepeatingServiceStub
     body_templates: body_templates_service_pb2_grpc.BodyTemplatesServiceStub
     assigning: assignments_grpc.AssignmentsServiceStub
+    memos: memos_service_pb2_grpc.MemosServiceStub
     service: Service
     recorder: Recorder
     identities: Signer
@@ -341,6 +345,7 @@ class Person:
             (repeating_service_pb2, self.house.repeating),
             (body_templates_service_pb2, self.house.body_templates),
             (assignments_pb, self.house.assigning),
+            (memos_service_pb2, self.house.memos),
         )
         messages, of = next((module, stub) for module, stub in parts if hasattr(module, name))
         request_type = getattr(messages, name)
@@ -477,6 +482,7 @@ async def running(
             assignments_grpc.add_AssignmentsServiceServicer_to_server,
             AssignmentsApi(service, recorder, KeyVerifier(membership_jwks)),
         ),
+        partial(memos_service_pb2_grpc.add_MemosServiceServicer_to_server, MemosApi(service, recorder)),
     ]
     server = Server(settings, guard, servicers)
     await server.start()
@@ -494,6 +500,7 @@ async def running(
         repeating_service_pb2_grpc.RepeatingServiceStub(channel),
         body_templates_service_pb2_grpc.BodyTemplatesServiceStub(channel),
         assignments_grpc.AssignmentsServiceStub(channel),
+        memos_service_pb2_grpc.MemosServiceStub(channel),
         service,
         recorder,
         Signer(identity_key),

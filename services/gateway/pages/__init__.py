@@ -20,6 +20,7 @@ from services.gateway.pages import (
     drafts,
     files,
     home,
+    memos,
     notices,
     organisation,
     receipts,
@@ -58,6 +59,7 @@ _ROUTERS_WITH_IDS = (
     reorganisation.router,
     vendors.router,
     assignments.router,
+    memos.router,
 )
 
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from chassis import clock
 from chassis.errors import DomainError, Kind
 from chassis.wareki import JST
-from services.gateway.actions import cases, documents, filing, organisation
+from services.gateway.actions import cases, documents, filing, memos, organisation
 from services.gateway.actions.answer import Answer
 from services.gateway.openings import Opening
 from services.gateway.pages import choices, differences, files, repeating, sheet
@@ -55,8 +55,10 @@ async def draw(desk: Desk, document_id: str, form: Form, status: int = 200, *, p
         case_of(desk, document),
         repeating.related(desk, document_id),
     )
+    memo = None
     if not printing:
         await _remember(desk, document, case)
+        memo = await _memo(desk, document_id, case)
     return desk.draw(
         "document",
         "search",
@@ -69,6 +71,8 @@ async def draw(desk: Desk, document_id: str, form: Form, status: int = 200, *, p
         reassigned=sheet.reassigned(case),
         case=case,
         related=related,
+        memo=memo,
+        memo_form=form if form.text("memo_version") else Form({"text": memo["text"]} if memo else {}),
         my_step=None if printing else sheet.my_step(case),
         printed_at=clock.now().isoformat() if printing else None,
         now=sheet.now(
@@ -99,6 +103,15 @@ async def _remember(desk: Desk, document: View, case: View | None) -> None:
         receipt,
     )
     await desk.gateway.openings.remember(session, opening)
+
+
+async def _memo(desk: Desk, document_id: str, case: View | None) -> View | None:
+    """The person's own 付箋, or the empty one they may fill; None for who is not on the route (AP-53)."""
+    posts = {post.post_id for post in desk.caller.staff.posts}
+    if not sheet.is_on_route(case, desk.caller.identity.staff_id, posts):
+        return None
+    found = (await memos.read(desk.clients, desk.caller, document_id)).body
+    return found if found["may_save"] else None
 
 
 @router.get("/documents/{document_id}/viewers")

@@ -5,7 +5,7 @@ Pure: from the dicts of `views` to the dicts of the templates. What is offered i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Final
 
@@ -261,6 +261,15 @@ def my_step(case: View | None) -> View | None:
             for name in allowed
         ],
     }
+
+
+def is_on_route(case: View | None, staff_id: str, posts: Collection[str]) -> bool:
+    """Whether the case circulates and has come to this person, or they have acted on it."""
+    if case is None or case["state"] != "circulating":
+        return False
+    reached = [step for step in case["steps"] if step["state"] in ("active", "held", "informed")]
+    acted = any(one["staff_id"] == staff_id and one["step_id"] for one in case["decisions"])
+    return acted or any(step["post_id"] in posts for step in reached)
 
 
 def _place(action: str) -> int:
