@@ -123,7 +123,7 @@ def test_no_request_carries_an_actor(service):
 @pytest.mark.parametrize("service", RPC_SERVICES)
 def test_every_write_can_be_repeated(service):
     """A writing RPC takes request_id. AppendRecords has the numbers of its records instead, AddCheckpoint the old size."""
-    reading = ("Get", "List", "Read", "Find", "Describe", "Resolve")
+    reading = ("Get", "List", "Read", "Find", "Describe", "Resolve", "Count")
     for method in rpcs(service):
         parts = [method.input_type, *(field.message_type for field in method.input_type.fields if field.message_type)]
         fields = {name for part in parts for name in part.fields_by_name}
