@@ -1,5 +1,5 @@
 """Events in: a submitted document opens its case, exactly once; an assigned one has another 担当者; at 完結 the views of
-those who acted end.
+those who acted end; after 所管替え it is another unit's.
 
 The inbox row, the case and its events are one transaction; a second delivery finds the row and
 does nothing. A plan that does not belong to the document is not an error here: the case is
@@ -30,6 +30,7 @@ SUBJECTS = (
     "kanketsu.documents.document.DocumentSubmitted",
     "kanketsu.documents.document.DocumentAssigned",
     "kanketsu.documents.document.DocumentCompleted",
+    "kanketsu.documents.document.OwnerChanged",
 )
 
 
@@ -50,6 +51,8 @@ async def apply(pool: Pool, relay: Relay, envelope: envelope_pb2.Envelope) -> No
         await on_assigned(pool, envelope)
     elif envelope.type.endswith(".DocumentCompleted"):
         await on_completed(pool, envelope)
+    elif envelope.type.endswith(".OwnerChanged"):
+        await on_owner_changed(pool, envelope)
     else:
         await on_submitted(pool, relay, envelope)
 
@@ -68,6 +71,14 @@ async def on_completed(pool: Pool, envelope: envelope_pb2.Envelope) -> None:
     async with outbox.once(pool, CONSUMER, envelope.event_id) as conn:
         if conn is not None:
             await cases.note_completed(conn, completed.document_id)
+
+
+async def on_owner_changed(pool: Pool, envelope: envelope_pb2.Envelope) -> None:
+    """所管替え: whose the cases of the document are; its unit may have been split (RT-10)."""
+    changed = documents_pb2.OwnerChanged.FromString(envelope.payload)
+    async with outbox.once(pool, CONSUMER, envelope.event_id) as conn:
+        if conn is not None:
+            await cases.keep_owner(conn, changed.object_id, changed.unit_id, envelope.aggregate_version)
 
 
 async def on_submitted(pool: Pool, relay: Relay, envelope: envelope_pb2.Envelope) -> None:

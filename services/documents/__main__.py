@@ -17,6 +17,7 @@ from kanketsu.documents.v1.body_templates_service_pb2_grpc import add_BodyTempla
 from kanketsu.documents.v1.counts_service_pb2_grpc import add_CountsServiceServicer_to_server
 from kanketsu.documents.v1.documents_service_pb2_grpc import add_DocumentsServiceServicer_to_server
 from kanketsu.documents.v1.memos_service_pb2_grpc import add_MemosServiceServicer_to_server
+from kanketsu.documents.v1.owners_service_pb2_grpc import add_OwnersServiceServicer_to_server
 from kanketsu.documents.v1.repeating_service_pb2_grpc import add_RepeatingServiceServicer_to_server
 from services.documents import consumer, loader, policy, sweeper
 from services.documents import settings as settings_
@@ -28,6 +29,7 @@ from services.documents.commands import Service
 from services.documents.content_locks import Locker
 from services.documents.counts.api import CountsApi
 from services.documents.memos.api import MemosApi
+from services.documents.owners.api import OwnersApi
 from services.documents.owners.commands import Mover
 from services.documents.repeating.api import RepeatingApi
 from services.documents.settings import ContentSettings, LoadSettings, MigrateSettings, SweepSettings
@@ -58,6 +60,7 @@ async def serve() -> None:
                 partial(add_AssignmentsServiceServicer_to_server, assigning),
                 partial(add_CountsServiceServicer_to_server, CountsApi(parts.pool)),
                 partial(add_MemosServiceServicer_to_server, MemosApi(service, parts.recorder)),
+                partial(add_OwnersServiceServicer_to_server, OwnersApi(service, parts.recorder)),
             ],
             consumers=[consumer.consumer(parts.broker, service)],
             tasks=[locker.run, drawer.run, mover.run, lambda: sweeper.run(parts.pool, blobs, settings.sweep_after)],

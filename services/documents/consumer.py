@@ -14,7 +14,7 @@ from services.documents import commands, events
 from services.documents.cases.domain import CaseSnapshot, Lease, Seat
 from services.documents.commands import Service
 from services.documents.owners import commands as owners
-from services.documents.owners.domain import UnitChange
+from services.documents.owners.domain import CLASS, FOLDER, Share, UnitChange
 
 CONSUMER = "documents"
 # Every event of a case, also those that change no view: approvals awaits our receipt for all of them.
@@ -76,11 +76,23 @@ async def follow_directory(service: Service, envelope: envelope_pb2.Envelope) ->
         if conn is not None and message.units:
             day = dt.date.fromisoformat(message.effective_on)
             changes = [
-                UnitChange(one.unit_id, one.parent_id, one.symbol, day if one.ended else None, one.successor)
+                UnitChange(
+                    one.unit_id,
+                    one.parent_id,
+                    one.symbol,
+                    day if one.ended else None,
+                    one.successor,
+                    tuple(map(_share, one.shares)),
+                )
                 for one in message.units
             ]
             await owners.follow_units(conn, changes, envelope.aggregate_version)
     service.mover.wake()
+
+
+def _share(message: events_pb2.UnitShare) -> Share:
+    kind = FOLDER if message.folder_id else CLASS
+    return Share(kind, message.folder_id or message.class_code, message.successor)
 
 
 def snapshot(message: events_pb2.CaseSnapshot) -> CaseSnapshot:

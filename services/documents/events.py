@@ -57,9 +57,11 @@ def envelopes(
 
 
 def awaited_by(envelope: envelope_pb2.Envelope) -> tuple[str, ...]:
-    """approvals opens cases from submissions, lets the 担当者 act on them and closes them to the route at 完結; audit takes
-    everything."""
-    heard = envelope.type.endswith((".DocumentSubmitted", ".DocumentAssigned", ".DocumentCompleted"))
+    """approvals opens cases from submissions, lets the 担当者 act on them, closes them to the route at 完結 and follows 所管替え
+    of documents; audit takes everything."""
+    heard = envelope.type.endswith((".DocumentSubmitted", ".DocumentAssigned", ".DocumentCompleted")) or (
+        envelope.type.endswith(".OwnerChanged") and envelope.aggregate == "document"
+    )
     return AUDIT_AND_APPROVALS if heard else AUDIT
 
 

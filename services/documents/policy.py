@@ -21,6 +21,7 @@ CALLS = Policy(
         "kanketsu.documents.v1.AssignmentsService": frozenset({"gateway"}),
         "kanketsu.documents.v1.CountsService": frozenset({"gateway"}),
         "kanketsu.documents.v1.MemosService": frozenset({"gateway"}),
+        "kanketsu.documents.v1.OwnersService": frozenset({"gateway"}),
     },
     refusals={
         "RegisterReceipt": Refusal("receipt.registered", "receipt"),
@@ -64,6 +65,7 @@ CALLS = Policy(
         "GetMemo": Refusal("memo.viewed", "document", "document_id"),
         "SaveMemo": Refusal("memo.saved", "document", "document_id"),
         "DeleteMemo": Refusal("memo.deleted", "document", "document_id"),
+        "CountOwned": Refusal("document.listed", "unit"),
     },
 )
 

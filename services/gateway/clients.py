@@ -46,6 +46,7 @@ from kanketsu.documents.v1.documents_service_pb2 import (
 )
 from kanketsu.documents.v1.documents_service_pb2_grpc import DocumentsServiceStub
 from kanketsu.documents.v1.memos_service_pb2_grpc import MemosServiceStub
+from kanketsu.documents.v1.owners_service_pb2_grpc import OwnersServiceStub
 from kanketsu.documents.v1.repeating_service_pb2_grpc import RepeatingServiceStub
 from services.gateway.callers import Caller
 from services.gateway.settings import Settings
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from kanketsu.documents.v1.counts_service_pb2_grpc import CountsServiceAsyncStub
     from kanketsu.documents.v1.documents_service_pb2_grpc import DocumentsServiceAsyncStub
     from kanketsu.documents.v1.memos_service_pb2_grpc import MemosServiceAsyncStub
+    from kanketsu.documents.v1.owners_service_pb2_grpc import OwnersServiceAsyncStub
     from kanketsu.documents.v1.repeating_service_pb2_grpc import RepeatingServiceAsyncStub
 
 # Seconds a call may take. Files take as long as slow lines need.
@@ -185,6 +187,7 @@ class Clients:
     membership: Peer[MembershipServiceAsyncStub]
     # A further service of documents, over its channel.
     assignments: Peer[AssignmentsServiceAsyncStub]
+    owners: Peer[OwnersServiceAsyncStub]
     walk_around: Peer[WalkAroundServiceAsyncStub]
     vendors: Peer[VendorsServiceAsyncStub]
     # Further services of audit, over its channel.
@@ -313,6 +316,7 @@ def open_clients(settings: Settings) -> Clients:
         membership=Peer("approvals", approvals, MembershipServiceStub(approvals), signer, answered),
         assignments=Peer("documents", documents, AssignmentsServiceStub(documents), signer, answered),
         counts=Peer("documents", documents, CountsServiceStub(documents), signer, answered),
+        owners=Peer("documents", documents, OwnersServiceStub(documents), signer, answered),
         walk_around=Peer("approvals", approvals, WalkAroundServiceStub(approvals), signer, answered),
         vendors=Peer("approvals", approvals, VendorsServiceStub(approvals), signer, answered),
         audit=Peer("audit", audit, AuditServiceStub(audit), signer, answered),

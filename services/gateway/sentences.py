@@ -697,6 +697,12 @@ FIELD_PROBLEMS: Final[dict[str, tuple[str, str]]] = {
         "The post that has this rank ends; its successor does not get it by itself.",
     ),
     "SUBSTITUTE_VACANT": ("代決者の職に就く人がいません。", "Nobody holds the post that has this rank."),
+    "UNIT_STAYS": ("この案で廃止される所属ではありません。", "The unit does not end in this set."),
+    "REST_UNOWNED": (
+        "分けて引き継ぐ所属には、残りすべての引継先が要ります。廃止の変更に引継先を書いてください。",
+        "Name who takes over all the rest.",
+    ),
+    "SHARED_TWICE": ("同じ分類・簿冊の引継先が二つあります。", "Given to two units."),
     "LOGIN_TWICE": ("同じログイン名の職員がいます。", "The login belongs to two people."),
     "LOOP": ("所属が自分自身の下にあります。", "The unit is below itself."),
     "CONTRADICTS": ("先の日付の登録と重なっています。", "Contradicts rows of a later day."),

@@ -279,3 +279,31 @@ def test_the_order_of_substitutes_is_planned_and_warned_of(city: City, browsers:
         ]
     shown = page(browsers["katsuragi.takuya"], "/tenures?post=P-040-03-01")
     assert all(one in shown for one in ("代決順位", "第2順位", "担当主査"))
+
+
+def test_a_split_shows_how_much_goes_to_whom(city: City, browsers: dict[str, Person]) -> None:
+    """RT-10: by class, by folder and all the rest, counted by documents; who may not plan sees no number."""
+    author = browsers[AUTHOR]
+    header = ["kind", "unit_id", "parent_id", "body", "name", "kana", "symbol", "class_code", "folder_id", "successor"]
+    new = ["unit_begins", "U-040-91", "U-040", "mayor", "補助金課", "ホジョキンカ", "箕補", "", "", ""]
+    shares = [
+        ["unit_shares", "U-040-03", "", "", "", "", "", "0403-02-01", "", "U-040-91"],
+        ["unit_shares", "U-040-03", "", "", "", "", "", "", "F-2025-0403-03-01", "U-040-91"],
+    ]
+    gone = ["unit_ends", "U-040-03", "", "", "", "", "", "", "", "U-040-04"]
+    fields = filled(YEAR + 4, do="draft", source="changes", title="環境政策室の分割")
+    status, shown = send(author, "/changes", "/changes", fields, as_csv([new, *shares, gone], header))
+    words = ("分類 0403-02-01", "簿冊 F-2025-0403-03-01", "残りすべて", "補助金課", "環境政策室")
+    assert (status, [one for one in words if one not in shown]) == (303, [])
+    address = shown.split("?")[0]
+    owned = city.person(AUTHOR).get(address.replace("/changes/", "/change-sets/"))["preview"]["owned"]
+    assert [(one["class_code"], one["folder_id"], one["successor"]) for one in owned] == [
+        ("0403-02-01", None, "U-040-91"),
+        (None, "F-2025-0403-03-01", "U-040-91"),
+        (None, None, "U-040-04"),
+    ]
+    assert (owned[0]["folders"], owned[1]["folders"]) == (3, 1)
+    assert owned[2]["folders"] > 10
+    without = [*gone[:-1], ""]
+    status, shown = send(author, "/changes", "/changes", fields, as_csv([new, *shares, without], header))
+    assert "残りすべての引継先が要ります" in shown

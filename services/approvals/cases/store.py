@@ -36,7 +36,7 @@ _LOAD = (
     """
 SELECT
     c.case_id::text, c.document_id::text, c.state, c.version_digest, c.drafter, c.drafter_post,
-    unit_on(c.unit_id, %(day)s), c.decision_class, c.draft_number, c.urgent, c.exceptional, c.route_plan_id::text,
+    owner_on(c.document_id, c.unit_id, %(day)s), c.decision_class, c.draft_number, c.urgent, c.exceptional, c.route_plan_id::text,
     c.rule_id, c.basis, c.opened_at, c.decided_at, c.decided_by, c.reason, c.version, c.designated,
     EXISTS (SELECT FROM completed_documents AS e WHERE e.document_id = c.document_id),
     coalesce((SELECT r.made_by FROM route_plans AS r WHERE r.route_plan_id = c.route_plan_id), ''),
@@ -87,7 +87,7 @@ SELECT
             UNION
             -- Whose document it is acts from whatever post they hold in the owner unit (AP-42).
             SELECT p.post_id FROM posts AS p INNER JOIN appointments AS a ON a.post_id = p.post_id
-            WHERE p.unit_id = unit_on(c.unit_id, %(day)s) AND p.valid_from <= %(day)s AND %(day)s < p.valid_to
+            WHERE p.unit_id = owner_on(c.document_id, c.unit_id, %(day)s) AND p.valid_from <= %(day)s AND %(day)s < p.valid_to
                 AND a.valid_from <= %(day)s AND %(day)s < a.valid_to AND a.staff_id = coalesce(
                     (SELECT g.staff_id FROM assignees AS g WHERE g.document_id = c.document_id), c.drafter
                 )
@@ -186,6 +186,16 @@ async def keep_assignee(conn: Connection, document_id: str, staff_id: str, versi
         " ON CONFLICT (document_id) DO UPDATE SET staff_id = excluded.staff_id, version = excluded.version"
         " WHERE a.version < excluded.version",
         (document_id, staff_id, version),
+    )
+
+
+async def keep_owner(conn: Connection, document_id: str, unit_id: str, version: int) -> None:
+    """Whose the document is from its `version` on; an older announcement changes nothing."""
+    await conn.execute(
+        "INSERT INTO document_owners AS o (document_id, unit_id, version) VALUES (%s, %s, %s)"
+        " ON CONFLICT (document_id) DO UPDATE SET unit_id = excluded.unit_id, version = excluded.version"
+        " WHERE o.version < excluded.version",
+        (document_id, unit_id, version),
     )
 
 

@@ -21,7 +21,7 @@ from kanketsu.event.v1 import envelope_pb2
 from services.approvals import policy
 from services.approvals.cases.envelopes import Cause, cause_of
 from services.approvals.changes import domain, planned, store
-from services.approvals.changes.domain import Change, Finding, Organisation, UnitChange
+from services.approvals.changes.domain import Change, ChangeKind, Finding, Organisation, UnitChange
 from services.approvals.changes.planned import ChangeSet
 from services.approvals.changes.preview import moves
 from services.approvals.organisation import store as organisation
@@ -151,7 +151,7 @@ async def _apply(conn: Connection, found: ChangeSet, now: dt.datetime, records_u
     await store.save(conn, over)
     staff = [] if findings else [move.staff_id for move in moves(before, made)]
     action = "change_set.refused" if findings else "change_set.applied"
-    units = [] if findings else domain.unit_changes(before, made, heirs)
+    units = [] if findings else domain.unit_changes(before, made, found.changes, heirs)
     await _announce(conn, action, over, cause_of(ITSELF), staff, units)
     log.info("change set", extra={"change_set_id": over.change_set_id, "state": over.state, "findings": len(findings)})
     return over
@@ -168,7 +168,8 @@ async def _written(
     try:
         async with conn.transaction():
             await store.write(conn, domain.turnovers(before, made), found.effective_on)
-            await store.insert_successors(conn, heirs, found.effective_on, found.change_set_id)
+            split = [one.unit_id for one in found.changes if one.kind is ChangeKind.UNIT_SHARES]
+            await store.insert_successors(conn, heirs, split, found.effective_on, found.change_set_id)
     except psycopg.errors.IntegrityError as error:
         return [Finding(0, "CONTRADICTS", error.diag.table_name or "")]
     return []

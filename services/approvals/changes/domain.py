@@ -30,6 +30,8 @@ class ChangeKind(enum.StrEnum):
     # 改称, 所管替え: the same unit under another name or parent.
     UNIT_CHANGES = "unit_changes"
     UNIT_ENDS = "unit_ends"
+    # Of a unit that ends in the set: what of its things goes to another successor than the rest (RT-10).
+    UNIT_SHARES = "unit_shares"
     POST_BEGINS = "post_begins"
     POST_CHANGES = "post_changes"
     POST_ENDS = "post_ends"
@@ -72,6 +74,9 @@ class Change:
     matter: str = ""
     place: int = 0
     substitute_post_id: str = ""
+    # Of what a unit shares out: a class of the file plan, or one folder (RT-10).
+    class_code: str = ""
+    folder_id: str = ""
     # Of a unit or post that ends: what takes over (AP-41); "" when nothing does.
     successor: str = ""
 
@@ -83,6 +88,7 @@ _REQUIRED: Mapping[ChangeKind, tuple[str, ...]] = {
     ChangeKind.UNIT_BEGINS: _UNIT,
     ChangeKind.UNIT_CHANGES: _UNIT,
     ChangeKind.UNIT_ENDS: ("unit_id",),
+    ChangeKind.UNIT_SHARES: ("unit_id", "successor"),
     ChangeKind.POST_BEGINS: _POST,
     ChangeKind.POST_CHANGES: _POST,
     ChangeKind.POST_ENDS: ("post_id",),
@@ -262,6 +268,9 @@ class _Building:
                     change.sort_order,
                 )
                 self._put(place, change.kind, self.units, change.unit_id, unit, change.unit_id)
+            case ChangeKind.UNIT_SHARES:
+                # Changes no row: documents follows it.
+                pass
             case ChangeKind.POST_BEGINS | ChangeKind.POST_CHANGES | ChangeKind.POST_ENDS:
                 post = PostRow(change.post_id, change.unit_id, change.title, change.rank, change.covers)
                 self._put(place, change.kind, self.posts, change.post_id, post, change.post_id)
@@ -339,6 +348,8 @@ def _malformed(change: Change) -> list[tuple[str, str]]:
         for name in ("staff_id", "post_id", "unit_id", "substitute_post_id")
         if getattr(change, name).startswith(("service:", VENDOR))
     ]
+    if change.kind is ChangeKind.UNIT_SHARES and bool(change.class_code) == bool(change.folder_id):
+        wrong.append(("REQUIRED", "class_code"))
     if not 0 <= change.place <= MAX_PLACE:
         wrong.append(("MALFORMED", "place"))
     return wrong
@@ -383,11 +394,29 @@ def _contradictions(made: Organisation, changes: Sequence[Change]) -> Iterable[F
     logins = Counter(member.login for member in made.staff.values())
     yield from (finding("LOGIN_TWICE", one.staff_id) for one in made.staff.values() if logins[one.login] > 1)
     for place, change in enumerate(changes, start=1):
-        known: Mapping[str, object] = made.units if change.kind is ChangeKind.UNIT_ENDS else made.posts
+        known: Mapping[str, object] = made.units if change.unit_id else made.posts
         if change.successor and change.successor not in known:
             yield Finding(place, "UNKNOWN_SUCCESSOR", change.successor)
+        if change.kind is ChangeKind.UNIT_SHARES:
+            yield from (Finding(place, problem, about) for problem, about in _bad_share(changes, change))
         if change.kind is ChangeKind.SUBSTITUTE_BEGINS:
             yield from (Finding(place, problem, about) for problem, about in _bad_rank(made, change))
+
+
+def _bad_share(changes: Sequence[Change], change: Change) -> Iterable[tuple[str, str]]:
+    """Of a rule for what a unit owned: it ends in this set with a successor for all the rest, and nothing is given twice."""
+    ended = next((one for one in changes if one.kind is ChangeKind.UNIT_ENDS and one.unit_id == change.unit_id), None)
+    if ended is None:
+        yield "UNIT_STAYS", change.unit_id
+    elif not ended.successor:
+        yield "REST_UNOWNED", change.unit_id
+    same = [one for one in changes if one.kind is ChangeKind.UNIT_SHARES and _shared(one) == _shared(change)]
+    if len(same) > 1:
+        yield "SHARED_TWICE", change.folder_id or change.class_code
+
+
+def _shared(change: Change) -> tuple[str, str, str]:
+    return change.unit_id, change.class_code, change.folder_id
 
 
 def _bad_rank(made: Organisation, change: Change) -> Iterable[tuple[str, str]]:
@@ -461,6 +490,15 @@ def differences(before: Organisation, made: Organisation) -> list[Change]:
 
 
 @dataclass(frozen=True)
+class Share:
+    """What of the things of an ended unit goes to another successor: a class of the file plan, or one folder (RT-10)."""
+
+    class_code: str
+    folder_id: str
+    successor: str
+
+
+@dataclass(frozen=True)
 class UnitChange:
     """A unit that began, changed or ended: what documents needs of it (RT-10, NB-10)."""
 
@@ -470,15 +508,30 @@ class UnitChange:
     ended: bool
     # Which unit took over; "" while it exists, and when nobody did.
     successor: str
+    # What goes elsewhere; all the rest is the successor's.
+    shares: tuple[Share, ...] = ()
 
 
-def unit_changes(before: Organisation, made: Organisation, heirs: Sequence[tuple[str, str, str]]) -> list[UnitChange]:
+def unit_changes(
+    before: Organisation, made: Organisation, changes: Sequence[Change], heirs: Sequence[tuple[str, str, str]]
+) -> list[UnitChange]:
     """Every unit that is not as it was."""
     units = {old: new for kind, old, new in heirs if kind == "unit"}
+    shares = {
+        unit_id: tuple(
+            Share(one.class_code, one.folder_id, one.successor)
+            for one in changes
+            if one.kind is ChangeKind.UNIT_SHARES and one.unit_id == unit_id
+        )
+        for unit_id in units
+    }
     changed = [one for unit_id, one in made.units.items() if before.units.get(unit_id) != one]
     ended = [one for unit_id, one in before.units.items() if unit_id not in made.units]
     return [UnitChange(one.unit_id, one.parent_id, one.symbol, False, "") for one in changed] + [
-        UnitChange(one.unit_id, one.parent_id, one.symbol, True, units.get(one.unit_id, "")) for one in ended
+        UnitChange(
+            one.unit_id, one.parent_id, one.symbol, True, units.get(one.unit_id, ""), shares.get(one.unit_id, ())
+        )
+        for one in ended
     ]
 
 

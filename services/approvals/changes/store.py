@@ -184,16 +184,17 @@ async def _begin(conn: Connection, table: str, rows: Sequence[object], day: dt.d
 
 
 async def insert_successors(
-    conn: Connection, found: Sequence[tuple[str, str, str]], day: dt.date, change_set_id: str
+    conn: Connection, found: Sequence[tuple[str, str, str]], split: Sequence[str], day: dt.date, change_set_id: str
 ) -> None:
-    """What follows what from the day on (AP-41)."""
+    """What follows what from the day on (AP-41), and which units are split (RT-10)."""
     await conn.execute(
-        "INSERT INTO successors (kind, old_id, new_id, effective_on, change_set_id)"
-        " SELECT n.kind, n.old_id, n.new_id, %s, %s FROM unnest(%s::text[], %s::text[], %s::text[])"
+        "INSERT INTO successors (kind, old_id, new_id, effective_on, change_set_id, split)"
+        " SELECT n.kind, n.old_id, n.new_id, %s, %s, n.kind = 'unit' AND n.old_id = ANY(%s) FROM unnest(%s::text[], %s::text[], %s::text[])"
         " AS n (kind, old_id, new_id)",
         (
             day,
             change_set_id,
+            list(split),
             [kind for kind, _, _ in found],
             [old for _, old, _ in found],
             [new for _, _, new in found],

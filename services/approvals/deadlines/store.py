@@ -39,12 +39,15 @@ SELECT
 FROM cases AS c
 INNER JOIN steps AS s ON s.case_id = c.case_id
 WHERE
-    c.state = 'circulating' AND c.unit_id = ANY(ARRAY(
+    c.state = 'circulating' AND (c.unit_id = ANY(ARRAY(
         SELECT unnest(%(units)s::text [])
         UNION
         -- Of units whose work came to them (RT-10).
         SELECT h.old_id FROM successors AS h WHERE h.kind = 'unit' AND unit_on(h.old_id, %(day)s) = ANY(%(units)s)
-    ))
+    )) OR c.document_id = ANY(ARRAY(
+        -- Of a unit that was split.
+        SELECT o.document_id FROM document_owners AS o WHERE o.unit_id = ANY(%(units)s)
+    )))
     AND (
         (s.inbox_kind = 'decision' AND s.waiting_since < %(decision)s)
         OR (s.inbox_kind = 'concurrence' AND s.waiting_since < %(concurrence)s)

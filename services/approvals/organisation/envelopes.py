@@ -27,7 +27,12 @@ def directory_changed(
     message = events_pb2.DirectoryChanged(
         staff_ids=staff_ids,
         effective_on=effective_on,
-        units=[events_pb2.UnitChange(**vars(one)) for one in units],
+        units=[
+            events_pb2.UnitChange(
+                **vars(one) | {"shares": [events_pb2.UnitShare(**vars(share)) for share in one.shares]}
+            )
+            for one in units
+        ],
     )
     return envelope_pb2.Envelope(
         event_id=clock.new_id(),

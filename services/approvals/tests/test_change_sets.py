@@ -518,3 +518,47 @@ def test_nobody_is_named_like_a_service():
     spy = Change(ChangeKind.STAFF_BEGINS, staff_id="service:gateway", name="影", kana="カゲ", login="k", email="k@x.jp")
     made, findings = domain.after(TOWN, [spy])
     assert (made, findings) == (TOWN, [Finding(1, "MALFORMED", "staff_id")])
+
+
+# --- a unit is split (RT-10) ---------------------------------------------------------------------
+
+SPLIT = (
+    Change(ChangeKind.UNIT_ENDS, unit_id="U-観", successor="U-商"),
+    Change(ChangeKind.POST_ENDS, post_id="P-観", successor="P-商"),
+    Change(ChangeKind.UNIT_SHARES, unit_id="U-観", class_code="0502-01-01", successor="U-市"),
+)
+
+
+def shares(class_code="", folder_id="", unit_id="U-観", successor="U-市"):
+    return Change(
+        ChangeKind.UNIT_SHARES, unit_id=unit_id, class_code=class_code, folder_id=folder_id, successor=successor
+    )
+
+
+def test_a_split_unit_has_one_successor_for_all_the_rest():
+    """RT-10: what documents is told: the shares of the unit, and who takes what no share names."""
+    made, findings = domain.after(TOWN, SPLIT)
+    assert findings == []
+    told = {one.unit_id: one for one in domain.unit_changes(TOWN, made, SPLIT, domain.successors(SPLIT))}
+    assert (told["U-観"].successor, told["U-観"].shares) == ("U-商", (domain.Share("0502-01-01", "", "U-市"),))
+
+
+@pytest.mark.parametrize(
+    ("changes", "finding"),
+    [
+        ([shares("0502-01-01", unit_id="U-商")], Finding(4, "UNIT_STAYS", "U-商")),
+        ([shares("0502-01-02", successor="U-無")], Finding(4, "UNKNOWN_SUCCESSOR", "U-無")),
+        ([shares("0502-01-01", successor="U-商")], Finding(4, "SHARED_TWICE", "0502-01-01")),
+        ([shares()], Finding(4, "REQUIRED", "class_code")),
+        ([shares("0502-01-02", "F-1")], Finding(4, "REQUIRED", "class_code")),
+    ],
+)
+def test_a_share_that_does_not_fit_says_where(changes, finding):
+    """RT-10."""
+    assert finding in domain.after(TOWN, [*SPLIT, *changes])[1]
+
+
+def test_nothing_of_a_split_unit_is_left_without_an_owner():
+    """RT-10: without a successor for the rest the set is refused."""
+    _, findings = domain.after(TOWN, [Change(ChangeKind.UNIT_ENDS, unit_id="U-観"), *SPLIT[1:]])
+    assert Finding(3, "REST_UNOWNED", "U-観") in findings

@@ -68,7 +68,7 @@ class Mover:
         owned = await store.lock_folders(conn, ended.unit_id, self._batch)
         if owned:
             await _announce(conn, FOLDER, owned, ended)
-            await store.move_folders(conn, owned, ended.heir)
+            await store.move_folders(conn, owned)
         return len(owned)
 
     async def _documents(self, conn: Connection, ended: Ended) -> int:
@@ -94,7 +94,7 @@ async def _announce(conn: Connection, kind: str, owned: Sequence[Owned], ended: 
         envelope
         for one in owned
         for envelope in events.envelopes(
-            [domain.owner_changed(kind, one.object_id, ended)],
+            [domain.owner_changed(kind, one, ended)],
             aggregate=kind,
             aggregate_id=one.object_id,
             last_version=one.version,
@@ -103,6 +103,6 @@ async def _announce(conn: Connection, kind: str, owned: Sequence[Owned], ended: 
         )
     ]
     await store.keep_former(conn, kind, owned, ended, now)
-    await outbox.append(conn, envelopes, events.AUDIT)
+    await outbox.append(conn, envelopes, events.awaited_by(envelopes[0]))
     if kind == DOCUMENT:
         await store.append_histories(conn, envelopes, now)

@@ -7,9 +7,19 @@ from dataclasses import dataclass
 
 from services.documents.domain import Fact
 
-DOCUMENT, FOLDER, RECEIPT = "document", "folder", "receipt"
+DOCUMENT, FOLDER, RECEIPT, CLASS = "document", "folder", "receipt", "class"
 # Name in the log, by what moves.
 _ACTIONS = {DOCUMENT: "document.moved", FOLDER: "folder.moved", RECEIPT: "receipt.moved"}
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What of the things of an ended unit goes to another one than the rest: a class of the file plan, or one folder."""
+
+    # CLASS or FOLDER.
+    kind: str
+    object_id: str
+    heir: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +33,13 @@ class UnitChange:
     ended_on: dt.date | None
     # Which unit took over; "" when it exists, or when nobody did.
     heir: str
+    # Of a unit that was split.
+    shares: tuple[Share, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A unit that is over and still owns something, and who takes it over."""
+    """A unit that is over and still owns something, and who takes over what no share gives to another."""
 
     unit_id: str
     heir: str
@@ -41,17 +53,19 @@ class Owned:
     object_id: str
     # Of its events, after this one.
     version: int
+    # Which unit takes it over.
+    heir: str
     version_digest: str = ""
 
 
-def owner_changed(kind: str, object_id: str, ended: Ended) -> Fact:
+def owner_changed(kind: str, owned: Owned, ended: Ended) -> Fact:
     """OwnerChanged: content, numbers and retention stay as they are (LC-18, NB-10)."""
     values = {
         "kind": kind,
-        "object_id": object_id,
+        "object_id": owned.object_id,
         "previous_unit": ended.unit_id,
-        "unit_id": ended.heir,
+        "unit_id": owned.heir,
         "effective_on": ended.ended_on.isoformat(),
     }
-    detail = {"previous_unit": ended.unit_id, "unit": ended.heir, "effective_on": ended.ended_on.isoformat()}
+    detail = {"previous_unit": ended.unit_id, "unit": owned.heir, "effective_on": ended.ended_on.isoformat()}
     return Fact("OwnerChanged", _ACTIONS[kind], values, detail)

@@ -28,9 +28,27 @@ async def follow_units(conn: Connection, units: Sequence[UnitChange], version: i
         " WHERE u.directory_version < excluded.directory_version",
         (version, rows),
     )
+    await _follow_shares(conn, units, version)
     await conn.execute(
-        "UPDATE classes AS c SET unit_id = u.heir FROM units AS u"
+        "UPDATE classes AS c SET unit_id = heir_of(c.unit_id, '', c.class_code) FROM units AS u"
         " WHERE u.unit_id = c.unit_id AND u.ended_on IS NOT NULL AND u.heir <> ''"
+    )
+
+
+async def _follow_shares(conn: Connection, units: Sequence[UnitChange], version: int) -> None:
+    """Of the units whose newest news this is."""
+    shares = [asdict(share) | {"unit_id": one.unit_id} for one in units for share in one.shares]
+    values = {"units": [one.unit_id for one in units], "version": version, "shares": Jsonb(shares)}
+    await conn.execute(
+        "DELETE FROM unit_shares AS s USING units AS u WHERE s.unit_id = ANY(%(units)s) AND u.unit_id = s.unit_id"
+        " AND u.directory_version = %(version)s",
+        values,
+    )
+    await conn.execute(
+        "INSERT INTO unit_shares (unit_id, kind, object_id, heir) SELECT n.unit_id, n.kind, n.object_id, n.heir"
+        " FROM jsonb_to_recordset(%(shares)s) AS n (unit_id text, kind text, object_id text, heir text)"
+        " INNER JOIN units AS u ON u.unit_id = n.unit_id AND u.directory_version = %(version)s",
+        values,
     )
 
 
@@ -49,7 +67,8 @@ async def next_ended(conn: Connection) -> Ended | None:
 async def lock_documents(conn: Connection, unit_id: str, limit: int) -> list[Owned]:
     """Up to `limit` documents of the unit, locked."""
     cursor = await conn.execute(
-        "SELECT d.document_id::text, d.version + 1, d.version_digest FROM documents AS d WHERE d.unit_id = %s"
+        "SELECT d.document_id::text, d.version + 1, heir_of(d.unit_id, d.folder_id, d.class_code), d.version_digest"
+        " FROM documents AS d WHERE d.unit_id = %s"
         " ORDER BY d.document_id DESC LIMIT %s FOR UPDATE SKIP LOCKED",
         (unit_id, limit),
     )
@@ -60,22 +79,35 @@ async def lock_folders(conn: Connection, unit_id: str, limit: int) -> list[Owned
     """Up to `limit` folders of the unit, locked; the first event of a folder made it."""
     cursor = await conn.execute(
         "SELECT f.folder_id, 2 + (SELECT count(*) FROM former_owners AS o WHERE o.kind = 'folder'"
-        " AND o.object_id = f.folder_id) FROM folders AS f WHERE f.unit_id = %s"
+        " AND o.object_id = f.folder_id), heir_of(f.unit_id, f.folder_id, f.class_code)"
+        " FROM folders AS f WHERE f.unit_id = %s"
         " ORDER BY f.folder_id LIMIT %s FOR UPDATE SKIP LOCKED",
         (unit_id, limit),
     )
     return [Owned(*row) for row in await cursor.fetchall()]
 
 
+# Where the latest draft upon a receipt is filed.
+_LATEST_DRAFT = (
+    "SELECT n.folder_id, n.class_code FROM document_receipts AS l INNER JOIN documents AS n"
+    " ON n.document_id = l.document_id WHERE l.receipt_id = r.receipt_id ORDER BY n.document_id DESC LIMIT 1"
+)
+
+
 async def lock_receipts(conn: Connection, unit_id: str, limit: int) -> list[Owned]:
-    """Up to `limit` receipts of the unit, locked."""
+    """Up to `limit` receipts of the unit, locked. One that was drafted upon goes where its latest draft does."""
     cursor = await conn.execute(
-        "SELECT r.receipt_id::text, r.version + 1 FROM receipts AS r WHERE r.unit_id = %s"
-        " ORDER BY r.receipt_id DESC LIMIT %s FOR UPDATE SKIP LOCKED",
+        "SELECT r.receipt_id::text, r.version + 1,"
+        " heir_of(r.unit_id, coalesce(d.folder_id, ''), coalesce(d.class_code, r.class_code))"
+        f" FROM receipts AS r LEFT JOIN LATERAL ({_LATEST_DRAFT}) AS d ON true WHERE r.unit_id = %s"
+        " ORDER BY r.receipt_id DESC LIMIT %s FOR UPDATE OF r SKIP LOCKED",
         (unit_id, limit),
     )
     return [Owned(*row) for row in await cursor.fetchall()]
 
+
+# What moves, and to whom.
+_TO = "unnest(%(ids)s::text[], %(heirs)s::text[]) AS n (id, heir)"
 
 # Table, key with its type, and since when it was the unit's if it never changed its owner.
 _TABLES = {
@@ -91,51 +123,54 @@ async def keep_former(conn: Connection, kind: str, owned: Sequence[Owned], ended
     await conn.execute(
         "INSERT INTO former_owners (kind, object_id, unit_id, owned_from, owned_to, next_unit_id)"
         f" SELECT %(kind)s, t.{key}::text, %(old)s, coalesce((SELECT max(o.owned_to) FROM former_owners AS o"
-        f" WHERE o.kind = %(kind)s AND o.object_id = t.{key}::text), {made}), %(now)s, %(new)s"
-        f" FROM {table} AS t WHERE t.{key} = ANY(%(ids)s::{of}[])",
-        {"kind": kind, "old": ended.unit_id, "new": ended.heir, "now": now, "ids": _ids(owned)},
+        f" WHERE o.kind = %(kind)s AND o.object_id = t.{key}::text), {made}), %(now)s, n.heir"
+        f" FROM {table} AS t INNER JOIN {_TO} ON t.{key} = n.id::{of}",
+        {"kind": kind, "old": ended.unit_id, "now": now} | _to(owned),
     )
 
 
-async def move_folders(conn: Connection, owned: Sequence[Owned], heir: str) -> None:
+async def move_folders(conn: Connection, owned: Sequence[Owned]) -> None:
     """Their unit."""
-    await conn.execute("UPDATE folders SET unit_id = %s WHERE folder_id = ANY(%s)", (heir, _ids(owned)))
+    await conn.execute(f"UPDATE folders AS t SET unit_id = n.heir FROM {_TO} WHERE t.folder_id = n.id", _to(owned))
 
 
 async def move_receipts(conn: Connection, owned: Sequence[Owned], ended: Ended) -> None:
     """Their unit, and what search finds them by."""
     await conn.execute(
-        "UPDATE receipts SET unit_id = %(heir)s, version = version + 1,"
-        " search = ts_delete(search, %(old)s::text) || array_to_tsvector(ARRAY[%(new)s::text]),"
-        " viewers = ARRAY(SELECT left(v.principal, -length(%(unit)s::text)) || %(heir)s::text"
-        " FROM unnest(viewers) AS v (principal)) WHERE receipt_id = ANY(%(ids)s::uuid[])",
-        {"unit": ended.unit_id, "heir": ended.heir, "ids": _ids(owned)} | _marks(ended),
+        "UPDATE receipts AS t SET unit_id = n.heir, version = version + 1,"
+        " search = ts_delete(search, %(old)s::text) || array_to_tsvector(ARRAY[%(mark)s::text || n.heir]),"
+        " viewers = ARRAY(SELECT left(v.principal, -length(%(unit)s::text)) || n.heir"
+        " FROM unnest(t.viewers) AS v (principal))"
+        f" FROM {_TO} WHERE t.receipt_id = n.id::uuid",
+        {"unit": ended.unit_id} | _to(owned) | _marks(ended),
     )
 
 
 async def move_documents(conn: Connection, owned: Sequence[Owned], ended: Ended) -> None:
     """Their unit, what search finds them by, and whose members see them: the old right ends as the new one begins."""
-    values = {"unit": ended.unit_id, "heir": ended.heir, "ids": _ids(owned)} | _marks(ended)
+    values = {"unit": ended.unit_id} | _to(owned) | _marks(ended)
     await conn.execute(
-        "UPDATE documents SET unit_id = %(heir)s, version = version + 1 WHERE document_id = ANY(%(ids)s::uuid[])",
+        f"UPDATE documents AS t SET unit_id = n.heir, version = version + 1 FROM {_TO} WHERE t.document_id = n.id::uuid",
         values,
     )
     await conn.execute(
         "UPDATE document_texts AS t SET search = ts_delete(t.search, ARRAY[%(old)s::text, %(old_broad)s::text])"
-        " || array_to_tsvector(ARRAY[%(new)s::text] || CASE WHEN d.view_class = %(department)s"
-        " THEN ARRAY[%(new_broad)s::text] ELSE '{}' END)"
-        " FROM documents AS d WHERE d.document_id = t.document_id AND t.document_id = ANY(%(ids)s::uuid[])",
+        " || array_to_tsvector(ARRAY[%(mark)s::text || n.heir] || CASE WHEN d.view_class = %(department)s"
+        " THEN ARRAY[%(broad_mark)s::text || n.heir] ELSE '{}' END)"
+        f" FROM documents AS d INNER JOIN {_TO} ON d.document_id = n.id::uuid WHERE d.document_id = t.document_id",
         values,
     )
     await conn.execute(
-        "WITH ended AS (UPDATE viewers SET valid_to = greatest(now(), valid_from)"
-        " WHERE document_id = ANY(%(ids)s::uuid[]) AND valid_to IS NULL"
+        f"WITH went AS (SELECT n.id::uuid AS id, n.heir FROM {_TO}),"
+        " ended AS (UPDATE viewers SET valid_to = greatest(now(), valid_from)"
+        " WHERE document_id IN (SELECT id FROM went) AND valid_to IS NULL"
         " AND (split_part(principal, ':', 1) IN ('unit', 'manager', 'section', 'department')"
         " AND split_part(principal, ':', 2) = %(unit)s::text OR split_part(principal, '@', 2) = %(unit)s::text)"
         " RETURNING document_id, principal, reason)"
         " INSERT INTO viewers (document_id, principal, reason, valid_from) SELECT e.document_id,"
-        " CASE WHEN e.principal LIKE 'member:%%' THEN split_part(e.principal, '@', 1) || '@' || %(heir)s::text"
-        " ELSE split_part(e.principal, ':', 1) || ':' || %(heir)s::text END, e.reason, now() FROM ended AS e",
+        " CASE WHEN e.principal LIKE 'member:%%' THEN split_part(e.principal, '@', 1) || '@' || w.heir"
+        " ELSE split_part(e.principal, ':', 1) || ':' || w.heir END, e.reason, now()"
+        " FROM ended AS e INNER JOIN went AS w ON w.id = e.document_id",
         values,
     )
 
@@ -164,12 +199,33 @@ async def append_histories(
     )
 
 
-def _ids(owned: Sequence[Owned]) -> list[str]:
-    return [one.object_id for one in owned]
+def _to(owned: Sequence[Owned]) -> dict[str, object]:
+    return {"ids": [one.object_id for one in owned], "heirs": [one.heir for one in owned]}
 
 
-def _marks(ended: Ended) -> dict[str, str]:
-    """The lexemes by which search meets a unit's own, and what is for its 部."""
-    old, new = (broad_principal(unit_id, DEPARTMENT) for unit_id in (ended.unit_id, ended.heir))
-    marks = {"old": ended.unit_id, "new": ended.heir, "old_broad": old, "new_broad": new}
-    return {name: textkey.UNIT_MARK + mark for name, mark in marks.items()} | {"department": str(int(DEPARTMENT))}
+def _marks(ended: Ended) -> dict[str, object]:
+    """The lexemes by which search meets a unit's own and what is for its 部; and how those of the new one begin."""
+    old_broad, broad = (broad_principal(unit_id, DEPARTMENT) for unit_id in (ended.unit_id, ""))
+    begin = {"old": ended.unit_id, "mark": "", "old_broad": old_broad, "broad_mark": broad}
+    marks: dict[str, object] = {name: textkey.UNIT_MARK + one for name, one in begin.items()}
+    return marks | {"department": str(int(DEPARTMENT))}
+
+
+async def count_owned(
+    conn: Connection, unit_id: str, classes: Sequence[str], folders: Sequence[str]
+) -> dict[tuple[str, str], tuple[int, int, int]]:
+    """(CLASS or FOLDER, id) → folders, documents and receipts that such a rule would move; ("", "") is all the rest."""
+    cursor = await conn.execute(
+        "WITH owned AS ("
+        " SELECT 1 AS f, 0 AS d, 0 AS r, folder_id, class_code FROM folders WHERE unit_id = %(unit)s"
+        " UNION ALL SELECT 0, 1, 0, folder_id, class_code FROM documents WHERE unit_id = %(unit)s"
+        # As `lock_receipts`.
+        " UNION ALL SELECT 0, 0, 1, coalesce(d.folder_id, ''), coalesce(d.class_code, r.class_code) FROM receipts AS r"
+        f" LEFT JOIN LATERAL ({_LATEST_DRAFT}) AS d ON true WHERE r.unit_id = %(unit)s)"
+        " SELECT CASE WHEN folder_id = ANY(%(folders)s) THEN 'folder' WHEN class_code = ANY(%(classes)s) THEN 'class'"
+        "  ELSE '' END AS kind, CASE WHEN folder_id = ANY(%(folders)s) THEN folder_id"
+        "  WHEN class_code = ANY(%(classes)s) THEN class_code ELSE '' END AS id, sum(f), sum(d), sum(r)"
+        " FROM owned GROUP BY 1, 2",
+        {"unit": unit_id, "classes": list(classes), "folders": list(folders)},
+    )
+    return {(kind, one): (int(f), int(d), int(r)) for kind, one, f, d, r in await cursor.fetchall()}

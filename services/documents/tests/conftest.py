@@ -44,6 +44,8 @@ from kanketsu.documents.v1 import (
 )
 from kanketsu.documents.v1 import documents_service_pb2 as pb
 from kanketsu.documents.v1 import documents_service_pb2_grpc as service_grpc
+from kanketsu.documents.v1 import owners_service_pb2 as owners_pb
+from kanketsu.documents.v1 import owners_service_pb2_grpc as owners_grpc
 from kanketsu.event.v1 import envelope_pb2
 from services.documents import consumer, loader, policy
 from services.documents.api import Api
@@ -53,6 +55,7 @@ from services.documents.bodies.api import BodyTemplatesApi
 from services.documents.commands import Service
 from services.documents.content_locks import Locker
 from services.documents.memos.api import MemosApi
+from services.documents.owners.api import OwnersApi
 from services.documents.owners.commands import Mover
 from services.documents.repeating.api import RepeatingApi
 from services.documents.rights import Rights
@@ -112,6 +115,7 @@ class House:
     body_templates: body_templates_service_pb2_grpc.BodyTemplatesServiceStub
     assigning: assignments_grpc.AssignmentsServiceStub
     memos: memos_service_pb2_grpc.MemosServiceStub
+    owning: owners_grpc.OwnersServiceStub
     service: Service
     recorder: Recorder
     identities: Signer
@@ -346,6 +350,7 @@ class Person:
             (body_templates_service_pb2, self.house.body_templates),
             (assignments_pb, self.house.assigning),
             (memos_service_pb2, self.house.memos),
+            (owners_pb, self.house.owning),
         )
         messages, of = next((module, stub) for module, stub in parts if hasattr(module, name))
         request_type = getattr(messages, name)
@@ -483,6 +488,7 @@ async def running(
             AssignmentsApi(service, recorder, KeyVerifier(membership_jwks)),
         ),
         partial(memos_service_pb2_grpc.add_MemosServiceServicer_to_server, MemosApi(service, recorder)),
+        partial(owners_grpc.add_OwnersServiceServicer_to_server, OwnersApi(service, recorder)),
     ]
     server = Server(settings, guard, servicers)
     await server.start()
@@ -501,6 +507,7 @@ async def running(
         body_templates_service_pb2_grpc.BodyTemplatesServiceStub(channel),
         assignments_grpc.AssignmentsServiceStub(channel),
         memos_service_pb2_grpc.MemosServiceStub(channel),
+        owners_grpc.OwnersServiceStub(channel),
         service,
         recorder,
         Signer(identity_key),

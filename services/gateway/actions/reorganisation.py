@@ -8,6 +8,7 @@ from typing import Any
 
 from chassis.errors import FieldViolation
 from kanketsu.approvals.v1 import reorganisation_service_pb2 as pb
+from kanketsu.documents.v1 import owners_service_pb2 as owners_pb
 from services.gateway.actions.answer import Answer, page_of
 from services.gateway.callers import Caller
 from services.gateway.clients import Clients
@@ -31,7 +32,34 @@ async def change_set(clients: Clients, caller: Caller, change_set_id: str) -> An
     rpc = clients.reorganisation.rpc
     request = pb.GetChangeSetRequest(change_set_id=change_set_id)
     answer = await clients.reorganisation.ask(rpc.GetChangeSet, request, caller)
-    return Answer(views.whole_change_set(answer), answer.access_record)
+    shown = views.whole_change_set(answer)
+    if shown["preview"] is not None:
+        shown["preview"]["owned"] = await _owned(clients, caller, answer.change_set.changes)
+    return Answer(shown, answer.access_record)
+
+
+async def _owned(clients: Clients, caller: Caller, changes: Sequence[pb.Change]) -> list[View]:
+    """What of each unit that ends goes to whom: documents counts what is its own (RT-10)."""
+    heirs = {one.unit_id: one.successor for one in changes if one.kind == "unit_ends"}
+    rules = [one for one in changes if one.kind == "unit_shares" and one.unit_id in heirs]
+    if not heirs:
+        return []
+    request = owners_pb.CountOwnedRequest(
+        units=[
+            owners_pb.PlannedSplit(
+                unit_id=unit_id,
+                class_codes=[one.class_code for one in rules if one.unit_id == unit_id and one.class_code],
+                folder_ids=[one.folder_id for one in rules if one.unit_id == unit_id and one.folder_id],
+            )
+            for unit_id in heirs
+        ]
+    )
+    answer = await clients.owners.ask(clients.owners.rpc.CountOwned, request, caller)
+    wishes = {(one.unit_id, one.class_code, one.folder_id): one.successor for one in rules}
+    return [
+        views.owned(one, wishes.get((one.unit_id, one.class_code, one.folder_id), heirs[one.unit_id]))
+        for one in answer.owned
+    ]
 
 
 async def draft(

@@ -193,8 +193,13 @@ async def _draw_list(desk: Desk, form: Form, status: int = 200, compared: View |
 async def _draw_set(desk: Desk, change_set_id: str, form: Form, status: int = 200) -> Response:
     answer = await reorganisation.change_set(desk.clients, desk.caller, change_set_id)
     shown = answer.body
+    owned = shown["preview"]["owned"] if shown["preview"] else []
     people = [f"staff:{shown[name]}" for name in ("author", "reviewed_by", "closed_by") if shown[name]]
-    names = await organisation.names(desk.clients, desk.caller, people)
+    units = {f"unit:{one[name]}" for one in owned for name in ("unit_id", "successor") if one[name]}
+    names = await organisation.names(desk.clients, desk.caller, [*people, *sorted(units)])
+    # Those that begin with the set have no name yet but there.
+    begun = {one["unit_id"]: one["name"] for one in shown["changes"] if one["kind"] == "unit_begins" and "name" in one}
+    unit_names = {one.removeprefix("unit:"): names[one] for one in units if names.get(one)} | begun
     return desk.draw(
         "change_set",
         "changes",
@@ -205,6 +210,8 @@ async def _draw_set(desk: Desk, change_set_id: str, form: Form, status: int = 20
         | {name: names.get(f"staff:{shown[name]}", "") for name in ("author", "reviewed_by", "closed_by")},
         findings=[one | {"sentence": problem(one["problem"])} for one in shown["findings"]],
         warnings=[one | {"sentence": problem(one["problem"])} for one in (shown["preview"] or {}).get("warnings", [])],
+        owned=owned,
+        unit_names=unit_names,
         counts_of=_counts(shown["preview"]["moves"]) if shown["preview"] else [],
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kanketsu.approvals.v1 import reorganisation_service_pb2 as pb
+from kanketsu.documents.v1 import owners_service_pb2 as owners_pb
 from services.gateway.views import STEP_KINDS, STEP_STATES, View, moment
 
 
@@ -59,6 +60,8 @@ def _preview(message: pb.Preview) -> View:
         ],
         "substitutes": [_substitute_list(one) for one in message.substitutes],
         "warnings": [_warning(one) for one in message.warnings],
+        # Counted by documents.
+        "owned": [],
     }
 
 
@@ -161,4 +164,17 @@ def substitution(message: pb.Substitution) -> View:
         # The field is called "from", which is a keyword of Python.
         "from": getattr(message, "from"),
         "to": message.to or None,
+    }
+
+
+def owned(message: owners_pb.Owned, successor: str) -> View:
+    """What one rule of a split moves, or all the rest (RT-10)."""
+    return {
+        "unit_id": message.unit_id,
+        "class_code": message.class_code or None,
+        "folder_id": message.folder_id or None,
+        "successor": successor or None,
+        "folders": message.folders,
+        "documents": message.documents,
+        "receipts": message.receipts,
     }

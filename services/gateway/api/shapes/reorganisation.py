@@ -13,6 +13,7 @@ ChangeWord = Literal[
     "unit_begins",
     "unit_changes",
     "unit_ends",
+    "unit_shares",
     "post_begins",
     "post_changes",
     "post_ends",
@@ -54,6 +55,10 @@ class ChangeIn(Body):
     )
     place: Annotated[int, Field(ge=1, le=99)] | None = Field(default=None, description="Rank in it, from 1.")
     substitute_post_id: Code | None = None
+    class_code: Code | None = Field(
+        default=None, description="Of unit_shares (RT-10): what of this class the unit owned goes to `successor`."
+    )
+    folder_id: Code | None = Field(default=None, description="Or this one folder with what is filed in it.")
     successor: Code | None = Field(default=None, description="What takes over from a unit or post that ends (AP-41).")
 
 
@@ -153,12 +158,25 @@ class SubstituteWarning(Shape):
     substitute: Placement | None
 
 
+class Owned(Shape):
+    """What one rule of a split moves as of now; without a class and a folder it is all the rest (RT-10)."""
+
+    unit_id: str
+    class_code: str | None
+    folder_id: str | None
+    successor: str | None = Field(description="null for the records office")
+    folders: int
+    documents: int
+    receipts: int
+
+
 class Preview(Shape):
     moves: list[Move]
     vacant: list[Placement]
     prospects: list[Prospect]
     substitutes: list[SubstituteList]
     warnings: list[SubstituteWarning]
+    owned: list[Owned]
 
 
 class ChangeSet(Shape):
