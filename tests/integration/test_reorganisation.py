@@ -263,15 +263,15 @@ def test_the_order_of_substitutes_is_planned_and_warned_of(city: City, browsers:
     fields = filled(YEAR + 3, do="draft", source="changes", title="代決順位の見直し")
     status, shown = send(author, "/changes", "/changes", fields, as_csv(rows, header))
     words = (
-        "第1順位　環境政策室　室長補佐（山﨑 由紀子）",
-        "環境政策室　室長（占用許可）",
+        "第1順位 環境政策室 室長補佐（山﨑 由紀子）",
+        "環境政策室 室長（占用許可）",
         "代決順位のこの順位が空きます。",
     )
     assert (status, [one for one in (*words, "代決できる人がいなくなります。") if one not in shown]) == (303, [])
     status, shown = send(author, "/changes", "/changes", fields, as_csv([[*rows[0][:2], "一", "", ""]], header))
     assert (status, "書き方が正しくありません。" in shown) == (422, True)
     # Nothing of it counts before its day: who has which rank, for everybody.
-    for on in ("2026-11-01", ""):
+    for on in (clock.today().isoformat(), ""):
         found = city.person("clerk").get("/substitutes", post="P-040-03-01", on=on)["items"]
         assert [(one["place"], one["post"]["title"], one["matter"]) for one in found] == [
             (1, "室長補佐", None),
