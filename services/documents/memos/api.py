@@ -15,7 +15,7 @@ from kanketsu.documents.v1.memos_service_pb2_grpc import MemosServiceServicer
 from services.documents import messages
 from services.documents.blobs import open_document_key
 from services.documents.commands import Service
-from services.documents.memos import commands, domain, store
+from services.documents.memos import commands, store
 
 Context: TypeAlias = Any
 
@@ -46,7 +46,7 @@ class MemosApi(MemosServiceServicer):
         if memo is None:
             return pb.GetMemoResponse(may_save=may_save, access_record=record)
         key = await open_document_key(self._service.keys, wrapped, document_id)
-        text = key.unseal(domain.item_id(document_id, caller.staff_id), memo.sealed).decode()
+        text = key.unseal(commands.item_id(document_id, caller.staff_id), memo.sealed).decode()
         return pb.GetMemoResponse(
             text=text,
             version=memo.version,

@@ -5,6 +5,7 @@ The document stays locked meanwhile, so that nothing is stuck to one whose case 
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 
 from chassis import clock, outbox, requests
@@ -19,6 +20,11 @@ from services.documents.commands import Service, by
 from services.documents.domain import Fact
 from services.documents.memos import domain, store
 from services.documents.memos.domain import Memo
+
+
+def item_id(document_id: str, staff_id: str) -> str:
+    """What the ciphertext is bound to: in another person's row, or another document's, it does not open."""
+    return str(uuid.uuid5(uuid.UUID(document_id), staff_id))
 
 
 async def save(
@@ -44,7 +50,7 @@ async def save(
         before = await store.find(conn, document_id, actor.staff_id)
         domain.check_version(before, expected_version)
         key = await open_document_key(service.keys, await documents.wrapped_key(conn, document_id), document_id)
-        sealed = key.seal(domain.item_id(document_id, actor.staff_id), text.encode())
+        sealed = key.seal(item_id(document_id, actor.staff_id), text.encode())
         memo_id = before.memo_id if before is not None else clock.new_id()
         memo = Memo(memo_id, document_id, actor.staff_id, through, sealed, expected_version + 1, now)
         await store.put(conn, memo)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from dataclasses import dataclass
 
 from chassis.errors import DomainError, FieldViolation, Kind, invalid
@@ -26,11 +25,6 @@ class Memo:
     sealed: bytes
     version: int
     saved_at: dt.datetime
-
-
-def item_id(document_id: str, staff_id: str) -> str:
-    """What the ciphertext is bound to: in another person's row, or another document's, it does not open."""
-    return str(uuid.uuid5(uuid.UUID(document_id), staff_id))
 
 
 def check_may_save(document: Document, through: str) -> None:
