@@ -114,10 +114,11 @@ async def test_a_late_word_of_an_earlier_case_moves_nothing(house: House) -> Non
         assert (await person.see(again.document_id)).version_digest == again.version_digest
 
 
-async def test_an_act_is_followed_in_three_statements_however_many_events_tell_it(
+async def test_an_act_is_followed_in_four_statements_however_many_events_tell_it(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its document locked, its snapshot kept, its views replaced; and one for the events of all acts that came together."""
+    """Its document locked, its snapshot kept, its views replaced, the 付箋 of who left the route ended; and one for
+    the events of all acts that came together."""
     said: list[str] = []
     execute = psycopg.AsyncConnection.execute
 
@@ -136,7 +137,7 @@ async def test_an_act_is_followed_in_three_statements_however_many_events_tell_i
         patched.setattr(psycopg.AsyncConnection, "execute", listening)
         await consumer.apply(house.service, told)
         ours = [one for one in said if "record_epochs" not in one and "FROM outbox" not in one]
-        assert len(ours) == 1 + 3 * len(documents), ours
+        assert len(ours) == 1 + 4 * len(documents), ours
         said.clear()
         await consumer.apply(house.service, told)
         assert len([one for one in said if "record_epochs" not in one and "FROM outbox" not in one]) == 1
