@@ -203,7 +203,7 @@ def write(town: Town, folder: Path) -> None:
             *([who, "system_admin", SINCE, ""] for who in sorted(town.administrators)),
         ],
         "organisation/substitutes.csv": [
-            [post, str(place), other]
+            [post, str(place), other, ""]
             for post, others in town.substitutes.items()
             for place, other in enumerate(others, start=1)
         ],
