@@ -24,9 +24,9 @@ async def approve(bench: Bench) -> list[Row]:
     acts: list[float] = []
     visible: list[float] = []
     for _ in range(bench.rounds):
-        alone += await _acts(bench, await _cases_to_approve(bench, CLIENTS), clients=1)
-        acts += await _acts(bench, await _cases_to_approve(bench, CLIENTS * 8))
-        await _acts(bench, await _cases_to_approve(bench, CLIENTS * 2), visible=visible)
+        alone += await approve_all(bench, await cases_to_approve(bench, CLIENTS), clients=1)
+        acts += await approve_all(bench, await cases_to_approve(bench, CLIENTS * 8))
+        await approve_all(bench, await cases_to_approve(bench, CLIENTS * 2), visible=visible)
     return [
         Row("approve p95, one client", p95(alone), "ms", note=f"median {statistics.median(alone):.0f}"),
         budget(
@@ -43,14 +43,18 @@ async def approve(bench: Bench) -> list[Row]:
     ]
 
 
-async def _acts(
+async def approve_all(
     bench: Bench,
     queue: list[tuple[str, tuple[str, bytes, str]]],
     *,
     clients: int = CLIENTS,
     visible: list[float] | None = None,
+    pause: float = 0,
 ) -> list[float]:
-    """Milliseconds of each approval; `visible` gets how long the next approver then waited for the document."""
+    """Milliseconds of each approval; `visible` gets how long the next approver then waited for the document.
+
+    `pause`: seconds between two acts of a client.
+    """
     chief, deputy = bench.connections(clients, "chief"), bench.connections(clients, "deputy")
     times: list[float] = []
 
@@ -68,16 +72,18 @@ async def _acts(
             if visible is not None:
                 await _until_seen(deputy[number], document_id, acted)
                 visible.append((time.perf_counter() - acted) * 1000)
+            if pause:
+                await asyncio.sleep(pause)
 
     await asyncio.gather(*(client(number) for number in range(clients)))
     await close(chief + deputy)
     return times
 
 
-async def _cases_to_approve(bench: Bench, count: int) -> list[tuple[str, tuple[str, bytes, str]]]:
+async def cases_to_approve(bench: Bench, count: int) -> list[tuple[str, tuple[str, bytes, str]]]:
     """Documents that wait for the chief, each with the request that approves it; made before the clock runs."""
-    cases = await asyncio.gather(*(asyncio.to_thread(_waiting_case, bench, n) for n in range(count)))
-    bodies = await asyncio.gather(*(asyncio.to_thread(_act_of, bench, case) for case in cases))
+    cases = await asyncio.gather(*(asyncio.to_thread(waiting_case, bench, n) for n in range(count)))
+    bodies = await asyncio.gather(*(asyncio.to_thread(act_of, bench, case) for case in cases))
     return [(document_id, body) for (document_id, _), body in zip(cases, bodies, strict=True)]
 
 
@@ -89,14 +95,14 @@ async def _until_seen(connection: Connection, document_id: str, since: float) ->
         await asyncio.sleep(0.02)
 
 
-def _waiting_case(bench: Bench, number: int) -> tuple[str, str]:
+def waiting_case(bench: Bench, number: int) -> tuple[str, str]:
     clerk = bench.person("clerk")
     document_id = str(bench.draft(number)["id"])
     case_id = str(clerk.submit(document_id)["case_id"])
     return document_id, case_id
 
 
-def _act_of(bench: Bench, case: tuple[str, str]) -> tuple[str, bytes, str]:
+def act_of(bench: Bench, case: tuple[str, str]) -> tuple[str, bytes, str]:
     chief = bench.person("chief")
     deadline = time.monotonic() + 20
     while True:
@@ -120,16 +126,16 @@ def _act_of(bench: Bench, case: tuple[str, str]) -> tuple[str, bytes, str]:
 
 async def desk(bench: Bench) -> list[Row]:
     """Acts, the inbox of somebody for whom 5,000 cases wait, and routes, beside 100,000 open cases."""
-    alone = await _acts(bench, await _cases_to_approve(bench, CLIENTS * 8))
-    document_id, case_id = await asyncio.to_thread(_waiting_case, bench, 0)
-    await asyncio.to_thread(_act_of, bench, (document_id, case_id))
+    alone = await approve_all(bench, await cases_to_approve(bench, CLIENTS * 8))
+    document_id, case_id = await asyncio.to_thread(waiting_case, bench, 0)
+    await asyncio.to_thread(act_of, bench, (document_id, case_id))
     await _many_cases(bench.stack.database_url("postgres"), case_id)
     acts: list[float] = []
     rates: list[float] = []
     for _ in range(bench.rounds):
-        queue = await _cases_to_approve(bench, CLIENTS * 8)
+        queue = await cases_to_approve(bench, CLIENTS * 8)
         began, count = time.perf_counter(), len(queue)
-        acts += await _acts(bench, queue)
+        acts += await approve_all(bench, queue)
         rates.append(count / (time.perf_counter() - began))
     inbox = await _asked(bench, "chief", "GET", "/api/v1/inbox?limit=50")
     route = await _asked(bench, "clerk", "POST", f"/api/v1/documents/{await _draft(bench)}/route", b"{}")
@@ -168,29 +174,31 @@ async def _many_cases(superuser_url: str, case_id: str) -> None:
     """Copies of a case that waits for its first seat: WAITING of them there, the others on posts of their own."""
     async with await psycopg.AsyncConnection.connect(superuser_url) as conn:
         await conn.execute("SET session_replication_role = replica")
-        await conn.execute("SET search_path = approvals")
         await conn.execute(
-            "CREATE TEMPORARY TABLE many ON COMMIT DROP AS"
-            f" SELECT uuidv7() AS case_id, n FROM generate_series(1, {OPEN_CASES}) AS n".encode()
+            "CREATE TEMPORARY TABLE many ON COMMIT DROP AS SELECT uuidv7() AS case_id, uuidv7() AS document_id, n"
+            f" FROM generate_series(1, {OPEN_CASES}) AS n".encode()
         )
-        for table in ("cases", "steps"):
-            cursor = await conn.execute(
-                "SELECT column_name FROM information_schema.columns"
-                " WHERE table_schema = 'approvals' AND table_name = %s",
-                (table,),
-            )
-            columns = [str(row[0]) for row in await cursor.fetchall()]
-            values = {
-                "case_id": "many.case_id",
-                "document_id": "uuidv7()",
-                "step_id": "uuidv7()",
-                "post_id": f"CASE WHEN many.n <= {WAITING} THEN o.post_id ELSE 'P-' || many.n %% 2000 END",
-            }
-            chosen = ", ".join(values.get(column, f"o.{column}") for column in columns)
-            await conn.execute(
-                f"INSERT INTO {table} ({', '.join(columns)}) SELECT {chosen} FROM many, {table} AS o"
-                f" WHERE o.case_id = %s".encode(),
-                (case_id,),
-            )
+        post = f"CASE WHEN many.n <= {WAITING} THEN o.post_id ELSE 'P-' || many.n %% 2000 END"
+        await copy_rows(conn, "approvals.cases", case_id)
+        await copy_rows(conn, "approvals.steps", case_id, post_id=post)
     async with await psycopg.AsyncConnection.connect(superuser_url, autocommit=True) as conn:
         await conn.execute("VACUUM ANALYZE approvals.cases, approvals.steps")
+
+
+async def copy_rows(conn: psycopg.AsyncConnection, table: str, case_id: str, **changed: str) -> None:
+    """The rows of a case, once for each row of the temporary table `many` with its case_id and document_id.
+
+    `changed`: columns that a copy has otherwise, as SQL over `many` and the row `o`.
+    """
+    schema, _, name = table.partition(".")
+    cursor = await conn.execute(
+        "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = %s", (schema, name)
+    )
+    columns = [str(row[0]) for row in await cursor.fetchall()]
+    ids = {"case_id": "many.case_id", "document_id": "many.document_id", "step_id": "uuidv7()"}
+    values = [(ids | changed).get(column, f"o.{column}") for column in columns]
+    await conn.execute(
+        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values)} FROM many, {table} AS o"
+        " WHERE o.case_id = %s".encode(),
+        (case_id,),
+    )

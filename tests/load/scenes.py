@@ -22,7 +22,7 @@ from chassis.epochs import DatabaseSink
 from chassis.identity import Identity
 from chassis.outbox import Relay
 from chassis.recorder import Access, Recorder
-from tests.load import cases, log, seed
+from tests.load import cases, log, reorganisation, seed
 from tests.load.bench import PLAN, SERVICES, Bench
 from tests.load.http import CLIENTS, Connection, Run, close, drive, p95
 from tests.load.report import Row, budget
@@ -288,6 +288,7 @@ SCENES: dict[str, Scene] = {
     "read": read,
     "approve": cases.approve,
     "desk": cases.desk,
+    "reorganise": reorganisation.reorganise,
     "transfer": transfer,
     "mixed": mixed,
     **log.SCENES,

@@ -259,9 +259,10 @@ def test_who_is_awaited_listens():
     awaiting = {
         name
         for name in event_messages("documents")
-        if "approvals" in document_events.awaited_by(Envelope(type=f"kanketsu.documents.v1.{name}"))
+        if "approvals"
+        in document_events.awaited_by(Envelope(type=f"kanketsu.documents.v1.{name}", aggregate="document"))
     }
-    assert awaiting == {"DocumentSubmitted", "DocumentAssigned", "DocumentCompleted"}
+    assert awaiting == {"DocumentSubmitted", "DocumentAssigned", "DocumentCompleted", "OwnerChanged"}
     assert {f"kanketsu.documents.document.{name}" for name in awaiting} == set(approvals_consumer.SUBJECTS)
 
 

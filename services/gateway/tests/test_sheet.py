@@ -27,6 +27,7 @@ def step(kind: str, state: str, **more: Any) -> dict[str, Any]:
         "added_by": None,
         "bulk_action": None,
         "send_back_targets": [],
+        "consecutive_step_ids": [],
         "allowed_actions": [],
     } | more
 
