@@ -271,8 +271,8 @@ def test_the_order_of_substitutes_is_planned_and_warned_of(city: City, browsers:
     status, shown = send(author, "/changes", "/changes", fields, as_csv([[*rows[0][:2], "一", "", ""]], header))
     assert (status, "書き方が正しくありません。" in shown) == (422, True)
     # Nothing of it counts before its day: who has which rank, for everybody.
-    for on in (clock.today().isoformat(), ""):
-        found = city.person("clerk").get("/substitutes", post="P-040-03-01", on=on)["items"]
+    for day in ({"on": clock.today().isoformat()}, {}):
+        found = city.person("clerk").get("/substitutes", post="P-040-03-01", **day)["items"]
         assert [(one["place"], one["post"]["title"], one["matter"]) for one in found] == [
             (1, "室長補佐", None),
             (2, "担当主査", None),
