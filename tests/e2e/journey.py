@@ -159,11 +159,12 @@ def address(page: Page) -> str:
     return page.url.split("?")[0]
 
 
-def reload_until(page: Page, text: str) -> None:
-    """Facts travel between services in moments; the page shows them when it is opened again."""
+def reload_until(page: Page, text: str, *, at: str = "", within: Locator | None = None) -> None:
+    """Facts travel between services in moments; the page, or the one `at` an address, shows them when it is opened again."""
+    place = within or page.get_by_role("main")
     for _ in range(20):
-        page.goto(address(page))
-        if page.get_by_role("main").get_by_text(text).count():
+        page.goto(at or address(page))
+        if place.get_by_text(text).count():
             return
         page.wait_for_timeout(250)
-    expect(page.get_by_role("main")).to_contain_text(text)
+    expect(place).to_contain_text(text)

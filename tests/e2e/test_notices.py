@@ -15,7 +15,6 @@ def test_an_open_page_hears_of_what_comes(city: City, visit: Visit, title: str, 
     """AP-50, AC-14: without a reload, in the header, number and kind; on the page 通知 too; never the title."""
     page = visit("chief", "/organisation")
     said, count = page.get_by_role("status"), page.get_by_role("link", name="通知").locator(".count").first
-    expect(said).to_have_text("")
     with page.expect_response("**/api/v1/notices/stream"):
         page.reload()
     city.circulating(title=title, urgent=True)
