@@ -241,6 +241,8 @@ class _Message:
     """What is published: one row or several."""
 
     rows: list[_Row]
+    # Of all payloads together.
+    size: int
 
     @property
     def subject(self) -> str:
@@ -265,9 +267,13 @@ class _Message:
         carried, attempts = ",".join(row.event_id for row in self.rows), self.rows[0].attempts
         return carried if attempts == 0 else f"{carried}.{attempts}"
 
-    def takes(self, row: _Row) -> bool:
-        size = sum(len(one.payload) for one in self.rows)
-        return self.rows[0].readers == row.readers and size + len(row.payload) <= MAX_PARCEL_BYTES
+    def take(self, row: _Row) -> bool:
+        """Whether it had room for the row, which then travels with it."""
+        if self.rows[0].readers != row.readers or self.size + len(row.payload) > MAX_PARCEL_BYTES:
+            return False
+        self.rows.append(row)
+        self.size += len(row.payload)
+        return True
 
 
 def _messages(rows: Sequence[_Row]) -> list[_Message]:
@@ -278,10 +284,9 @@ def _messages(rows: Sequence[_Row]) -> list[_Message]:
     growing: dict[bool, _Message] = {}
     for row in rows:
         last = growing.get(row.is_access) if row.attempts == 0 else None
-        if last is not None and last.takes(row):
-            last.rows.append(row)
+        if last is not None and last.take(row):
             continue
-        message = _Message([row])
+        message = _Message([row], len(row.payload))
         messages.append(message)
         if row.attempts == 0:
             growing[row.is_access] = message
