@@ -30,7 +30,7 @@ from kanketsu.approvals.v1.vendors_service_pb2_grpc import add_VendorsServiceSer
 from kanketsu.approvals.v1.walk_around_service_pb2_grpc import add_WalkAroundServiceServicer_to_server
 from services.approvals import consumer, report, settings
 from services.approvals.api import POLICY, Api
-from services.approvals.cases.envelopes import cause_of
+from services.approvals.cases.envelopes import ITSELF, cause_of
 from services.approvals.changes import commands as change_commands
 from services.approvals.changes import midnight, personnel
 from services.approvals.changes import report as personnel_report
@@ -157,7 +157,7 @@ async def import_personnel(content: bytes, day: dt.date, title: str, author: str
                 found.changes,
                 author,
                 roles,
-                cause_of(change_commands.ITSELF),
+                cause_of(ITSELF),
                 lambda planned: planned.change_set_id.encode(),
                 clock.now(),
             )

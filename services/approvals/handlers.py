@@ -40,18 +40,28 @@ class Parts:
     managers_see_below: bool = False
 
 
-class Handlers:
-    """The RPCs of one noun."""
+class Writing:
+    """RPCs whose writes are announced."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, pool: Pool, relay: Relay, recorder: Recorder) -> None:
+        self._pool = pool
+        self._relay = relay
+        self._recorder = recorder
 
     async def _write(self, request: Message, answer: type[A], command: Callable[[Call], Awaitable[bytes]]) -> A:
         """Run a command once for its request_id, and send on what it announces."""
         require_readable(request)
-        response = await requests.carry_out(self._parts.recorder, request, answer, command)
-        self._parts.relay.wake()
+        response = await requests.carry_out(self._recorder, request, answer, command)
+        self._relay.wake()
         return response
+
+
+class Handlers(Writing):
+    """The RPCs of one noun of ApprovalsService."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts.pool, parts.relay, parts.recorder)
+        self._parts = parts
 
     async def _listed(self, action: str, object_type: str, request: Message, ids: Sequence[str]) -> str:
         """Record a list that is about to be shown; returns the record's reference."""

@@ -6,6 +6,7 @@ import datetime as dt
 import uuid
 
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from chassis import clock
 from chassis.errors import FieldViolation, invalid, not_found
@@ -38,6 +39,17 @@ def day_of(text: str, field: str = "on") -> dt.date:
         return dt.date.fromisoformat(text)
     except ValueError:
         raise invalid(FieldViolation(field, "NOT_A_DATE")) from None
+
+
+def moment_of(request: Message, name: str) -> dt.datetime:
+    """A required Timestamp field, as an aware Japanese time. INVALID_FIELDS for what is missing or no moment."""
+    if not request.HasField(name):
+        raise invalid(FieldViolation(name, "REQUIRED"))
+    stamp: Timestamp = getattr(request, name)
+    try:
+        return stamp.ToDatetime(tzinfo=dt.UTC).astimezone(clock.JST)
+    except (ValueError, OverflowError):
+        raise invalid(FieldViolation(name, "OUT_OF_RANGE")) from None
 
 
 def limit_of(wished: int, default: int, most: int) -> int:

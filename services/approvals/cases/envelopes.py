@@ -63,6 +63,10 @@ class Cause:
         return Cause(actor, self.trace_parent)
 
 
+ITSELF = envelope_pb2.Actor(staff_id="service:approvals")
+"""Of what the service does by itself."""
+
+
 def cause_of(actor: envelope_pb2.Actor) -> Cause:
     """The given actor in the current trace."""
     return Cause(actor, telemetry.current_trace_parent())

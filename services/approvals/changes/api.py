@@ -5,20 +5,17 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.message import Message
 
-from chassis import clock, db, requests
-from chassis.db import Pool
+from chassis import clock, db
 from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
 from chassis.identity import Identity
 from chassis.interceptors import identity
-from chassis.outbox import Relay
-from chassis.recorder import Access, Recorder, actor_of, listing
-from chassis.requests import Call
+from chassis.recorder import Access, actor_of, listing
 from kanketsu.approvals.v1 import reorganisation_service_pb2 as pb
 from kanketsu.approvals.v1.reorganisation_service_pb2_grpc import ReorganisationServiceServicer
 from services.approvals import policy
@@ -26,6 +23,7 @@ from services.approvals.cases.domain import Case
 from services.approvals.cases.envelopes import cause_of
 from services.approvals.changes import commands, domain, messages, personnel, preview, store
 from services.approvals.changes.domain import Change, ChangeKind
+from services.approvals.handlers import Writing
 from services.approvals.inputs import known_id, require_readable
 from services.approvals.organisation import store as organisation_store
 from services.approvals.organisation.substitute_store import list_substitutes
@@ -40,13 +38,8 @@ Context = grpc.aio.ServicerContext[Any, Any]
 A = TypeVar("A", bound=Message)
 
 
-class Api(ReorganisationServiceServicer):
+class Api(Writing, ReorganisationServiceServicer):
     """kanketsu.approvals.v1.ReorganisationService."""
-
-    def __init__(self, pool: Pool, relay: Relay, recorder: Recorder) -> None:
-        self._pool = pool
-        self._relay = relay
-        self._recorder = recorder
 
     # --- change sets ----------------------------------------------------------------------------
 
@@ -281,13 +274,6 @@ class Api(ReorganisationServiceServicer):
                 clock.now(),
             ),
         )
-
-    async def _write(self, request: Any, answer: type[A], command: Callable[[Call], Awaitable[bytes]]) -> A:
-        """Run a command once for its request_id, and send on what it announces."""
-        require_readable(request)
-        response = await requests.carry_out(self._recorder, request, answer, command)
-        self._relay.wake()
-        return response
 
     async def _listed(self, action: str, object_type: str, request: Message, ids: Sequence[str]) -> str:
         return await self._recorder.record(listing(identity(), action, object_type, request, ids))

@@ -17,9 +17,8 @@ from chassis import clock, db, outbox, requests
 from chassis.db import Connection, Pool
 from chassis.errors import not_found
 from chassis.requests import Call
-from kanketsu.event.v1 import envelope_pb2
 from services.approvals import policy
-from services.approvals.cases.envelopes import Cause, cause_of
+from services.approvals.cases.envelopes import ITSELF, Cause, cause_of
 from services.approvals.changes import domain, planned, store
 from services.approvals.changes.domain import Change, ChangeKind, Finding, Organisation, UnitChange
 from services.approvals.changes.planned import ChangeSet
@@ -30,8 +29,6 @@ from services.approvals.organisation.envelopes import directory_changed
 log = logging.getLogger(__name__)
 
 Encode = Callable[[ChangeSet], bytes]
-# Of what the service does by itself at midnight.
-ITSELF = envelope_pb2.Actor(staff_id="service:approvals")
 
 
 async def draft(

@@ -10,9 +10,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from chassis import clock, db
 from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
 from chassis.interceptors import identity
@@ -22,7 +19,7 @@ from services.approvals import policy
 from services.approvals.cases.envelopes import cause_of
 from services.approvals.cursors import cursor_of, name_of
 from services.approvals.handlers import Context, Handlers, reader_of
-from services.approvals.inputs import day_of, known_id, limit_of, require_readable
+from services.approvals.inputs import day_of, known_id, limit_of, moment_of, require_readable
 from services.approvals.notices import store as notice_store
 from services.approvals.organisation import commands, principals, store
 from services.approvals.organisation.domain import Absence, HeldPost, Presence
@@ -168,8 +165,8 @@ class OrganisationApi(Handlers):
         caller = identity()
         absence = commands.new_absence(
             request.staff_id or caller.staff_id,
-            _moment(request, "from"),
-            _moment(request, "to"),
+            moment_of(request, "from"),
+            moment_of(request, "to"),
             request.reason_code,
             caller.staff_id,
         )
@@ -226,20 +223,6 @@ class OrganisationApi(Handlers):
         record = await self._listed("absence.listed", "absence", request, [a.absence_id for a in absences])
         shown = [_absence(a, known=policy.seen_reason(a, reader, caller.roles) is not None) for a in absences]
         return pb.ListAbsencesResponse(absences=shown, access_record=record)
-
-
-# --- proto → plain ------------------------------------------------------------------------------
-
-
-def _moment(request: Message, name: str) -> dt.datetime:
-    """A required Timestamp field, as an aware Japanese time."""
-    if not request.HasField(name):
-        raise invalid(FieldViolation(name, "REQUIRED"))
-    stamp: Timestamp = getattr(request, name)
-    try:
-        return stamp.ToDatetime(tzinfo=dt.UTC).astimezone(clock.JST)
-    except (ValueError, OverflowError):
-        raise invalid(FieldViolation(name, "OUT_OF_RANGE")) from None
 
 
 # --- plain → proto ------------------------------------------------------------------------------

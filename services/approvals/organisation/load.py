@@ -19,13 +19,10 @@ from psycopg.types.json import Jsonb
 
 from chassis import clock, db
 from chassis.db import Connection, Pool
-from kanketsu.event.v1 import envelope_pb2
-from services.approvals.cases.envelopes import cause_of
+from services.approvals.cases.envelopes import ITSELF, cause_of
 from services.approvals.organisation import commands, store, tables
 from services.approvals.organisation.tables import City, Row
 from services.approvals.rules.commands import load_versions
-
-_ACTOR = envelope_pb2.Actor(staff_id="service:approvals")
 
 # Table → key columns, then the columns a later load may correct; with their types.
 _TABLES: dict[str, tuple[dict[str, str], dict[str, str]]] = {
@@ -78,7 +75,7 @@ async def load(pool: Pool, folder: Path) -> dict[str, int]:
     try:
         async with db.transaction(pool) as conn:
             changed = {name: await _upsert(conn, name, city[name]) for name in _TABLES}
-            changed["decision_rules"] = await load_versions(conn, tables.versions(city), cause_of(_ACTOR), now)
+            changed["decision_rules"] = await load_versions(conn, tables.versions(city), cause_of(ITSELF), now)
             changed["substitutes"] = await _substitutes(conn, city["substitutes"], now.date())
             changed["absences"] = await _absences(conn, city["absences"], now)
             if any(changed.values()):
@@ -161,7 +158,7 @@ async def _absences(conn: Connection, rows: Sequence[Row], now: dt.datetime) -> 
         " FROM jsonb_to_recordset(%(rows)s) AS n (id uuid, s text, f timestamptz, t timestamptz, r text)"
         " WHERE NOT EXISTS (SELECT 1 FROM absences AS t WHERE t.staff_id = n.s"
         "  AND (t.from_at = n.f OR tstzrange(t.from_at, t.to_at) && tstzrange(n.f, n.t)))",
-        {"by": _ACTOR.staff_id, "now": now, "rows": Jsonb(wished)},
+        {"by": ITSELF.staff_id, "now": now, "rows": Jsonb(wished)},
     )
     return cursor.rowcount
 
@@ -169,4 +166,4 @@ async def _absences(conn: Connection, rows: Sequence[Row], now: dt.datetime) -> 
 async def _announce(conn: Connection, city: City) -> None:
     staff = sorted({row["staff_id"] for row in city["staff"]})
     version = await store.next_directory_version(conn)
-    await commands.announce(conn, "directory.loaded", staff, version, cause_of(_ACTOR))
+    await commands.announce(conn, "directory.loaded", staff, version, cause_of(ITSELF))

@@ -15,7 +15,7 @@ from kanketsu.event.v1 import envelope_pb2
 from services.approvals import policy
 from services.approvals.cases import store as cases
 from services.approvals.cases.domain import Case, Hall
-from services.approvals.cases.envelopes import AWAITS, Cause, cause_of, envelopes
+from services.approvals.cases.envelopes import AWAITS, ITSELF, Cause, cause_of, envelopes
 from services.approvals.notices import commands as notices
 from services.approvals.organisation.domain import Seat
 from services.approvals.succession import domain, store
@@ -25,8 +25,6 @@ log = logging.getLogger(__name__)
 
 # Cases of one transaction: an act on one of them waits at most for so many.
 BATCH = 100
-# Of what the service does by itself.
-ITSELF = envelope_pb2.Actor(staff_id="service:approvals")
 
 
 async def follow_successors(pool: Pool, now: dt.datetime) -> int:

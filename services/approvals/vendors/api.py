@@ -4,41 +4,35 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Literal, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import grpc
-from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
-from chassis import clock, db, requests
+from chassis import clock, db
 from chassis.db import Pool
-from chassis.errors import FieldViolation, invalid
 from chassis.identity import Identity
 from chassis.interceptors import identity
 from chassis.outbox import Relay
 from chassis.recorder import Recorder, actor_of, listing, timestamp
-from chassis.requests import Call
 from kanketsu.approvals.v1 import vendors_service_pb2 as pb
 from kanketsu.approvals.v1.approvals_service_pb2 import ResolveActorResponse
 from kanketsu.approvals.v1.vendors_service_pb2_grpc import VendorsServiceServicer
 from services.approvals import policy
 from services.approvals.cases.envelopes import cause_of
-from services.approvals.inputs import known_id, require_readable
+from services.approvals.handlers import Writing
+from services.approvals.inputs import known_id, moment_of
 from services.approvals.vendors import commands, domain, store
 from services.approvals.vendors.domain import Vendor, Window
 
 Context = grpc.aio.ServicerContext[Any, Any]
-A = TypeVar("A", bound=Message)
 
 
-class VendorsApi(VendorsServiceServicer):
+class VendorsApi(Writing, VendorsServiceServicer):
     """kanketsu.approvals.v1.VendorsService."""
 
     def __init__(self, pool: Pool, relay: Relay, recorder: Recorder, longest: dt.timedelta) -> None:
-        self._pool = pool
-        self._relay = relay
-        self._recorder = recorder
+        super().__init__(pool, relay, recorder)
         self._longest = longest
 
     async def ListVendors(self, request: pb.ListVendorsRequest, context: Context) -> pb.ListVendorsResponse:
@@ -82,8 +76,8 @@ class VendorsApi(VendorsServiceServicer):
         window = Window(
             clock.new_id(),
             request.vendor_id,
-            _moment(request, "opens_at"),
-            _moment(request, "closes_at"),
+            moment_of(request, "opens_at"),
+            moment_of(request, "closes_at"),
             request.reason,
             request.ticket,
             caller.staff_id,
@@ -142,13 +136,6 @@ class VendorsApi(VendorsServiceServicer):
             ),
         )
 
-    async def _write(self, request: Any, answer: type[A], command: Callable[[Call], Awaitable[bytes]]) -> A:
-        """Run a command once for its request_id, and send on what it announces."""
-        require_readable(request)
-        response = await requests.carry_out(self._recorder, request, answer, command)
-        self._relay.wake()
-        return response
-
 
 def vendor_actor(vendor: Vendor, until: dt.datetime) -> ResolveActorResponse:
     """A vendor whose window is open, as the gateway signs them: no post, no principal, one role, and never beyond its end."""
@@ -159,17 +146,6 @@ def vendor_actor(vendor: Vendor, until: dt.datetime) -> ResolveActorResponse:
         roles=[domain.ROLE],
         until=timestamp(until),
     )
-
-
-def _moment(request: pb.RequestWindowRequest, name: Literal["opens_at", "closes_at"]) -> dt.datetime:
-    """INVALID_FIELDS for what is missing or no moment."""
-    if not request.HasField(name):
-        raise invalid(FieldViolation(name, "REQUIRED"))
-    given: Timestamp = getattr(request, name)
-    try:
-        return given.ToDatetime(tzinfo=dt.UTC).astimezone(clock.JST)
-    except (ValueError, OverflowError):
-        raise invalid(FieldViolation(name, "OUT_OF_RANGE")) from None
 
 
 def _vendor(found: Vendor, windows: Sequence[Window], caller: Identity, now: dt.datetime) -> pb.Vendor:

@@ -13,16 +13,12 @@ from chassis import db, outbox, requests
 from chassis.db import Connection, Pool
 from chassis.errors import DomainError, FieldViolation, Kind, not_found
 from chassis.requests import Call
-from kanketsu.event.v1 import envelope_pb2
 from services.approvals import policy
-from services.approvals.cases.envelopes import Cause, cause_of
+from services.approvals.cases.envelopes import ITSELF, Cause, cause_of
 from services.approvals.organisation import store as organisation
 from services.approvals.organisation.envelopes import directory_changed
 from services.approvals.vendors import domain, store
 from services.approvals.vendors.domain import Vendor, Window
-
-# Of what the service does by itself.
-ITSELF = envelope_pb2.Actor(staff_id="service:approvals")
 
 Encode = Callable[[Window], bytes]
 
@@ -86,15 +82,11 @@ async def confirm(
 ) -> bytes:
     """Another person lets it open. NOT_PERMITTED, NOT_FOUND, STALE_VERSION, OWN_WINDOW, WINDOW_STATE."""
     policy.require_reviewer(roles)
-    async with db.transaction(pool) as conn:
-        if (stored := await requests.claim(conn, call)) is not None:
-            return stored
-        made = domain.confirmed(await _locked(conn, window_id, expected_version), by, now)
-        await store.save_window(conn, made)
-        await _tell(conn, "maintenance.confirmed", made, await organisation.next_directory_version(conn), cause)
-        response = encode(made)
-        await requests.keep(conn, call, response)
-    return response
+
+    def change(window: Window) -> Window:
+        return domain.confirmed(window, by, now)
+
+    return await _change(pool, call, window_id, expected_version, "maintenance.confirmed", change, cause, encode)
 
 
 async def end(
@@ -110,15 +102,11 @@ async def end(
 ) -> bytes:
     """It ends now, or is called off. NOT_PERMITTED, NOT_FOUND, STALE_VERSION, WINDOW_STATE."""
     policy.require_reviewer(roles)
-    async with db.transaction(pool) as conn:
-        if (stored := await requests.claim(conn, call)) is not None:
-            return stored
-        made = domain.ended(await _locked(conn, window_id, expected_version), by, now)
-        await store.save_window(conn, made)
-        await _tell(conn, "maintenance.ended", made, await organisation.next_directory_version(conn), cause)
-        response = encode(made)
-        await requests.keep(conn, call, response)
-    return response
+
+    def change(window: Window) -> Window:
+        return domain.ended(window, by, now)
+
+    return await _change(pool, call, window_id, expected_version, "maintenance.ended", change, cause, encode)
 
 
 async def note_ends(pool: Pool, now: dt.datetime) -> int:
@@ -133,12 +121,30 @@ async def note_ends(pool: Pool, now: dt.datetime) -> int:
     return len(over)
 
 
-async def _locked(conn: Connection, window_id: str, expected_version: int) -> Window:
-    found = await store.lock_window(conn, window_id)
-    if found is None:
-        raise not_found()
-    policy.require_version(found.version, expected_version)
-    return found
+async def _change(
+    pool: Pool,
+    call: Call,
+    window_id: str,
+    expected_version: int,
+    action: str,
+    change: Callable[[Window], Window],
+    cause: Cause,
+    encode: Encode,
+) -> bytes:
+    """One change of a window that stands, announced."""
+    async with db.transaction(pool) as conn:
+        if (stored := await requests.claim(conn, call)) is not None:
+            return stored
+        found = await store.lock_window(conn, window_id)
+        if found is None:
+            raise not_found()
+        policy.require_version(found.version, expected_version)
+        made = change(found)
+        await store.save_window(conn, made)
+        await _tell(conn, action, made, await organisation.next_directory_version(conn), cause)
+        response = encode(made)
+        await requests.keep(conn, call, response)
+    return response
 
 
 async def _tell(conn: Connection, action: str, window: Window, version: int, cause: Cause) -> None:

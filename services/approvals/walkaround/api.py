@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 from chassis import clock, requests
-from chassis.errors import FieldViolation, invalid
+from chassis.errors import DomainError, FieldViolation, invalid
 from chassis.interceptors import identity
 from chassis.recorder import actor_of, timestamp
 from chassis.requests import Call
@@ -15,7 +13,7 @@ from kanketsu.approvals.v1.walk_around_service_pb2_grpc import WalkAroundService
 from services.approvals.cases.domain import Case
 from services.approvals.cases.envelopes import cause_of
 from services.approvals.handlers import Context, Parts, reader_of
-from services.approvals.inputs import known_id, require_readable
+from services.approvals.inputs import known_id, moment_of, require_readable
 from services.approvals.walkaround import commands
 from services.approvals.walkaround.commands import Registration
 
@@ -60,14 +58,10 @@ def _wish(request: pb.RegisterWalkAroundRequest) -> Registration:
         for name in ("expected_version", "version_digest", "staff_id", "evidence_sha256")
         if not getattr(request, name)
     ]
-    decided_at = clock.now()
-    if not request.HasField("decided_at"):
-        problems.append(FieldViolation("decided_at", "REQUIRED"))
-    else:
-        try:
-            decided_at = request.decided_at.ToDatetime(tzinfo=dt.UTC).astimezone(clock.JST)
-        except (ValueError, OverflowError):
-            problems.append(FieldViolation("decided_at", "OUT_OF_RANGE"))
+    try:
+        decided_at = moment_of(request, "decided_at")
+    except DomainError as error:
+        raise invalid(*problems, *error.fields) from None
     if problems:
         raise invalid(*problems)
     return Registration(
