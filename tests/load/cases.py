@@ -7,6 +7,7 @@ import json
 import statistics
 import time
 import uuid
+from collections.abc import Sequence
 
 import psycopg
 
@@ -129,7 +130,14 @@ async def desk(bench: Bench) -> list[Row]:
     alone = await approve_all(bench, await cases_to_approve(bench, CLIENTS * 8))
     document_id, case_id = await asyncio.to_thread(waiting_case, bench, 0)
     await asyncio.to_thread(act_of, bench, (document_id, case_id))
-    await _many_cases(bench.stack.database_url("postgres"), case_id)
+    await copy_case(
+        bench.stack.database_url("postgres"),
+        case_id,
+        OPEN_CASES,
+        ("approvals.cases", "approvals.steps"),
+        # WAITING of them for the same seat, the others on posts of their own.
+        post_id=f"CASE WHEN many.n <= {WAITING} THEN o.post_id ELSE 'P-' || many.n %% 2000 END",
+    )
     acts: list[float] = []
     rates: list[float] = []
     for _ in range(bench.rounds):
@@ -170,35 +178,35 @@ async def _asked(bench: Bench, role: str, method: str, path: str, body: bytes = 
     return run.times
 
 
-async def _many_cases(superuser_url: str, case_id: str) -> None:
-    """Copies of a case that waits for its first seat: WAITING of them there, the others on posts of their own."""
+async def copy_case(superuser_url: str, case_id: str, count: int, tables: Sequence[str], *, post_id: str) -> None:
+    """The rows of a case and what belongs to it, `count` times with ids of their own.
+
+    `post_id`: whose the steps are, as SQL over the copy's number `many.n` and the row `o`.
+    """
     async with await psycopg.AsyncConnection.connect(superuser_url) as conn:
         await conn.execute("SET session_replication_role = replica")
         await conn.execute(
             "CREATE TEMPORARY TABLE many ON COMMIT DROP AS SELECT uuidv7() AS case_id, uuidv7() AS document_id, n"
-            f" FROM generate_series(1, {OPEN_CASES}) AS n".encode()
+            f" FROM generate_series(1, {count}) AS n".encode()
         )
-        post = f"CASE WHEN many.n <= {WAITING} THEN o.post_id ELSE 'P-' || many.n %% 2000 END"
-        await copy_rows(conn, "approvals.cases", case_id)
-        await copy_rows(conn, "approvals.steps", case_id, post_id=post)
+        values = {
+            "case_id": "many.case_id",
+            "document_id": "many.document_id",
+            "step_id": "uuidv7()",
+            "post_id": post_id,
+        }
+        for table in tables:
+            schema, _, name = table.partition(".")
+            cursor = await conn.execute(
+                "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = %s",
+                (schema, name),
+            )
+            columns = [str(row[0]) for row in await cursor.fetchall()]
+            chosen = ", ".join(values.get(column, f"o.{column}") for column in columns)
+            await conn.execute(
+                f"INSERT INTO {table} ({', '.join(columns)}) SELECT {chosen} FROM many, {table} AS o"
+                " WHERE o.case_id = %s".encode(),
+                (case_id,),
+            )
     async with await psycopg.AsyncConnection.connect(superuser_url, autocommit=True) as conn:
-        await conn.execute("VACUUM ANALYZE approvals.cases, approvals.steps")
-
-
-async def copy_rows(conn: psycopg.AsyncConnection, table: str, case_id: str, **changed: str) -> None:
-    """The rows of a case, once for each row of the temporary table `many` with its case_id and document_id.
-
-    `changed`: columns that a copy has otherwise, as SQL over `many` and the row `o`.
-    """
-    schema, _, name = table.partition(".")
-    cursor = await conn.execute(
-        "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = %s", (schema, name)
-    )
-    columns = [str(row[0]) for row in await cursor.fetchall()]
-    ids = {"case_id": "many.case_id", "document_id": "many.document_id", "step_id": "uuidv7()"}
-    values = [(ids | changed).get(column, f"o.{column}") for column in columns]
-    await conn.execute(
-        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(values)} FROM many, {table} AS o"
-        " WHERE o.case_id = %s".encode(),
-        (case_id,),
-    )
+        await conn.execute(f"VACUUM ANALYZE {', '.join(tables)}".encode())

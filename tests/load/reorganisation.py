@@ -33,7 +33,7 @@ async def reorganise(bench: Bench) -> list[Row]:
     alone = await cases.approve_all(bench, queue[: ACTS // 4], clients=1, pause=PAUSE_SECONDS)
     del queue[: ACTS // 4]
     url = bench.stack.database_url("postgres")
-    await _steps_of_the_ending_post(url, case_id)
+    await cases.copy_case(url, case_id, OPEN_STEPS, _COPIED, post_id=_WAITS_THERE)
     await asyncio.to_thread(_plan_for_today, bench, url)
 
     await _until(url, _STILL_THERE, below=OPEN_STEPS)
@@ -59,6 +59,8 @@ async def reorganise(bench: Bench) -> list[Row]:
     ]
 
 
+_COPIED = ("documents.documents", "documents.cases", "approvals.cases", "approvals.steps")
+_WAITS_THERE = f"CASE WHEN o.state = 'active' THEN '{ENDING}' ELSE o.post_id END"
 _STILL_THERE = f"SELECT count(*) FROM approvals.steps WHERE post_id = '{ENDING}' AND state = 'active'"
 # Each case got a new version when its step moved.
 _NOT_FOLLOWED = (
@@ -95,19 +97,3 @@ def _plan_for_today(bench: Bench, superuser_url: str) -> None:
         conn.execute(
             "UPDATE approvals.change_sets SET effective_on = %s WHERE change_set_id = %s", (clock.today(), made["id"])
         )
-
-
-async def _steps_of_the_ending_post(superuser_url: str, case_id: str) -> None:
-    """Copies of a document and its case that wait for the post that will end."""
-    async with await psycopg.AsyncConnection.connect(superuser_url) as conn:
-        await conn.execute("SET session_replication_role = replica")
-        await conn.execute(
-            "CREATE TEMPORARY TABLE many ON COMMIT DROP AS SELECT uuidv7() AS document_id, uuidv7() AS case_id, n"
-            f" FROM generate_series(1, {OPEN_STEPS}) AS n".encode()
-        )
-        for table in ("documents.documents", "documents.cases", "approvals.cases"):
-            await cases.copy_rows(conn, table, case_id)
-        post = f"CASE WHEN o.state = 'active' THEN '{ENDING}' ELSE o.post_id END"
-        await cases.copy_rows(conn, "approvals.steps", case_id, post_id=post)
-    async with await psycopg.AsyncConnection.connect(superuser_url, autocommit=True) as conn:
-        await conn.execute("VACUUM ANALYZE approvals.cases, approvals.steps, documents.documents, documents.cases")
