@@ -185,6 +185,19 @@ def committing(town: City, table: str) -> bool:
     )
 
 
+def held_up(town: City, service: str) -> bool:
+    """Whether a transaction of the service waits for a lock of one that has committed and does not know it yet."""
+    return bool(
+        _as_superuser(
+            town,
+            "SELECT EXISTS (SELECT FROM pg_stat_activity AS a, unnest(pg_blocking_pids(a.pid)) AS blocking"
+            " JOIN pg_stat_activity AS b ON b.pid = blocking"
+            " WHERE a.application_name = %s AND b.wait_event = 'SyncRep')",
+            service,
+        )
+    )
+
+
 def is_gone(town: City, service: str) -> bool:
     """Whether the database has noticed that the service died: nothing of it goes on."""
     query = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = %s)"
