@@ -433,7 +433,7 @@ async def tidy(conn: Connection, vault: Vault) -> None:
 async def turn_year(
     conn: Connection, keys: LogKeys, vault: Vault, now: dt.datetime, new_id: Callable[[], str]
 ) -> int | None:
-    """When the fiscal year has changed: sign the old log's final checkpoint, close it, and open the new log with a
+    """When the fiscal year has changed: sign and archive the old log's final checkpoint, close it, and open the new log with a
     leaf that names that checkpoint. Returns the new year, None while the old one lasts.
 
     Nobody appends meanwhile, so no leaf is between the two. Crash before the commit: the old log goes on, the head is
@@ -449,6 +449,8 @@ async def turn_year(
         await publish(conn, keys, vault, head.log_year, now)
         await tree_store.close_log(conn, head.log_year)
         old = await tree_store.lock_log(conn, head.log_year)
+        if await tree_store.archive_final(conn, old.log_year, old.checkpoint_size, old.checkpoint, now):
+            await vault.keep(old.log_year, f"checkpoints/{old.checkpoint_size}", old.checkpoint)
         opening = Leaf(
             event_id=new_id(),
             time=now,

@@ -130,6 +130,15 @@ async def archive_checkpoint(conn: Connection, log_year: int, size: int, note: b
     return cursor.rowcount == 1
 
 
+async def archive_final(conn: Connection, log_year: int, size: int, note: bytes, now: dt.datetime) -> bool:
+    """Keep a log's last checkpoint for good, whatever its hour; whether it was not kept already."""
+    cursor = await conn.execute(
+        "INSERT INTO checkpoints (log_year, size, note, signed_at) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
+        (log_year, size, note, now),
+    )
+    return cursor.rowcount == 1
+
+
 async def note_kept(conn: Connection, log_year: int, size: int) -> None:
     """Full tiles and bundles of this many leaves lie in the object store."""
     await conn.execute("UPDATE logs SET kept_size = %s WHERE log_year = %s AND kept_size < %s", (size, log_year, size))

@@ -25,11 +25,12 @@ async def try_lead(conn: Connection, lock: int) -> bool:
 
 
 async def newest_unstamped(conn: Connection) -> Archived | None:
-    """The newest archived checkpoint, if it has no token. Older ones without one are covered by it."""
+    """A year's newest archived checkpoint without a token, of an earlier year first. Older ones are covered by it."""
     cursor = await conn.execute(
         "SELECT c.log_year, c.size, c.note FROM"
-        " (SELECT log_year, size, note FROM checkpoints ORDER BY log_year DESC, size DESC LIMIT 1) AS c"
+        " (SELECT DISTINCT ON (log_year) log_year, size, note FROM checkpoints ORDER BY log_year, size DESC) AS c"
         " WHERE NOT EXISTS (SELECT 1 FROM timestamps t WHERE t.log_year = c.log_year AND t.size = c.size)"
+        " ORDER BY c.log_year LIMIT 1"
     )
     row = await cursor.fetchone()
     return None if row is None else Archived(*row)

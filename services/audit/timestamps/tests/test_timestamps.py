@@ -171,6 +171,24 @@ async def test_the_first_after_midnight_closes_the_day(pool, vault, http, tsa, s
     assert await stamp(pool, vault, http, tsa.authority, clock.now) == 3
 
 
+async def test_the_final_checkpoint_of_a_year_is_stamped(pool, vault, keys, http, tsa, signed):
+    """It is archived whatever its hour, and no checkpoint of the new year comes between it and its time-stamp."""
+    noon = clock.now().replace(hour=12, minute=0, second=1)
+    await signed(3, noon)
+    await signed(2, noon + dt.timedelta(minutes=30))
+    new_year = dt.datetime(YEAR + 1, 4, 1, 0, 0, 1, tzinfo=clock.JST)
+    async with db.connection(pool) as conn:
+        assert await log_commands.turn_year(conn, keys, vault, new_year, clock.new_id) == YEAR + 1
+    await signed(1, new_year)
+    assert await archived(pool) == [3, 5]
+    assert [await stamp(pool, vault, http, tsa.authority, clock.now) for _ in range(3)] == [5, 2, None]
+    assert await stamped(pool) == [5]
+    async with db.connection(pool) as conn:
+        final = await tree_store.log_of(conn, YEAR)
+    assert await checkpoint_of(pool, 5) == await vault.kept(YEAR, "checkpoints/5") == final.checkpoint
+    assert await vault.kept(YEAR, "timestamps/5.tsr") is not None
+
+
 async def test_after_the_authority_was_away_only_the_newest_is_asked_for(pool, vault, http, tsa, signed):
     noon = clock.now().replace(hour=12, minute=0, second=1)
     tsa.lie = lambda query, answer: (503, b"")
