@@ -141,8 +141,9 @@ PHASES: dict[str, Phase] = {
     "chaos": pytest("chaos", "-m", "chaos", "tests"),
     "browser": browser,
 }
-# These wait most of their time, for locks to end and for the dead to be missed: the first runs beside the second.
-BESIDE = {"conformance": "chaos"}
+# None of these keeps two processors busy: they wait for locks to end, for the dead to be missed, for a page. The first
+# of each pair runs beside the second.
+BESIDE = {"browser": "system", "conformance": "chaos"}
 
 
 def build_meanwhile() -> None:
