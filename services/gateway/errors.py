@@ -6,6 +6,7 @@ Hidden and absent give the same bytes but for the trace id (AC-03). Pages get th
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -19,6 +20,8 @@ from starlette.responses import Response
 from chassis import telemetry
 from chassis.errors import DomainError, FieldViolation, Kind
 from services.gateway.sentences import FIELD_PROBLEMS, REFUSALS, Sentence
+
+log = logging.getLogger(__name__)
 
 STATUS: Final[Mapping[Kind, int]] = {
     Kind.INVALID: 422,
@@ -140,6 +143,8 @@ def refusal_of(error: DomainError) -> Refusal:
     if error.kind is Kind.NOT_FOUND:
         return Refusal("NOT_FOUND", 404)
     if reason in _OUR_FAULT:
+        # Trying again changes nothing, so not 503. Whoever is told the trace_id finds this line by it.
+        log.error("a service refuses its caller", extra={"by": service, "refused": reason})
         return Refusal("INTERNAL", 500)
     if error.kind is Kind.UNAUTHENTICATED and service != "gateway":
         # A service does not believe our signature: signing in again would not help.

@@ -11,7 +11,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from chassis import telemetry
 from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
+from chassis.telemetry import JsonFormatter
 from kanketsu.approvals.v1 import error_reason_pb2 as approvals
 from kanketsu.audit.v1 import error_reason_pb2 as audit
 from kanketsu.documents.v1 import error_reason_pb2 as documents
@@ -126,9 +128,23 @@ def test_the_language(header, english):
     assert errors.prefers_english(header) is english
 
 
-def test_what_services_refuse_the_gateway_is_not_told_as_the_persons_fault():
-    for kind, reason in ((Kind.DENIED, "CALLER_NOT_ALLOWED"), (Kind.INVALID, "DEADLINE_REQUIRED")):
-        assert refusal_of(DomainError(kind, reason, metadata={"service": "audit"})).status == 500
+@pytest.mark.parametrize(
+    ("kind", "reason"), [(Kind.DENIED, "CALLER_NOT_ALLOWED"), (Kind.INVALID, "DEADLINE_REQUIRED")]
+)
+def test_what_services_refuse_the_gateway_is_not_told_as_the_persons_fault(caplog, kind, reason):
+    """Told with the number to report; the log has the reason under the same number."""
+    formatter = JsonFormatter("gateway", "i-1")
+    with telemetry.span("request"):
+        refused = refusal_of(DomainError(kind, reason, metadata={"service": "audit"}))
+        told = describe(refused)
+        (line,) = [json.loads(formatter.format(one)) for one in caplog.records]
+    assert (told["status"], told["reason"]) == (500, "INTERNAL")
+    assert "trace_id" in str(told["detail"])
+    assert (line["level"], line["by"], line["refused"]) == ("ERROR", "audit", reason)
+    assert line["trace_id"] == told["trace_id"] != ""
+
+
+def test_a_service_that_does_not_believe_our_signature_is_not_signed_in_to_again():
     believed = DomainError(Kind.UNAUTHENTICATED, "UNAUTHENTICATED", metadata={"service": "documents"})
     assert refusal_of(believed).status == 503
 
