@@ -88,6 +88,17 @@ def test_an_incomplete_draft_does_not_circulate_and_says_what_is_missing(city):
     assert {"body", "folder_id"} <= {error["field"] for error in answer.problem["errors"]}
 
 
+@pytest.mark.parametrize("group", [0, -1, 101])
+def test_a_step_out_of_every_order_is_named(city, group):
+    """AP-08: groups are counted from one."""
+    step = {"kind": "concur", "post_id": "P-020-04-01", "group": group}
+    answer = refusal(city.person("clerk"), "POST", f"/documents/{city.draft()['id']}/route", json={"steps": [step]})
+    assert answer.status == 422
+    assert [(error["field"], error["problem"]) for error in answer.problem["errors"]] == [
+        ("steps.0.group", "OUT_OF_RANGE")
+    ]
+
+
 def test_writes_on_existing_things_need_the_version(city):
     document = city.draft()
     clerk = city.person("clerk")

@@ -151,7 +151,7 @@ class RouteStepIn(Body):
 
     kind: Literal["approve", "decide", "concur", "review", "inform", "provisional"]
     post_id: Code
-    group: Annotated[int, Field(ge=0, le=100)]
+    group: Annotated[int, Field(ge=1, le=100)]
     mandatory: bool = False
 
 
