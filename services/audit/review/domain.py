@@ -53,6 +53,10 @@ TASKS = frozenset(
 )
 EXPLAINING = TASKS | {"grant"}
 
+# Refusals of access. Any other (a receipt, a state, whose turn it is) says nothing about who may see the document.
+HIDDEN = "NOT_FOUND"
+NOT_FOR_THIS = frozenset({"NOT_PERMITTED", "DOWNLOAD_NOT_PERMITTED", "PRINT_NOT_PERMITTED"})
+
 # In the order in which they are shown. Words for people are the gateway's.
 RULES = (
     "gap",
@@ -346,8 +350,8 @@ class Examination:
         self._day: dt.date | None = None
         self._people: dict[str, _PersonDay] = {}
         self._outputs: dict[str, dict[dt.date, Behind]] = {}
-        # Person and document → when refused last; cleared as the window closes.
-        self._refused: dict[tuple[str, str], Record] = {}
+        # Person, document and what was refused, "" for the document itself → when last; cleared as the window closes.
+        self._refused: dict[tuple[str, str, str], Record] = {}
         # Person and document of another unit → the first reading in the month.
         self._foreign: dict[tuple[str, str], Record] = {}
         # Documents about staff: person and document of another unit; person and "" for all those of the own unit.
@@ -392,8 +396,10 @@ class Examination:
         if record.outcome == "denied":
             self._denied[day] += 1
             person.denials.add(record)
-            if record.document_id:
-                self._refused[record.staff_id, record.document_id] = record
+            if record.document_id and record.reason == HIDDEN:
+                self._refused[record.staff_id, record.document_id, ""] = record
+            elif record.document_id and record.reason in NOT_FOR_THIS:
+                self._refused[record.staff_id, record.document_id, record.action] = record
             return
         if record.outcome != "granted" or not (record.document_id or record.action in LISTS):
             return
@@ -403,7 +409,8 @@ class Examination:
         if away and any(begins <= record.at < ends for begins, ends in away.values()):
             person.absent.add(record)
         if record.document_id:
-            self._follow_refusal(record)
+            for refused in ("", record.action):
+                self._follow_refusal(record, refused)
         if record.action in READS:
             self._read(person, record)
 
@@ -427,8 +434,8 @@ class Examination:
             if own:
                 self._own_staff_files.setdefault(record.staff_id, set()).add(record.document_id)
 
-    def _follow_refusal(self, record: Record) -> None:
-        refused = self._refused.pop((record.staff_id, record.document_id), None)
+    def _follow_refusal(self, record: Record, action: str) -> None:
+        refused = self._refused.pop((record.staff_id, record.document_id, action), None)
         if refused is None or record.at - refused.at > self._window:
             return
         behind = Behind()

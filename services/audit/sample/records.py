@@ -142,7 +142,7 @@ class City:
         if source.service == "documents":
             record.object_id = chosen.choice(self._objects)
             if kind < 0.04:
-                record.outcome, record.reason = DENIED, "NOT_SEEN"
+                record.outcome, record.reason = DENIED, "NOT_FOUND"
             elif kind < 0.16:
                 self._search(record, "document.searched" if kind < 0.1 else "document.listed")
             elif kind < 0.4:

@@ -534,7 +534,7 @@ REVIEW_RULES: Final[dict[str, tuple[str, str]]] = {
     ),
     "denied_then_granted": (
         "拒否の直後の閲覧",
-        "閲覧を拒否された人が、{granted_within_minutes}分以内に同じ文書を閲覧しました。",
+        "閲覧や操作を許可されなかった人が、{granted_within_minutes}分以内に同じ文書を閲覧・操作しました。",
     ),
     "denials": ("拒否の多発", "1人が1日に{denials_per_day}回を超えて拒否されました。"),
     "absent": ("不在中の利用", "不在（休暇、休職など）を登録している人の職員番号で、その間に文書が利用されました。"),

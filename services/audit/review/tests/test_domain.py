@@ -124,8 +124,8 @@ def test_closed_days_are_the_citys_to_set():
     assert not of("after_hours", examine(record(at("10:00")), thresholds=Thresholds(closed_days=())))
 
 
-def denial(time: str, **more: object) -> domain.Record:
-    return record(at(time), outcome="denied", reason="NOT_FOUND", purpose="", **more)
+def denial(time: str, action: str = "document.viewed", reason: str = "NOT_FOUND", **more: object) -> domain.Record:
+    return record(at(time), action, outcome="denied", reason=reason, purpose="", **more)
 
 
 @pytest.mark.parametrize(("granted", "found"), [("10:59:59", True), ("11:00", True), ("11:00:01", False)])
@@ -139,6 +139,31 @@ def test_denied_then_granted_across_midnight_and_only_for_the_same_person_and_do
     assert of("denied_then_granted", examine(denial("23:50", document_id="D-1"), after))
     assert not of("denied_then_granted", examine(denial("23:50", document_id="D-2"), after))
     assert not of("denied_then_granted", examine(denial("23:50", document_id="D-1", staff_id="S0999"), after))
+
+
+@pytest.mark.parametrize(
+    ("reason", "refused", "granted", "found"),
+    [
+        ("NOT_FOUND", "document.viewed", "document.viewed", True),
+        ("NOT_FOUND", "document.viewed", "attachment.downloaded", True),
+        ("DOWNLOAD_NOT_PERMITTED", "attachment.downloaded", "attachment.downloaded", True),
+        ("PRINT_NOT_PERMITTED", "document.printed", "document.printed", True),
+        ("NOT_PERMITTED", "document.history_read", "document.history_read", True),
+        # Who may not print goes on reading.
+        ("PRINT_NOT_PERMITTED", "document.printed", "document.viewed", False),
+        ("NOT_PERMITTED", "document.updated", "document.viewed", False),
+        # Everyday work: read again, then act.
+        ("READ_RECEIPT_INVALID", "document.viewers_read", "document.viewers_read", False),
+        ("NOT_YOUR_STEP", "document.submitted", "document.submitted", False),
+    ],
+)
+def test_only_a_refusal_of_access_counts_before_a_grant(reason: str, refused: str, granted: str, found: bool):
+    """SC-07: a hidden document seen at last, or the very act that was not permitted done."""
+    records = (
+        denial("10:00", refused, reason, document_id="D-1"),
+        record(at("10:05"), granted, document_id="D-1", purpose="grant"),
+    )
+    assert len(of("denied_then_granted", examine(*records))) == int(found)
 
 
 def test_a_step_of_a_case_explains_the_access_after_a_refusal_and_a_grant_does_not():
