@@ -319,8 +319,9 @@ def _place(known: Mapping[str, Seat], post_id: str) -> tuple[int, str]:
 def adjust(route: Route, wished: Sequence[PlannedStep], known: Mapping[str, Seat], facts: Facts) -> Route:
     """The drafter's own steps in place of the proposal (AP-54).
 
-    Optional seats may go and seats below the decider may come; mandatory ones stay, in their order, and the
-    decider stays alone at the end (AP-01). INVALID_FIELDS on "adjusted" says what is wrong.
+    Optional seats may go and seats below the decider may come; mandatory ones stay. What stays keeps its order: the
+    own line goes from lower to higher (AP-06), the 合議 where the rule puts it (AP-07), and the decider stays alone at
+    the end (AP-01). INVALID_FIELDS on "adjusted" says what is wrong.
     """
     if len(wished) > MAX_STEPS:
         raise _bad_adjustment("TOO_MANY")
@@ -339,11 +340,11 @@ def adjust(route: Route, wished: Sequence[PlannedStep], known: Mapping[str, Seat
     if len(set(posts)) != len(posts):
         raise _bad_adjustment("POST_TWICE")
     groups = {(step.kind, step.post_id): step.group for step in chosen}
-    mandatory = [step for step in route.steps if step.mandatory]
-    for step in mandatory:
-        if (step.kind, step.post_id) not in groups:
+    for step in route.steps:
+        if step.mandatory and (step.kind, step.post_id) not in groups:
             raise _bad_adjustment("MANDATORY_STEP_MISSING", step.post_id)
-    for earlier, later in itertools.pairwise(mandatory):
+    kept = [step for step in route.steps if (step.kind, step.post_id) in groups]
+    for earlier, later in itertools.pairwise(kept):
         order = groups[later.kind, later.post_id] - groups[earlier.kind, earlier.post_id]
         if order < 0 or (order == 0 and earlier.group != later.group):
             raise _bad_adjustment("ORDER_CHANGED", later.post_id)

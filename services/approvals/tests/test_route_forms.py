@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import itertools
 
 import pytest
 from hypothesis import given
@@ -116,6 +117,38 @@ def test_the_drafter_keeps_the_provisional_decision_and_adds_to_a_group_without_
     with pytest.raises(DomainError) as caught:
         adjust(proposal, without, known, FACTS)
     assert caught.value.fields[0].problem == "MANDATORY_STEP_MISSING"
+
+
+FORMS = st.fixed_dictionaries(
+    {
+        "concurrence_need": st.integers(0, 3),
+        "concurrence_order": st.sampled_from(("", IN_UNIT_ORDER)),
+        "concurrence_after": st.sampled_from((BEFORE_LINE, "chief", "head", "director")),
+        "provisional": st.booleans(),
+        "review_posts": st.sampled_from(((), ("P-審査",))),
+    }
+)
+
+
+@given(FORMS, st.lists(st.integers(-2, 2), min_size=8, max_size=8), st.booleans())
+def test_what_stays_keeps_its_order(forms, shifts, leaves_out):
+    """AP-06, AP-07, AP-54: moved at will, a route is taken exactly if every pair of its seats stands as proposed."""
+    proposal = route(**forms)
+    kept = [one for one in proposal.steps if one.mandatory or not leaves_out]
+    wished = [dataclasses.replace(one, group=one.group * 2 + by) for one, by in zip(kept, shifts, strict=False)]
+    in_order = all(
+        mine.group < other.group or (mine.group == other.group and was.group == before.group)
+        for (was, mine), (before, other) in itertools.combinations(zip(kept, wished, strict=True), 2)
+    )
+    alone_at_the_end = all(one.group < wished[-1].group for one in wished[:-1])
+    known = {one.post_id: one for one in (*OWN, *ASKED.values())}
+    if in_order and alone_at_the_end:
+        adjusted = adjust(proposal, wished, known, FACTS)
+        assert [one.post_id for one in adjusted.steps] == [one.post_id for one in kept]
+        return
+    with pytest.raises(DomainError) as caught:
+        adjust(proposal, wished, known, FACTS)
+    assert caught.value.fields[0].problem == ("DECIDER_NOT_LAST" if in_order else "ORDER_CHANGED")
 
 
 # --- completion ---------------------------------------------------------------------------------

@@ -10,9 +10,9 @@ from chassis import clock
 from chassis.errors import DomainError
 from kanketsu.approvals.v1 import approvals_service_pb2 as pb
 from kanketsu.approvals.v1 import route_templates_service_pb2 as templates_pb
-from services.approvals.routes.domain import BEFORE_LINE, IN_UNIT_ORDER, StepKind, adjust
+from services.approvals.routes.domain import BEFORE_LINE, StepKind, adjust
 from services.approvals.templates.domain import KINDS, PLACES, Extra, Scope, Template, applied
-from services.approvals.tests.test_route_forms import ASKED, FACTS, OWN, route, seat, shape
+from services.approvals.tests.test_route_forms import ASKED, FACTS, FORMS, OWN, route, seat, shape
 
 OTHERS = tuple(seat(f"P-他{number}", "head", f"U-他{number}") for number in range(5))
 KNOWN = {one.post_id: one for one in (*OWN, *ASKED.values(), *OTHERS)}
@@ -60,15 +60,6 @@ def test_who_is_asked_anyway_is_not_asked_twice():
     assert next(step for step in steps if step.post_id == "P-他0").basis == "ひな形「いつもの回議」"
 
 
-FORMS = st.fixed_dictionaries(
-    {
-        "concurrence_need": st.integers(0, 3),
-        "concurrence_order": st.sampled_from(("", IN_UNIT_ORDER)),
-        "concurrence_after": st.sampled_from((BEFORE_LINE, "head", "director")),
-        "provisional": st.booleans(),
-        "review_posts": st.sampled_from(((), ("P-審査",))),
-    }
-)
 EXTRAS = st.lists(
     st.tuples(
         st.sampled_from(KINDS),

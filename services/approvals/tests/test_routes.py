@@ -240,6 +240,9 @@ def plus(kind, post_id, group):
         (without("P-040-00-01"), "MANDATORY_STEP_MISSING"),
         (moved("P-040-00-01", 1), "ORDER_CHANGED"),
         (moved("P-040-00-02", 3), "ORDER_CHANGED"),
+        (moved("P-040-03-03", 3), "ORDER_CHANGED"),
+        (moved("P-040-03-03", 2), "ORDER_CHANGED"),
+        (moved("P-040-03-02", 5), "ORDER_CHANGED"),
         (plus(pb.STEP_KIND_APPROVE, "P-020-01-01", 6), "DECIDER_NOT_LAST"),
         (plus(pb.STEP_KIND_APPROVE, "P-020-01-01", 7), "DECIDER_NOT_LAST"),
         (plus(pb.STEP_KIND_DECIDE, "P-020-01-01", 7), "KIND_NOT_ALLOWED"),
@@ -251,7 +254,7 @@ def plus(kind, post_id, group):
     ],
 )
 async def test_what_the_drafter_may_not_change(city, change, problem):
-    """AP-54: mandatory seats stay, in their order; AP-01: the decider stays alone at the end."""
+    """AP-54: mandatory seats stay; AP-06: the own line from lower to higher; AP-01: the decider alone at the end."""
     with pytest.raises(DomainError) as caught:
         await adjusted(city, change)
     assert [(field.field, field.problem) for field in caught.value.fields] == [("adjusted", problem)]

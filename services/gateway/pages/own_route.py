@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,18 +95,22 @@ def places(rows: list[View]) -> list[tuple[str, str]]:
     return [*reversed(after), *reversed(beside)]
 
 
-def rows(planned: Iterable[View]) -> list[View]:
-    """The rows of a plan with what the drafter may do with each; `fixed` says why one stays where it is."""
+def rows(planned: Iterable[View], basis: str) -> list[View]:
+    """The rows of a plan with what the drafter may do with each; `fixed` says why one stays where it is.
+
+    `basis` is that of the rules: a seat with another one was added, and moves past all others but the decider.
+    """
     listed = list(planned)
     last = listed[-1]["order"]
-    return [_row(step, last) for step in listed]
+    by_rule = {step["order"] for step in listed if step["basis"] == basis}
+    return [_row(step, last, by_rule if step["basis"] == basis else set()) for step in listed]
 
 
-def _row(step: View, last: int) -> View:
+def _row(step: View, last: int, in_its_way: Set[int]) -> View:
     if not step["mandatory"]:
-        # The decider stays at the end (AP-01).
-        up = step["parallel"] or step["order"] > 2
-        down = step["parallel"] or step["order"] < last - 1
+        # The decider stays at the end (AP-01), and the seats of the rules in their order (AP-06).
+        up = step["parallel"] or (step["order"] > 2 and step["order"] - 1 not in in_its_way)
+        down = step["parallel"] or (step["order"] < last - 1 and step["order"] + 1 not in in_its_way)
         return step | {"fixed": "", "up": up, "down": down}
     if step["kind"] == "decide":
         return step | {"fixed": "決裁者は外せません"}

@@ -144,7 +144,8 @@ async def _planned(desk: Desk, document_id: str, form: Form, own: Route) -> View
         exception_reason=form.text("exception_reason"),
         route_template_id=form.text("route_template_id"),
     )
-    return planned.body | {"steps": own_route.rows(sheet.route_rows(planned.body["steps"]))}
+    plan = planned.body
+    return plan | {"steps": own_route.rows(sheet.route_rows(plan["steps"]), plan["basis"])}
 
 
 async def _found(desk: Desk, document: View, form: Form, plan: View) -> tuple[list[tuple[str, str]], bool]:

@@ -128,9 +128,7 @@ def test_the_language(header, english):
     assert errors.prefers_english(header) is english
 
 
-@pytest.mark.parametrize(
-    ("kind", "reason"), [(Kind.DENIED, "CALLER_NOT_ALLOWED"), (Kind.INVALID, "DEADLINE_REQUIRED")]
-)
+@pytest.mark.parametrize(("kind", "reason"), [(Kind.DENIED, "CALLER_NOT_ALLOWED"), (Kind.INVALID, "DEADLINE_REQUIRED")])
 def test_what_services_refuse_the_gateway_is_not_told_as_the_persons_fault(caplog, kind, reason):
     """Told with the number to report; the log has the reason under the same number."""
     formatter = JsonFormatter("gateway", "i-1")

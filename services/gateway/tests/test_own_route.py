@@ -15,11 +15,12 @@ FINANCE, CONTRACTS = Seat("concur", "P-020-04-01"), Seat("concur", "P-020-05-01"
 DIRECTOR = Seat("decide", "P-040-00-01")
 ROUTE: Route = ((CHIEF,), (HEAD,), (FINANCE, CONTRACTS), (DIRECTOR,))
 LEGAL = Seat("review", "P-020-02-01")
+RULE, ADDED = "事務専決規程第5条", "起案者の追加"
 
 
 def planned(**changes: Any) -> dict[str, Any]:
     step = {"kind": "approve", "mandatory": True, "order": 2, "parallel": False, "unit_name": "環境政策室"}
-    return step | {"post_title": "室長", "post_id": "P-040-03-01"} | changes
+    return step | {"post_title": "室長", "post_id": "P-040-03-01", "basis": RULE} | changes
 
 
 @given(st.lists(st.lists(st.integers(0, 999), min_size=1, max_size=3), min_size=1, max_size=8))
@@ -60,21 +61,41 @@ def test_each_row_says_what_may_be_done_or_why_not() -> None:
     """AP-54: what the rules ask for stays, with the reason; an added seat moves up to the decider."""
     first, second, review, decider = own_route.rows(
         [
-            planned(mandatory=False),
-            planned(mandatory=False, order=3, parallel=True),
+            planned(mandatory=False, basis=ADDED),
+            planned(mandatory=False, order=3, parallel=True, basis=ADDED),
             planned(kind="review", order=4),
             planned(kind="decide", order=5),
-        ]
+        ],
+        RULE,
     )
     assert (first["up"], first["down"], second["up"], second["down"]) == (False, True, True, True)
     assert review["fixed"] == "規程で定められた審査のため外せません"
     assert decider["fixed"] == "決裁者は外せません"
-    last = own_route.rows([planned(mandatory=False), planned(kind="decide", order=3)])[0]
+    last = own_route.rows([planned(mandatory=False, basis=ADDED), planned(kind="decide", order=3)], RULE)[0]
     assert (last["up"], last["down"]) == (False, False)
 
 
+def test_a_seat_of_the_own_line_moves_past_added_seats_alone() -> None:
+    """AP-06: 担当主査 before 室長補佐, wherever the seat between them goes."""
+    chief, added, deputy, _ = own_route.rows(
+        [
+            planned(mandatory=False, post_title="担当主査"),
+            planned(mandatory=False, order=3, basis=ADDED),
+            planned(mandatory=False, order=4, post_title="室長補佐"),
+            planned(kind="decide", order=5),
+        ],
+        RULE,
+    )
+    assert [(one["up"], one["down"]) for one in (chief, added, deputy)] == [(False, True), (True, True), (True, False)]
+    below, above, _ = own_route.rows(
+        [planned(mandatory=False), planned(mandatory=False, order=3), planned(kind="decide", order=4)], RULE
+    )
+    assert (below["fixed"], below["up"], below["down"]) == ("", False, False)
+    assert (above["fixed"], above["up"], above["down"]) == ("", False, False)
+
+
 def test_places_are_all_before_the_decider() -> None:
-    rows = own_route.rows([planned(), planned(kind="decide", order=3)])
+    rows = own_route.rows([planned(), planned(kind="decide", order=3)], RULE)
     assert own_route.places(rows) == [
         ("after:1", "環境政策室　室長の次"),
         ("after:0", "起案の次"),

@@ -186,6 +186,26 @@ def test_a_route_and_a_case_say_why_they_have_this_decider(people):
     assert caught.value.status == 404
 
 
+def test_the_own_line_stays_in_its_order(people):
+    """AP-06: 担当主査 before 室長補佐, for programs and on the page, which says so and shows the route as it was."""
+    clerk = people["clerk"]
+    document = clerk.post("/documents", SUBSIDY | {"title": "順番の試験について（伺い）"})["id"]
+    page = f"/documents/{document}/route"
+    seats = [("approve", "P-040-03-02"), ("approve", "P-040-03-03"), ("decide", "P-040-03-01")]
+    steps = [{"kind": kind, "post_id": post, "group": group} for group, (kind, post) in enumerate(seats, start=1)]
+    with pytest.raises(Refused) as caught:
+        clerk.post(page, {"steps": steps})
+    assert caught.value.status == 422
+    assert [(one["field"], one["problem"]) for one in caught.value.problem["errors"]] == [("steps", "ORDER_CHANGED")]
+    shown = clerk.http.get(page).text
+    assert "上へ" not in shown
+    carried = re.findall(r'<input type="hidden" name="step" value="([^"]+)"', shown)[:3]
+    refused = send(clerk, page, page, step=carried, change="down:P-040-03-03")
+    assert refused.status_code == 422
+    assert "規程で定められた順番は変えられません。加えた段階のほうを動かしてください。" in refused.text
+    assert re.findall(r'name="step" value="([^"]+)"', refused.text)[:3] == carried
+
+
 def test_a_template_is_kept_and_used_on_the_page(people):
     """AP-54: a clerk's own; a unit's and the city's belong to others."""
     clerk = people["clerk"]
