@@ -169,6 +169,20 @@ async def test_it_goes_with_the_view_of_its_person_and_stays_with_who_acted(hous
     assert (await read(chief, document)).text == TEXT
 
 
+async def test_who_left_the_post_does_not_see_it_and_it_goes_with_the_next_act_there(
+    house: House, chief: Person
+) -> None:
+    """AP-53: a transfer takes the view at once, and may be called off; the row goes when somebody acts on the seat."""
+    document = await circulating(house)
+    await save(chief, document)
+    moved, successor = house.person("S0070", "P-120-02-05"), house.person("S0084", CHIEF)
+    assert await reason_of(read(moved, document)) == "NOT_FOUND"
+    assert (await read(successor, document)).version == 0
+    assert (await read(chief, document)).text == TEXT, "back at the post"
+    await house.announce("StepClosed", snapshot(document, 3, "circulating", active=[DEPUTY], acted=["S0084"]))
+    assert await kept(house, document) == 0
+
+
 async def test_it_is_for_the_route_alone(house: House, chief: Person) -> None:
     """AP-53: the owner unit sees the document, but is not asked; nobody is before it circulates."""
     document = await circulating(house)
