@@ -171,8 +171,11 @@ def _fields(form: Form) -> dict[str, Any]:
     form.required("title", "件名を入力してください。")
     texts = {name: form.text(name) for name in _TEXTS}
     chosen = {name: form.text(name) or None for name in _CHOICES}
+    # The folder brings its class; what the class was before does not hold against another folder.
+    filed = {"class_code": None} if chosen["folder_id"] else {}
     return {
         **texts,
+        **filed,
         "body": form.lines("body"),
         **chosen,
         "designated": form.all_of("designated"),
