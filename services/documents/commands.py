@@ -399,7 +399,8 @@ async def complete_document(
         day = domain.completion_day(before, completed_on, domain.day_of(now))
         await _require_evidence(conn, before)
         folder = await plan_store.folder_of(conn, folder_id or before.content.folder_id)
-        filed, folder = domain.complete(before, day, folder, now)
+        class_ = await plan_store.class_of(conn, folder.class_code) if folder is not None else None
+        filed, folder = domain.complete(before, day, folder, class_, now)
         undrawn = await sheet_jobs.wanted(conn, document_id)
         wrapped = await store.wrapped_key(conn, document_id)
     item_id = clock.new_id()

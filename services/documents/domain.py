@@ -637,13 +637,19 @@ def completion_day(document: Document, given: dt.date | None, today: dt.date) ->
 
 
 def complete(
-    document: Document, completed_on: dt.date, folder: Folder | None, now: dt.datetime
+    document: Document, completed_on: dt.date, folder: Folder | None, class_: Class | None, now: dt.datetime
 ) -> tuple[Document, Folder]:
-    """完結 without its manifest yet: filed, with the retention of its folder (RT-02, FL-03, FL-04)."""
-    if folder is None or folder.unit_id != document.unit_id:
+    """完結 without its manifest yet: filed, with the retention of its folder (RT-02, FL-03, FL-04).
+
+    `class_` is the folder's: VIEW_CLASS_NOT_ADMITTED when it admits only a narrower 閲覧区分 (AC-02).
+    """
+    if folder is None or class_ is None or folder.unit_id != document.unit_id:
         raise invalid(FieldViolation("folder_id", "UNKNOWN" if document.content.folder_id else "REQUIRED"))
     if folder.fiscal_year != retention.fiscal_year(completed_on):
         raise invalid(FieldViolation("folder_id", "WRONG_YEAR"))
+    # One that was decided before there were classes is for its unit.
+    if view_classes.wider(document.content.view_class or view_classes.UNIT, class_.view_class):
+        raise DomainError(Kind.PRECONDITION, "VIEW_CLASS_NOT_ADMITTED", "the class of the folder admits a narrower one")
     kept = retention.period(folder.retention, completed_on)
     filed = replace(
         document,

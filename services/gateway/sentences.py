@@ -152,6 +152,13 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
         "Immutable",
         "A completed document never changes. Draft a new one to correct it.",
     ),
+    ("documents", "VIEW_CLASS_NOT_ADMITTED"): Sentence(
+        "この簿冊には綴れない閲覧区分です",
+        "簿冊の分類では、この文書より狭い閲覧区分しか認められていません。この閲覧区分を認める分類の簿冊を選んでください。"
+        "ないときは、文書管理の担当に相談してください。",
+        "View class not admitted",
+        "The class of the folder admits only a narrower view class. Choose a folder of a class that admits the document's.",
+    ),
     ("documents", "RANGE_NOT_SATISFIABLE"): Sentence(
         "求められた範囲はありません",
         "ファイルの大きさを超える範囲です。範囲を指定せずに開き直してください。",

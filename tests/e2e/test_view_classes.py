@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
+import psycopg
+import pytest
 from playwright.sync_api import Page, expect
 
+from deploy.local import database
+from deploy.walkthrough.client import Refused
+from tests.conftest import PLAN, City
 from tests.e2e import journey
 from tests.e2e.conftest import Visit, findings
+
+OTHER_FOLDER = "F-2026-0403-02-02"
+
+
+@contextlib.contextmanager
+def narrowed(city: City, class_code: str) -> Iterator[None]:
+    """As if the file plan admitted 指定者のみ alone for the class; afterwards it is as it was."""
+    statement = "UPDATE documents.classes SET view_class = %s WHERE class_code = %s"
+    with psycopg.connect(city.stack.database_url(database.SUPERUSER), autocommit=True) as conn:
+        conn.execute(statement, (2, class_code))
+        try:
+            yield
+        finally:
+            conn.execute(statement, (1, class_code))
 
 
 def test_a_draft_wider_than_its_receipt_is_told_before_it_circulates(
@@ -52,3 +72,47 @@ def test_a_draft_wider_than_its_receipt_is_told_before_it_circulates(
     page.goto(page.url.split("?")[0].removesuffix("/edit") + "/viewers")
     expect(page.get_by_role("main")).to_contain_text("閲覧区分は「指定者のみ」です。")
     picture(page, "viewers")
+
+
+def test_a_draft_is_not_moved_to_a_folder_that_admits_less(
+    city: City, visit: Visit, picture: Callable[[Page, str], None]
+) -> None:
+    """AC-02: the folder says so before it is chosen; another folder of another class is no contradiction (FL-06)."""
+    document = city.draft()["id"]
+    with narrowed(city, "0403-02-02"):
+        page = visit("clerk", f"/documents/{document}/edit")
+        folder = page.get_by_label("簿冊")
+        expect(folder.locator(f"option[value='{OTHER_FOLDER}']")).to_contain_text("閲覧区分は「指定者のみ」まで")
+        folder.select_option(OTHER_FOLDER)
+        journey.press(page, "一時保存")
+        expect(page.get_by_role("alert")).to_contain_text("より狭い区分を選んでください。")
+        picture(page, "draft_narrow_folder")
+        assert findings(page) == []
+        journey.choose(page, "閲覧区分", "指定者のみ")
+        journey.press(page, "一時保存")
+        journey.told(page, "保存しました。")
+    moved = city.person("clerk").document(document)[0]
+    assert (moved["class_code"], moved["view_class"]) == ("0403-02-02", "designated")
+
+
+def test_a_decided_document_goes_to_a_folder_that_admits_it(
+    city: City, visit: Visit, picture: Callable[[Page, str], None]
+) -> None:
+    """AC-02: the page offers folders that admit it, and a page that was open before is told what to do."""
+    document, _ = city.decided(enforcement={"required": False})
+    page = visit("clerk", f"/documents/{document}/complete")
+    with narrowed(city, PLAN["class_code"]):
+        with pytest.raises(Refused) as caught:
+            city.write("clerk", document, "complete", {"folder_id": PLAN["folder_id"]})
+        assert (caught.value.status, caught.value.reason) == (409, "VIEW_CLASS_NOT_ADMITTED")
+        journey.press(page, "完結を登録する")
+        expect(page.get_by_role("alert")).to_contain_text("この簿冊には綴れない閲覧区分です")
+        expect(page.get_by_text("この文書の分類の簿冊には綴れません")).to_be_visible()
+        picture(page, "complete_narrow_folder")
+        assert findings(page) == []
+        folder = page.get_by_label("簿冊")
+        expect(folder.locator(f"option[value='{PLAN['folder_id']}']")).to_have_count(0)
+        folder.select_option(OTHER_FOLDER)
+        journey.press(page, "完結を登録する")
+        journey.told(page, "完結を登録しました。")
+    assert city.person("clerk").document(document)[0]["folder_id"] == OTHER_FOLDER

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from chassis.errors import DomainError
-from services.documents import domain, manifest, receipts
+from services.documents import domain, manifest, receipts, view_classes
 from services.documents.cases import domain as case_domain
 from services.documents.cases.domain import CaseSnapshot, Lease
 from services.documents.domain import (
@@ -243,14 +243,30 @@ def test_completion_is_between_sending_and_today(day: dt.date, problem: str) -> 
 def test_fl_04_the_folder_is_of_the_year_of_completion() -> None:
     document = decided(replace(CONTENT, enforcement_required=False))
     with pytest.raises(DomainError) as caught:
-        domain.complete(document, TODAY, replace(FOLDER, fiscal_year=2025), NOW)
+        domain.complete(document, TODAY, replace(FOLDER, fiscal_year=2025), CLASS, NOW)
     assert problems(caught.value) == {"folder_id": "WRONG_YEAR"}
 
 
 def test_fl_03_the_folder_gives_the_retention() -> None:
     document = decided(replace(CONTENT, enforcement_required=False))
-    filed, _ = domain.complete(document, TODAY, replace(FOLDER, retention="10"), NOW)
+    filed, _ = domain.complete(document, TODAY, replace(FOLDER, retention="10"), CLASS, NOW)
     assert (filed.retention, filed.retention_until) == ("10", dt.date(2037, 3, 31))
+
+
+@pytest.mark.parametrize("chosen", view_classes.BY_WIDTH)
+@pytest.mark.parametrize("widest", view_classes.BY_WIDTH)
+def test_ac_02_the_class_of_the_folder_admits_the_view_class(chosen: int, widest: int) -> None:
+    """Narrower than the class allows is filed; wider is not, and nothing of the document is changed."""
+    document = decided(replace(CONTENT, enforcement_required=False, view_class=chosen))
+    class_ = replace(CLASS, class_code="other", view_class=widest)
+    folder = replace(FOLDER, class_code="other")
+    if view_classes.BY_WIDTH.index(chosen) <= view_classes.BY_WIDTH.index(widest):
+        filed, _ = domain.complete(document, TODAY, folder, class_, NOW)
+        assert (filed.content.class_code, filed.content.view_class) == ("other", chosen)
+    else:
+        with pytest.raises(DomainError) as caught:
+            domain.complete(document, TODAY, folder, class_, NOW)
+        assert caught.value.reason == "VIEW_CLASS_NOT_ADMITTED"
 
 
 def test_i4_a_decision_about_another_text_is_not_taken() -> None:
@@ -448,7 +464,7 @@ class Life(RuleBasedStateMachine):
                 self.take(domain.enforce(before, SENT, number("dispatch"), TODAY, NOW))
             elif action == "complete":
                 day = domain.completion_day(before, None, TODAY)
-                filed, _ = domain.complete(before, day, FOLDER, NOW)
+                filed, _ = domain.complete(before, day, FOLDER, CLASS, NOW)
                 self.take(domain.completed(filed, "e" * 64))
             elif action == "delete":
                 assert [f.action for f in domain.delete(before)] == ["document.deleted"]

@@ -28,12 +28,15 @@ def classes(items: Iterable[View]) -> Groups:
     return list(groups.items())
 
 
-def folders(items: Iterable[View]) -> Groups:
-    """Folders by fiscal year, the latest first."""
+def folders(items: Iterable[View], classes: Iterable[View] = ()) -> Groups:
+    """Folders by fiscal year, the latest first; with their classes, what admits less than 課（室）内 says so (AC-02)."""
+    narrow = {one["class_code"]: one["view_class"] for one in classes if one["view_class"] in ("section", "designated")}
     groups: dict[int, Choices] = {}
     for one in items:
         retention = vocabulary.RETENTIONS.get(one["retention"], one["retention"])
-        groups.setdefault(one["fiscal_year"], []).append((one["folder_id"], f"{one['name']}（{retention}）"))
+        widest = narrow.get(one["class_code"]) if narrow else None
+        limit = f"・閲覧区分は「{vocabulary.VIEW_CLASSES[widest]}」まで" if widest else ""
+        groups.setdefault(one["fiscal_year"], []).append((one["folder_id"], f"{one['name']}（{retention}{limit}）"))
     return [(wareki.format_fiscal_year(year), groups[year]) for year in sorted(groups, reverse=True)]
 
 

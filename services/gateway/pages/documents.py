@@ -15,7 +15,7 @@ from chassis.wareki import JST
 from services.gateway.actions import cases, documents, filing, memos, organisation
 from services.gateway.actions.answer import Answer
 from services.gateway.openings import Opening
-from services.gateway.pages import choices, differences, files, repeating, sheet
+from services.gateway.pages import choices, differences, files, repeating, sheet, view_classes
 from services.gateway.pages.desk import AtDesk, Desk, absorb
 from services.gateway.pages.forms import Form, day_values, version_of
 from services.gateway.views import View
@@ -360,10 +360,14 @@ async def _draw_enforcement(desk: Desk, document: View, form: Form, status: int 
 
 
 async def _draw_completion(desk: Desk, document: View, form: Form, status: int = 200) -> Response:
-    folders, case = await asyncio.gather(
-        filing.folders(desk.clients, desk.caller, class_code=document["class_code"] or ""),
-        case_of(desk, document),
+    folders, classes, case = await asyncio.gather(
+        filing.folders(desk.clients, desk.caller), filing.classes(desk.clients, desk.caller), case_of(desk, document)
     )
+    chosen = document["view_class"] or "unit"
+    admitting = {one["class_code"] for one in classes.body["items"] if view_classes.admits(one["view_class"], chosen)}
+    # The file plan was narrowed after 回議 began: of another class then (AC-02).
+    narrowed = document["class_code"] not in admitting
+    offered = admitting if narrowed else {document["class_code"]}
     waiting = [
         f"{step['unit_name']}　{step['post_title']}"
         for step in (case["steps"] if case is not None else ())
@@ -375,7 +379,8 @@ async def _draw_completion(desk: Desk, document: View, form: Form, status: int =
         status=status,
         document=document,
         form=form,
-        folder_groups=choices.folders(folders.body["items"]),
+        folder_groups=choices.folders(one for one in folders.body["items"] if one["class_code"] in offered),
+        narrowed=narrowed,
         post_views=waiting,
     )
 

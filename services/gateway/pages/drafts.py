@@ -117,7 +117,7 @@ async def _draw_form(desk: Desk, form: Form, document: View | None, sources: lis
         form=form,
         document=document,
         receipts=sources,
-        folder_groups=choices.folders(folders.body["items"]),
+        folder_groups=choices.folders(folders.body["items"], classes.body["items"]),
         example_groups=choices.body_templates(examples.body["items"]),
         view_classes=view_classes.of_document(desk, unit, widest, form.text("view_class")),
         colleagues=colleagues,

@@ -36,6 +36,12 @@ def of_receipt(desk: Desk) -> list[tuple[str, str, str]]:
     return [(name, vocabulary.VIEW_CLASSES[name], hint) for name, hint in RECEIPT_HINTS.items() if name in offered]
 
 
+def admits(widest: str, chosen: str) -> bool:
+    """May a document of this 閲覧区分 be filed under a class whose widest is `widest`?"""
+    from_widest = list(HINTS)
+    return from_widest.index(chosen) >= from_widest.index(widest)
+
+
 async def colleagues(desk: Desk, unit_id: str) -> choices.Choices:
     """Whom somebody may name for 指定者のみ: the others of the unit."""
     if not unit_id:

@@ -279,6 +279,25 @@ def test_folders_are_offered_by_year_the_latest_first() -> None:
     ]
 
 
+def test_ac_02_a_folder_says_what_its_class_admits() -> None:
+    folders = [
+        {"folder_id": f"F-{name}", "name": name, "fiscal_year": 2026, "retention": "5", "class_code": name}
+        for name in ("庶務綴", "採用試験綴", "例規綴")
+    ]
+    widest = {"庶務綴": "unit", "採用試験綴": "designated", "例規綴": "city"}
+    classes = [{"class_code": code, "view_class": view_class} for code, view_class in widest.items()]
+    assert choices.folders(folders, classes) == [
+        (
+            "令和8年度",
+            [
+                ("F-庶務綴", "庶務綴（5年）"),
+                ("F-採用試験綴", "採用試験綴（5年・閲覧区分は「指定者のみ」まで）"),
+                ("F-例規綴", "例規綴（5年）"),
+            ],
+        )
+    ]
+
+
 def test_a_case_waits_for_nobody_whom_it_is_only_shown_to() -> None:
     """AP-10: 供覧 stops nothing, so it is not what a case waits for."""
     shown = case(
