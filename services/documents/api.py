@@ -343,7 +343,10 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
     # ------------------------------------------------------------ circulation and after
 
     async def SubmitDocument(self, request: pb.SubmitDocumentRequest, context: Context) -> pb.SubmitDocumentResponse:
-        """回議開始. INCOMPLETE lists what is missing (LC-04); WRONG_STATE, STALE_VERSION, NOT_PERMITTED, PAPER_ONLY."""
+        """回議開始. INCOMPLETE lists what is missing (LC-04); WIDER_THAN_RECEIPTS until that is confirmed (AC-02).
+
+        WRONG_STATE, STALE_VERSION, NOT_PERMITTED, PAPER_ONLY.
+        """
         return await self._write(
             request,
             pb.SubmitDocumentResponse,
@@ -355,6 +358,7 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
                 request.expected_version,
                 request.route_plan_id,
                 request.replacement,
+                request.wider_than_receipts_confirmed,
                 lambda view: _bytes(
                     pb.SubmitDocumentResponse(document=messages.document(view), case_id=view.document.case_id)
                 ),

@@ -193,11 +193,13 @@ async def submit_document(
     expected_version: int,
     route_plan_id: str,
     replacement: str,
+    confirmed: bool,
     answer: Answer,
 ) -> bytes:
     """回議開始: freezes the revision under its digest, issues the draft number the first time (LC-04, NB-04).
 
-    approvals opens the case when the event reaches it; a refusal comes back as 差戻し with the reason.
+    approvals opens the case when the event reaches it; a refusal comes back as 差戻し with the reason. `confirmed`: the
+    drafter means it to be wider than its receipts; WIDER_THAN_RECEIPTS otherwise (AC-02).
     """
     now, case_id = clock.now(), clock.new_id()
     async with transaction(service.pool) as conn:
@@ -209,6 +211,8 @@ async def submit_document(
         folder = await plan_store.folder_of(conn, before.content.folder_id)
         class_ = domain.check_complete_for_circulation(before, class_, folder, route_plan_id)
         domain.check_view_class(before.content, class_, in_section=in_section(actor.principals, before.unit_id))
+        wider = (await store.own_view(conn, document_id)).wider_than_receipts
+        domain.check_confirmed(wider, confirmed)
         digest = await _freeze(conn, before, now)
         number = None
         if not before.draft_number:
@@ -230,6 +234,7 @@ async def submit_document(
             version_digest=digest,
             number=number,
             matter=class_.matter,
+            wider_than_receipts=wider,
             now=now,
         )
         await store.save(conn, document, before)

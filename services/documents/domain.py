@@ -472,6 +472,12 @@ def check_complete_for_circulation(
     return class_
 
 
+def check_confirmed(wider_than_receipts: bool, confirmed: bool) -> None:
+    """WIDER_THAN_RECEIPTS: what is for people whom one of its receipts is not for circulates only if that is meant (AC-02)."""
+    if wider_than_receipts and not confirmed:
+        raise DomainError(Kind.PRECONDITION, "WIDER_THAN_RECEIPTS", "wider than one of its receipts, and not confirmed")
+
+
 def submit(
     document: Document,
     *,
@@ -481,11 +487,13 @@ def submit(
     version_digest: str,
     number: Number | None,
     matter: str,
+    wider_than_receipts: bool,
     now: dt.datetime,
 ) -> tuple[Document, list[Fact]]:
     """回議開始: the text is frozen under its digest; the first time it gets its draft number (NB-04).
 
-    A resubmission after 差戻し keeps the number and opens a case of its own.
+    A resubmission after 差戻し keeps the number and opens a case of its own. `wider_than_receipts`: the drafter has
+    confirmed that; it stands in history and log (AC-02).
     """
     if replacement and (replacement not in REPLACEMENTS or not document.has_circulated):
         raise invalid(FieldViolation("replacement", "UNKNOWN"))
@@ -497,6 +505,8 @@ def submit(
     detail = {"case_id": case_id, "draft_number": draft_number, "revision": str(document.revision)}
     if document.has_circulated:
         detail["replacement"] = replacement or "substantive"
+    if wider_than_receipts:
+        detail["wider_than_receipts"] = "confirmed"
     facts.append(
         Fact(
             "DocumentSubmitted",

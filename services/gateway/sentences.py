@@ -159,6 +159,14 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
         "View class not admitted",
         "The class of the folder admits only a narrower view class. Choose a folder of a class that admits the document's.",
     ),
+    ("documents", "WIDER_THAN_RECEIPTS"): Sentence(
+        "元の収受より広い閲覧区分です",
+        "元の収受を見られない職員にもこの文書が見えるようになります。閲覧区分を収受と同じかそれより狭いものに直してください。"
+        "このままでよいときは、「元の収受を見られない職員にも見せることを確かめました」に印を付けて、回議を始めてください。",
+        "Wider than a receipt",
+        "It would be for people whom one of its receipts is not for. Narrow view_class, or confirm with"
+        " wider_than_receipts_confirmed.",
+    ),
     ("documents", "RANGE_NOT_SATISFIABLE"): Sentence(
         "求められた範囲はありません",
         "ファイルの大きさを超える範囲です。範囲を指定せずに開き直してください。",

@@ -11,11 +11,20 @@ from playwright.sync_api import Page, expect
 
 from deploy.local import database
 from deploy.walkthrough.client import Refused
-from tests.conftest import PLAN, City
+from tests.conftest import PLAN, TODAY, City
 from tests.e2e import journey
 from tests.e2e.conftest import Visit, findings
+from tests.patience import until
 
 OTHER_FOLDER = "F-2026-0403-02-02"
+NARROW_RECEIPT = {
+    "title": "職員の処分に関する照会",
+    "sender_kind": "citizen",
+    "medium": "post",
+    "received_on": TODAY,
+    "arrived_on": TODAY,
+    "view_class": "designated",
+}
 
 
 @contextlib.contextmanager
@@ -116,3 +125,46 @@ def test_a_decided_document_goes_to_a_folder_that_admits_it(
         journey.press(page, "完結を登録する")
         journey.told(page, "完結を登録しました。")
     assert city.person("clerk").document(document)[0]["folder_id"] == OTHER_FOLDER
+
+
+def test_a_draft_wider_than_its_receipt_circulates_when_that_is_confirmed(
+    city: City, visit: Visit, title: str, picture: Callable[[Page, str], None]
+) -> None:
+    """AC-02: refused on the page and in the API until the drafter says that it is meant; then it stands in the history."""
+    clerk = city.person("clerk")
+    receipt = clerk.post("/receipts", NARROW_RECEIPT)["receipt_id"]
+    draft = city.draft(title=title, receipt_ids=[receipt], view_class="unit")
+    assert draft["wider_than_receipts"]
+    with pytest.raises(Refused) as caught:
+        clerk.submit(draft["id"])
+    assert (caught.value.status, caught.value.reason) == (409, "WIDER_THAN_RECEIPTS")
+
+    page = visit("clerk", f"/documents/{draft['id']}/route")
+    sentence = "元の収受を見られない職員にも見せることを確かめました"
+    expect(page.get_by_role("checkbox", name=sentence)).not_to_be_checked()
+    journey.press(page, "回議を開始する")
+    expect(page.get_by_role("alert")).to_contain_text("元の収受より広い閲覧区分です")
+    assert findings(page) == []
+    picture(page, "route_wider")
+    page.get_by_role("checkbox", name=sentence).check()
+    page.get_by_role("checkbox", name=sentence).scroll_into_view_if_needed()
+    picture(page, "route_wider_confirmed")
+    journey.circulate(page)
+    page.goto(f"{city.stack.url}/documents/{draft['id']}/history")
+    expect(page.get_by_role("main")).to_contain_text("元の収受より広い閲覧区分 確認済み")
+
+
+def test_the_api_takes_the_confirmation(city: City) -> None:
+    """AC-02, and it stands in the log as a flag."""
+    clerk = city.person("clerk")
+    receipt = clerk.post("/receipts", NARROW_RECEIPT)["receipt_id"]
+    document = city.draft(receipt_ids=[receipt], view_class="unit")["id"]
+    plan = clerk.post(f"/documents/{document}/route", {})["route_plan_id"]
+    body = {"route_plan_id": plan, "wider_than_receipts_confirmed": True}
+    assert city.write("clerk", document, "submit", body)["document"]["state"] == "circulating"
+
+    def logged() -> list[str]:
+        found = city.person("auditor").get("/audit/entries", document=document, action="document.submitted")["items"]
+        return [one["detail"].get("wider_than_receipts") for one in found]
+
+    assert until(logged) == ["confirmed"]

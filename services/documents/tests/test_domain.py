@@ -82,6 +82,7 @@ def submitted(document: Document, case_id: str = "c1") -> Document:
         version_digest=DIGEST,
         number=None if document.draft_number else number("draft"),
         matter="補助金交付",
+        wider_than_receipts=False,
         now=NOW,
     )[0]
 
@@ -455,6 +456,7 @@ class Life(RuleBasedStateMachine):
                     version_digest=DIGEST,
                     number=None if had_number else number("draft"),
                     matter="補助金交付",
+                    wider_than_receipts=False,
                     now=NOW,
                 )
                 self.take(result)

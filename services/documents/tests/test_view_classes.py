@@ -10,7 +10,7 @@ from chassis import db
 from chassis.errors import DomainError
 from kanketsu.documents.v1 import documents_service_pb2 as pb
 from services.documents import consumer, view_classes
-from services.documents.tests.conftest import CLASS, House, Person
+from services.documents.tests.conftest import CLASS, House, Person, snapshot
 from services.documents.tests.test_owners import begins, ends, moved, reorganised
 from services.documents.tests.test_visibility import sees, viewers
 from services.documents.view_classes import BY_WIDTH, CITY, DEPARTMENT, DESIGNATED, SECTION, UNIT, Limits
@@ -252,6 +252,60 @@ async def test_ac_02_a_draft_is_not_wider_than_its_receipt_without_the_drafter_b
         assert draft.wider_than_receipts == told, designated
     open_receipt = await arrived(house.drafter)
     assert not (await house.drafter.draft(receipt_ids=[open_receipt.receipt_id])).wider_than_receipts
+
+
+async def log_of(house: House, document: pb.Document) -> list[dict[str, str]]:
+    """What stands in the log of each of its 回議開始."""
+    envelopes = await house.envelopes(document.document_id)
+    return [dict(one.detail) for one in envelopes if one.action == "document.submitted"]
+
+
+async def test_ac_02_wider_than_a_receipt_circulates_only_when_that_is_confirmed(house: House) -> None:
+    """Refused and nothing issued until it is confirmed; the confirmation stands in history and log, without content."""
+    receipt = await arrived(house.drafter, view_class=DESIGNATED, designated=["S0070"])
+    draft = await house.drafter.draft(receipt_ids=[receipt.receipt_id], view_class=UNIT)
+    numbers = await house.rows("SELECT count(*) FROM numbers WHERE register = 'draft'")
+    for given in ({}, {"wider_than_receipts_confirmed": False}, {"replacement": ""}):
+        with pytest.raises(DomainError) as caught:
+            await house.drafter.submit(draft, **given)
+        assert (caught.value.reason, caught.value.fields) == ("WIDER_THAN_RECEIPTS", ())
+    assert (await house.drafter.see(draft.document_id)).state == pb.DOCUMENT_STATE_DRAFTING
+    assert await house.rows("SELECT count(*) FROM numbers WHERE register = 'draft'") == numbers
+    document = await house.drafter.submit(draft, wider_than_receipts_confirmed=True)
+    (detail,) = await log_of(house, document)
+    assert detail["wider_than_receipts"] == "confirmed"
+    history = (await house.drafter.call("ListHistory", document_id=document.document_id)).events
+    assert [one.detail["wider_than_receipts"] for one in history if one.action == "document.submitted"] == ["confirmed"]
+
+
+async def test_ac_02_a_confirmation_is_of_one_circulation(house: House) -> None:
+    """After 差戻し it is asked again; where nothing is wider it is not asked, and not said in the log."""
+    receipt = await arrived(house.drafter, view_class=DESIGNATED, designated=["S0070"])
+    draft = await house.drafter.draft(receipt_ids=[receipt.receipt_id], view_class=UNIT)
+    document = await house.drafter.submit(draft, wider_than_receipts_confirmed=True)
+    await house.announce("CaseClosed", snapshot(document, 2, "sent_back"))
+    with pytest.raises(DomainError) as caught:
+        await house.drafter.submit(document)
+    assert caught.value.reason == "WIDER_THAN_RECEIPTS"
+    known = {
+        "document_id": document.document_id,
+        "expected_version": (await house.drafter.see(document.document_id)).version,
+    }
+    narrow = pb.DraftFields(view_class=pb.VIEW_CLASS_DESIGNATED, designated=["S0070"])
+    await house.drafter.call("UpdateDraft", **known, fields=narrow, changed=["view_class", "designated"])
+    again = await house.drafter.submit(document, wider_than_receipts_confirmed=True)
+    assert [one.get("wider_than_receipts") for one in await log_of(house, again)] == ["confirmed", None]
+
+
+async def test_ac_02_only_whose_draft_it_is_confirms(house: House) -> None:
+    """A colleague, who may see neither, is told nothing of a receipt by trying."""
+    receipt = await arrived(house.drafter, view_class=DESIGNATED)
+    draft = await house.drafter.draft(receipt_ids=[receipt.receipt_id], view_class=UNIT)
+    known = {"document_id": draft.document_id, "expected_version": draft.version, "route_plan_id": "r"}
+    for confirmed in (False, True):
+        with pytest.raises(DomainError) as caught:
+            await house.colleague.call("SubmitDocument", **known, wider_than_receipts_confirmed=confirmed)
+        assert caught.value.reason == "NOT_FOUND"
 
 
 async def test_ac_02_a_takeover_moves_whom_things_are_for(house: House) -> None:

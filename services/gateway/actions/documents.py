@@ -276,8 +276,12 @@ async def submit(
     request_id: str,
     *,
     replacement: str = "",
+    wider_than_receipts_confirmed: bool = False,
 ) -> Answer:
-    """回議開始: freezes the version and issues the draft number. `replacement`: "minor" or "substantive" (AP-30)."""
+    """回議開始: freezes the version and issues the draft number. `replacement`: "minor" or "substantive" (AP-30).
+
+    `wider_than_receipts_confirmed`: the drafter means it to be for people whom one of its receipts is not for (AC-02).
+    """
     rpc = clients.documents.rpc
     request = pb.SubmitDocumentRequest(
         request_id=request_id,
@@ -285,6 +289,7 @@ async def submit(
         expected_version=version,
         route_plan_id=route_plan_id,
         replacement=replacement,
+        wider_than_receipts_confirmed=wider_than_receipts_confirmed,
     )
     answer = await clients.documents.ask(rpc.SubmitDocument, request, caller)
     body = views.document(answer.document)

@@ -142,7 +142,10 @@ async def submit(
     request_id: RequestId,
     body: inputs.SubmitIn,
 ) -> Response:
-    """Freezes the version and issues the draft number; the case opens within a moment."""
+    """Freezes the version and issues the draft number; the case opens within a moment.
+
+    409 WIDER_THAN_RECEIPTS while the document's wider_than_receipts is true and the body does not confirm it (AC-02).
+    """
     answer = await documents.submit(
         clients_of(request),
         caller,
@@ -151,6 +154,7 @@ async def submit(
         body.route_plan_id or "",
         request_id,
         replacement=body.replacement or "",
+        wider_than_receipts_confirmed=body.wider_than_receipts_confirmed,
     )
     return reply(answer, 202)
 

@@ -168,12 +168,13 @@ class RouteIn(Body):
 
 
 class SubmitIn(Body):
-    """回議開始; `replacement` after 差戻し (AP-30)."""
+    """回議開始; `replacement` after 差戻し (AP-30); the confirmation where the document is wider than a receipt (AC-02)."""
 
     model_config = _required("route_plan_id")
 
     route_plan_id: Code | None = None
     replacement: Literal["minor", "substantive"] | None = None
+    wider_than_receipts_confirmed: bool = False
 
 
 class EnforceIn(Body):

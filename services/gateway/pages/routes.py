@@ -57,6 +57,7 @@ async def submit(desk: AtDesk, document_id: str) -> Response:
             form.text("route_plan_id"),
             form.text("request_key"),
             replacement=form.text("replacement"),
+            wider_than_receipts_confirmed=form.text("wider_than_receipts") == "yes",
         )
     except DomainError as error:
         return await _draw(desk, document_id, form, absorb(form, error))

@@ -56,6 +56,7 @@ _DETAILS: Final[Mapping[str, str]] = {
     "reason": "理由",
     "previous_unit": "旧所管",
     "unit": "新しい所管",
+    "wider_than_receipts": "元の収受より広い閲覧区分",
 }
 # Those of them that name somebody, with the kind of principal.
 _NAMED: Final[Mapping[str, str]] = {"previous": "staff", "assignee": "staff", "previous_unit": "unit", "unit": "unit"}
@@ -428,6 +429,8 @@ def _detail(action: str, detail: Mapping[str, str], names: Mapping[str, str]) ->
             continue
         if name in _NAMED:
             value = names.get(f"{_NAMED[name]}:{value}", value)
+        if name == "wider_than_receipts" and value:
+            value = "確認済み"
         if name == "number":
             label = _REGISTERS.get(detail.get("register", ""), label)
         if value:
