@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from dataclasses import replace
 
@@ -303,19 +304,99 @@ async def test_a_vendor_never_becomes_staff(city, owner):
         )
 
 
-async def test_an_account_has_its_own_id_and_login(city):
+async def test_an_account_has_its_own_id_and_login(city, owner):
     one = await vendor(city, "V7")
     ((login,),) = await city.rows("SELECT login FROM staff WHERE staff_id = 'S0072' AND valid_to = 'infinity'")
     new = {"number": "V8", "login": "v8@vendor.example", "full_name": "西 二郎", "company": "西"}
     for taken in ({"number": "V7"}, {"login": one.login}, {"login": login}):
         request = call(city, (await admin(city)).identity, "RegisterVendor", request_id=clock.new_id(), **(new | taken))
         assert (await refused(request)).reason == "ACCOUNT_EXISTS", taken
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        await owner.execute(
+            "INSERT INTO vendors SELECT 'vendor:V8', login, full_name, company, registered_by, registered_at"
+            " FROM vendors WHERE vendor_id = 'vendor:V7'"
+        )
     error = await refused(
         call(city, (await admin(city)).identity, "RegisterVendor", request_id=clock.new_id(), number="vendor:V9")
     )
     assert [(v.field, v.problem) for v in error.fields] == [
         *(("number", "MALFORMED"), ("login", "REQUIRED"), ("full_name", "REQUIRED"), ("company", "REQUIRED")),
     ]
+
+
+async def waits_for_the_login(city: City) -> bool:
+    return bool(await city.rows("SELECT 1 FROM pg_locks WHERE objid = %s AND NOT granted", store.LOGINS))
+
+
+async def test_a_login_is_given_once_also_at_the_same_moment(city, owner):
+    """AC-09: whoever writes it second waits for the first, and is refused by what that one wrote."""
+    one = domain.Vendor("vendor:VB", "vb@vendor.example", "東 一郎", "北摂システム保守", "S0051", clock.now())
+    await city.person("S0072")
+    async with db.transaction(city.pool) as conn:
+        assert not await store.login_is_taken(conn, one.login, clock.today())
+        assert await store.insert_vendor(conn, one)
+        hired = asyncio.create_task(owner.execute("UPDATE staff SET login = %s WHERE staff_id = 'S0072'", (one.login,)))
+        for _ in range(500):
+            if hired.done() or await waits_for_the_login(city):
+                break
+            await asyncio.sleep(0.01)
+    with pytest.raises(psycopg.errors.ExclusionViolation):
+        await hired
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("vendors", "vendor_id = 'S0051'"),
+        ("vendors", "registered_by = 'vendor:VC'"),
+        ("maintenance_windows", "requested_by = 'vendor:VC'"),
+        ("maintenance_windows", "confirmed_by = 'vendor:VC', confirmed_at = now()"),
+        ("maintenance_windows", "confirmed_by = requested_by, confirmed_at = now()"),
+        ("maintenance_windows", "confirmed_by = 'S0052'"),
+        ("maintenance_windows", "confirmed_at = now()"),
+        ("maintenance_windows", "ended_by = 'S0052'"),
+        ("maintenance_windows", "ended_at = now()"),
+        ("maintenance_windows", "reason = ''"),
+        ("maintenance_windows", "ticket = ''"),
+        ("maintenance_windows", "closes_at = opens_at - interval '1 second'"),
+        ("staff", "staff_id = 'vendor:VC'"),
+    ],
+)
+async def test_the_database_holds_no_account_or_window_that_the_rules_know_not(city, owner, table, change):
+    """AC-09: past all rules; no vendor opens for itself, nobody alone, nothing without a reason."""
+    async with owner.transaction(force_rollback=True):
+        await owner.execute(
+            "INSERT INTO vendors VALUES ('vendor:VC', 'vc@vendor.example', '東 一郎', '北摂システム保守', 'S0051', now())"
+        )
+        if table == "maintenance_windows":
+            await owner.execute(
+                "INSERT INTO maintenance_windows (window_id, vendor_id, opens_at, closes_at, reason, ticket,"
+                " requested_by, requested_at, version) VALUES (gen_random_uuid(), 'vendor:VC', now(),"
+                " now() + interval '1 hour', '障害対応', 'INC-0042', 'S0051', now(), 1)"
+            )
+        if table == "staff":
+            await owner.execute(
+                "INSERT INTO staff (staff_id, name, kana, login, email, valid_from)"
+                " VALUES ('S9100', '東 一郎', 'ヒガシ イチロウ', 's9100', 's9100@city.minoh.example', '2026-11-01')"
+            )
+        which = "staff_id = 'S9100'" if table == "staff" else "vendor_id = 'vendor:VC'"
+        with pytest.raises(psycopg.errors.CheckViolation):
+            await owner.execute(f"UPDATE {table} SET {change} WHERE {which}".encode())
+
+
+async def test_the_service_itself_changes_no_account_and_only_the_life_of_a_window(city):
+    """AC-09: who asked, for what and when is written once; nothing is deleted."""
+    for statement in (
+        b"UPDATE vendors SET login = 'x'",
+        b"DELETE FROM vendors",
+        b"UPDATE maintenance_windows SET requested_by = 'S0052'",
+        b"UPDATE maintenance_windows SET reason = 'x', ticket = 'x'",
+        b"UPDATE maintenance_windows SET opens_at = now()",
+        b"DELETE FROM maintenance_windows",
+    ):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            async with city.pool.connection() as conn:
+                await conn.execute(statement)
 
 
 async def test_the_list_shows_windows_and_the_log_its_reading(city):
