@@ -8,12 +8,22 @@ import pytest
 from hypothesis import given as given_by
 from hypothesis import settings
 from hypothesis import strategies as st
+from starlette.requests import Request
 
 from kanketsu.approvals.v1.provisioning_service_pb2 import Account, AccountFields, Member, Membership, UnitName
 from services.gateway.errors import Refusal
 from services.gateway.scim import discovery, groups, users
 from services.gateway.scim.filters import terms
-from services.gateway.scim.messages import ENTERPRISE, GROUP, PREFIX, STAFF, USER
+from services.gateway.scim.messages import (
+    ENTERPRISE,
+    GROUP,
+    MEDIA_TYPE,
+    PREFIX,
+    STAFF,
+    USER,
+    body_of,
+    expected_version,
+)
 
 URL = "https://bunsho.city.minoh.example"
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
@@ -111,6 +121,7 @@ def test_what_nobody_keeps_is_ignored():
         {"op": "add", "path": f"{ENTERPRISE}:department", "value": "環境政策室"},
         {"op": "replace", "path": 'phoneNumbers[type eq "work"].value', "value": "072"},
         {"op": "remove", "path": "title"},
+        {"op": "replace", "path": "id", "value": "S1"},
     )
     assert given(users.fields_of_patch(ignored, "S1")) == {}
 
@@ -122,11 +133,13 @@ def test_what_nobody_keeps_is_ignored():
         ({"schemas": [USER], "Operations": [{"op": "add", "path": "active", "value": True}]}, "SCIM_SYNTAX"),
         (patch({"op": "move", "path": "active", "value": False}), "SCIM_SYNTAX"),
         (patch({"op": "remove"}), "SCIM_SYNTAX"),
+        (patch({"op": "remove", "value": {"active": True}}), "SCIM_SYNTAX"),
+        (patch({"op": "add", "value": "active"}), "SCIM_SYNTAX"),
         (patch("active"), "SCIM_SYNTAX"),
         (patch(*[{"op": "add", "path": "title", "value": "x"}] * 1001), "SCIM_SYNTAX"),
         (patch({"op": "add", "path": "favouriteColour", "value": "青"}), "SCIM_PATH"),
         (patch({"op": "add", "path": 7, "value": "青"}), "SCIM_PATH"),
-        (patch({"op": "add", "path": "x" * 1001, "value": "青"}), "SCIM_PATH"),
+        (patch({"op": "add", "path": f"title[{'x' * 1001}]", "value": "青"}), "SCIM_PATH"),
         (patch({"op": "replace", "path": "externalId", "value": "S2"}), "SCIM_MUTABILITY"),
         (patch({"op": "replace", "value": {"externalId": "S2"}}), "SCIM_MUTABILITY"),
         (patch({"op": "replace", "path": "groups", "value": []}), "SCIM_MUTABILITY"),
@@ -201,7 +214,10 @@ def test_members_in_every_shape(operations, expected):
     ("operation", "reason"),
     [
         ({"op": "replace", "path": "externalId", "value": "U2"}, "SCIM_MUTABILITY"),
+        ({"op": "remove", "path": "externalId"}, "SCIM_MUTABILITY"),
         ({"op": "remove", "path": "displayName"}, "SCIM_MUTABILITY"),
+        ({"op": "remove", "path": "displayName", "value": "環境政策室"}, "SCIM_MUTABILITY"),
+        ({"op": "remove", "path": 'members[value eq "\\ud800"]'}, "SCIM_PATH"),
         ({"op": "add", "path": "owners", "value": [one("S1")]}, "SCIM_PATH"),
         ({"op": "replace", "path": 'members[value eq "S1"]', "value": one("S2")}, "SCIM_PATH"),
         ({"op": "remove", "path": 'members[value ne "S1"]'}, "SCIM_PATH"),
@@ -213,6 +229,11 @@ def test_members_in_every_shape(operations, expected):
 )
 def test_what_is_no_member_is_refused(operation, reason):
     assert refused(groups.wish_of_patch, patch(operation), "U1") == reason
+
+
+@pytest.mark.parametrize("body", [{}, {"schemas": [USER]}, {"schemas": None}])
+def test_a_group_says_what_it_is(body):
+    assert refused(groups.wish_of, body | {"members": [one("S1")]}, "U1") == "SCIM_SYNTAX"
 
 
 def test_a_put_without_members_says_nothing_of_them():
@@ -282,6 +303,7 @@ def test_filters_that_directories_send(text, expected):
         *('password eq "x"', 'userName eq "a" or active eq true', 'userName eq "a" and', "not (active eq true)"),
         *('active eq "true"', "userName eq true", 'userName eq "a" userName eq "b"', 'userName eq "\\ud800"'),
         *('userName eq "a" and userName eq "b"', "userName eq '1' or 1=1 --", 'userName eq "a\nb"'),
+        *('userName eq "a" active eq true', 'userName eq "a" and '),
         'userName eq "' + "x" * 2000 + '"',
         "(" * 100_000,
         'userName eq "a" and ' * 5000,
@@ -289,6 +311,38 @@ def test_filters_that_directories_send(text, expected):
 )
 def test_everything_else_is_refused_and_never_guessed(text):
     assert refused(terms, text, KNOWN) == "SCIM_FILTER"
+
+
+def sent(body=b"", **headers):
+    raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+
+    async def receive():
+        return {"type": "http.request", "body": body}
+
+    return Request({"type": "http", "method": "PATCH", "path": "/", "query_string": b"", "headers": raw}, receive)
+
+
+def test_a_tag_that_is_none_of_ours_is_no_version():
+    """Whoever sends one wants a condition kept: without it the change would always be made."""
+    assert expected_version(sent()) == expected_version(sent(if_match="*")) == ""
+    assert expected_version(sent(if_match=f'W/"{"a" * 32}"')) == "a" * 32
+    for wrong in ("", "x", f'"{"a" * 31}"', f'"{"A" * 32}"', f'"{"a" * 32}", "{"b" * 32}"'):
+        assert refused(expected_version, sent(if_match=wrong)) == "STALE_VERSION"
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type", "reason"),
+    [
+        (b"{}", "text/plain", "UNSUPPORTED_MEDIA_TYPE"),
+        *((body, MEDIA_TYPE, "MALFORMED_BODY") for body in (b"", b"[]", b"null", b"\xff", b"[" * 100_000)),
+        (b'{"x": NaN}', "application/json", "MALFORMED_BODY"),
+        (b'{"x": "\\ud800"}', "application/json", "MALFORMED_BODY"),
+    ],
+)
+async def test_what_is_no_json_object_is_refused(body, media_type, reason):
+    with pytest.raises(Refusal) as caught:
+        await body_of(sent(body, content_type=media_type))
+    assert caught.value.reason == reason
 
 
 def test_every_attribute_that_is_told_is_answered():
