@@ -250,7 +250,11 @@ async def test_reading_is_recorded_and_pages(city):
 
 
 @pytest.mark.parametrize(
-    "method", ["ListAccounts", "GetAccount", "ChangeAccount", "ListMemberships", "ChangeMembership"]
+    "method",
+    [
+        *("ListAccounts", "GetAccount", "CreateAccount", "ChangeAccount"),
+        *("ListMemberships", "GetMembership", "ChangeMembership"),
+    ],
 )
 async def test_only_the_directorys_program_may(city, method):
     """Not even an administrator, by their own login."""
@@ -260,6 +264,43 @@ async def test_only_the_directorys_program_may(city, method):
     person = await city.person("S0018")
     error = await refused(city.call(method, request, person.identity))
     assert (error.kind.value, error.reason) == ("PERMISSION_DENIED", "NOT_PERMITTED")
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "wrong"),
+    [
+        ("ListAccounts", {"login": "a\0"}, "login"),
+        ("ListAccounts", {"limit": 201}, "limit"),
+        ("ListAccounts", {"offset": -1}, "offset"),
+        ("ListMemberships", {"limit": 201}, "limit"),
+        ("GetMembership", {"unit_id": "a\0"}, "unit_id"),
+        ("ChangeAccount", {"staff_id": "a\0"}, "staff_id"),
+        ("ChangeMembership", {"unit_id": "a\0"}, "unit_id"),
+    ],
+)
+async def test_what_cannot_be_asked_is_named(city, method, fields, wrong):
+    error = await refused(call(city, method, **fields))
+    assert (error.reason, [one.field for one in error.fields]) == ("INVALID_FIELDS", [wrong])
+
+
+async def test_nobody_is_shown_who_never_was_on_the_staff(city):
+    assert (await refused(call(city, "GetAccount", staff_id="N9999"))).reason == "NOT_FOUND"
+    assert (await refused(change(city, "N9999", name="新井 葵"))).reason == "NOT_FOUND"
+
+
+async def test_what_does_not_fit_the_organisation_is_refused(city, owner):
+    """Past all rules: a post for nobody, of which a unit shows no member; and one that begins on a later day."""
+    await create(city, "N0011")
+    row = "INSERT INTO appointments (staff_id, post_id, kind, valid_from) VALUES (%s, 'P-040-03-05', 'main', %s)"
+    await owner.execute(row, ("N9999", clock.today()))
+    shown = (await call(city, "GetMembership", unit_id=OFFICE)).membership
+    assert "N9999" not in [one.staff_id for one in shown.members]
+    assert (await refused(regroup(city, OFFICE, join_ids=["N0011"]))).reason == "CHANGES_REFUSED"
+    await owner.execute("DELETE FROM appointments WHERE staff_id = 'N9999'")
+    await owner.execute(row, ("N0011", clock.today() + dt.timedelta(days=30)))
+    assert (await refused(regroup(city, OFFICE, join_ids=["N0011"]))).reason == "CHANGES_REFUSED"
+    assert await held(city, "N0011") == []
+    await owner.execute("DELETE FROM appointments WHERE staff_id = 'N0011'")
 
 
 # --- planned changes win ---------------------------------------------------------------------------
