@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import psycopg
 import pytest
 
 from chassis import db
@@ -306,6 +307,45 @@ async def test_ac_02_only_whose_draft_it_is_confirms(house: House) -> None:
         with pytest.raises(DomainError) as caught:
             await house.colleague.call("SubmitDocument", **known, wider_than_receipts_confirmed=confirmed)
         assert caught.value.reason == "NOT_FOUND"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"UPDATE classes SET view_class = 0 WHERE class_code = '{CLASS}'",
+        f"UPDATE classes SET view_class = 6 WHERE class_code = '{CLASS}'",
+        "UPDATE documents SET view_class = -1, version = version + 1 WHERE document_id = '{draft}'",
+        "UPDATE documents SET view_class = 6, version = version + 1 WHERE document_id = '{draft}'",
+        "UPDATE receipts SET viewers = '{{}}' WHERE receipt_id = '{receipt}'",
+        "UPDATE receipts SET view_class = 0 WHERE receipt_id = '{receipt}'",
+        "UPDATE receipts SET view_class = 4 WHERE receipt_id = '{receipt}'",
+    ],
+)
+async def test_ac_02_the_database_keeps_no_class_that_is_none(house: House, statement: str) -> None:
+    """Nor a receipt that is for nobody."""
+    named = {"draft": (await house.drafter.draft()).document_id, "receipt": (await arrived(house.drafter)).receipt_id}
+    async with await psycopg.AsyncConnection.connect(house.where.owner_url) as conn:
+        await conn.execute("SET search_path = documents")
+        # What forbids every change of a receipt would be first.
+        await conn.execute("ALTER TABLE receipts DISABLE TRIGGER guard")
+        with pytest.raises(psycopg.errors.CheckViolation):
+            await conn.execute(statement.format(**named).encode())
+        await conn.rollback()
+
+
+async def test_ac_02_whom_a_receipt_is_for_never_changes_but_with_its_unit(house: House) -> None:
+    """Not with the application's role; with its owner's the trigger refuses it."""
+    receipt = await arrived(house.drafter)
+    change = f"UPDATE receipts SET view_class = 2, version = version + 1 WHERE receipt_id = '{receipt.receipt_id}'"
+    for url, refusal in (
+        (house.where.app_url, psycopg.errors.InsufficientPrivilege),
+        (house.where.owner_url, psycopg.errors.IntegrityConstraintViolation),
+    ):
+        async with await psycopg.AsyncConnection.connect(url) as conn:
+            await conn.execute("SET search_path = documents")
+            with pytest.raises(refusal):
+                await conn.execute(change.encode())
+            await conn.rollback()
 
 
 async def test_ac_02_a_takeover_moves_whom_things_are_for(house: House) -> None:

@@ -176,15 +176,16 @@ async def test_who_sees_it_follows_the_view_class_of_the_next_submission_and_not
     assert await sees(house.drafter, document.document_id)
 
 
+@pytest.mark.parametrize("change", ["view_class = 1", "designated = '{S0001}'"])
 async def test_the_view_class_of_a_circulating_document_cannot_be_changed_with_the_applications_role(
-    house: House,
+    house: House, change: str
 ) -> None:
     """AC-02, LC-14: not by SQL either."""
     document = await house.circulating(view_class=pb.VIEW_CLASS_DESIGNATED)
     async with await psycopg.AsyncConnection.connect(house.where.app_url) as conn:
         with pytest.raises(psycopg.errors.IntegrityConstraintViolation, match="may not change"):
             await conn.execute(
-                "UPDATE documents.documents SET view_class = 1, version = version + 1 WHERE document_id = %s",
+                f"UPDATE documents.documents SET {change}, version = version + 1 WHERE document_id = %s".encode(),
                 (document.document_id,),
             )
 
