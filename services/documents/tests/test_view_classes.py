@@ -80,6 +80,15 @@ def test_ac_02_what_may_be_chosen(widest: int, personal_information: int, in_sec
         assert usual == chosen or forbidden
 
 
+def test_ac_02_whoever_has_the_draft_is_named_once() -> None:
+    """指定者のみ: who names themself has no second right, which would stay when the draft is somebody else's."""
+    assert view_classes.rights(UNIT_ID, "S0072", DESIGNATED, ["S0072", "S0073"]) == [
+        ("member:S0072@U-040-03", "drafter"),
+        ("manager:U-040-03", "records_manager"),
+        ("member:S0073@U-040-03", "designated"),
+    ]
+
+
 # --- documents
 
 
