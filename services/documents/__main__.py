@@ -16,6 +16,7 @@ from kanketsu.documents.v1.assignments_service_pb2_grpc import add_AssignmentsSe
 from kanketsu.documents.v1.body_templates_service_pb2_grpc import add_BodyTemplatesServiceServicer_to_server
 from kanketsu.documents.v1.counts_service_pb2_grpc import add_CountsServiceServicer_to_server
 from kanketsu.documents.v1.documents_service_pb2_grpc import add_DocumentsServiceServicer_to_server
+from kanketsu.documents.v1.follow_ups_service_pb2_grpc import add_FollowUpsServiceServicer_to_server
 from kanketsu.documents.v1.memos_service_pb2_grpc import add_MemosServiceServicer_to_server
 from kanketsu.documents.v1.owners_service_pb2_grpc import add_OwnersServiceServicer_to_server
 from kanketsu.documents.v1.repeating_service_pb2_grpc import add_RepeatingServiceServicer_to_server
@@ -28,6 +29,7 @@ from services.documents.bodies.api import BodyTemplatesApi
 from services.documents.commands import Service
 from services.documents.content_locks import Locker
 from services.documents.counts.api import CountsApi
+from services.documents.follow_ups.api import FollowUpsApi
 from services.documents.memos.api import MemosApi
 from services.documents.owners.api import OwnersApi
 from services.documents.owners.commands import Mover
@@ -57,6 +59,7 @@ async def serve() -> None:
                 partial(add_DocumentsServiceServicer_to_server, api),
                 partial(add_RepeatingServiceServicer_to_server, RepeatingApi(service, parts.recorder)),
                 partial(add_BodyTemplatesServiceServicer_to_server, BodyTemplatesApi(service, parts.recorder)),
+                partial(add_FollowUpsServiceServicer_to_server, FollowUpsApi(service, parts.recorder)),
                 partial(add_AssignmentsServiceServicer_to_server, assigning),
                 partial(add_CountsServiceServicer_to_server, CountsApi(parts.pool)),
                 partial(add_MemosServiceServicer_to_server, MemosApi(service, parts.recorder)),
@@ -84,7 +87,7 @@ async def migrate() -> None:
     await db.migrate(str(settings.migrate_database_url), policy.CALLS.service, [db.CHASSIS_MIGRATIONS, MIGRATIONS])
 
 
-async def load(folder: Path) -> None:
+async def load(folder: Path, *, follow_ups: bool) -> None:
     """Load units, classes and folders; a bad file is refused whole, with line numbers."""
     settings = settings_.read_some(LoadSettings)
     try:
@@ -95,8 +98,10 @@ async def load(folder: Path) -> None:
     async with db.open_pool(
         str(settings.database_url), policy.CALLS.service, size=2, statement_timeout_ms=60_000
     ) as pool:
-        await loader.load(pool, plan)
+        kept = await loader.load(pool, plan, edited_follow_ups_too=follow_ups)
     sys.stdout.write(f"{len(plan.units)} units, {len(plan.classes)} classes, {len(plan.folders)} folders\n")
+    if kept:
+        sys.stdout.write(f"follow-ups edited on the page and kept: {', '.join(kept)}\n")
 
 
 async def sweep() -> None:
@@ -128,7 +133,13 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help=serve.__doc__)
     commands.add_parser("migrate", help=migrate.__doc__)
-    commands.add_parser("load", help=load.__doc__).add_argument("folder", type=Path)
+    loading = commands.add_parser("load", help=load.__doc__)
+    loading.add_argument("folder", type=Path)
+    loading.add_argument(
+        "--follow-ups",
+        action="store_true",
+        help="those of the files replace the lists that were edited on the page, too",
+    )
     commands.add_parser("sweep", help=sweep.__doc__)
     commands.add_parser("check-store", help=check.__doc__)
     arguments = parser.parse_args()
@@ -138,7 +149,7 @@ def main() -> None:
         case "migrate":
             process.run(migrate())
         case "load":
-            process.run(load(arguments.folder))
+            process.run(load(arguments.folder, follow_ups=arguments.follow_ups))
         case "sweep":
             process.run(sweep())
         case "check-store":

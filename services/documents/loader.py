@@ -17,8 +17,9 @@ from services.documents.bodies import domain as bodies
 from services.documents.bodies import store as body_store
 from services.documents.bodies.domain import BodyTemplate, Scope
 from services.documents.domain import Class, Folder
-from services.documents.repeating import store as follow_up_store
-from services.documents.repeating.domain import KINDS, FollowUp
+from services.documents.follow_ups import domain as follow_ups
+from services.documents.follow_ups import store as follow_up_store
+from services.documents.follow_ups.domain import FollowUp
 from services.documents.view_classes import ViewClass
 
 T = TypeVar("T")
@@ -106,8 +107,12 @@ def read(source: Path) -> Plan:
     return Plan(units, classes, folders, templates, follow_ups, digest.hexdigest())
 
 
-async def load(pool: Pool, plan: Plan) -> None:
-    """Insert or update everything in one transaction; loading the same again changes nothing and says so in the log."""
+async def load(pool: Pool, plan: Plan, *, edited_follow_ups_too: bool = False) -> list[str]:
+    """Insert or update everything in one transaction; loading the same again changes nothing and says so in the log.
+
+    What the records office edited of 次にすること stays unless `edited_follow_ups_too`: the codes of those classes.
+    """
+    kept: list[str] = []
     async with transaction(pool) as conn:
         for unit in plan.units:
             await _upsert_unit(conn, unit)
@@ -118,13 +123,14 @@ async def load(pool: Pool, plan: Plan) -> None:
         for template in plan.body_templates or ():
             await _keep_body_template(conn, template)
         if plan.follow_ups is not None:
-            await follow_up_store.replace_follow_ups(conn, plan.follow_ups)
+            kept = await follow_up_store.load(conn, plan.follow_ups, edited_too=edited_follow_ups_too)
         fact = domain.file_plan_loaded(len(plan.units), len(plan.classes), len(plan.folders), plan.digest)
         cause = events.Cause(events.own_actor(), clock.now())
         envelopes = events.envelopes(
             [fact], aggregate="file_plan", aggregate_id=clock.new_id(), last_version=1, cause=cause
         )
         await outbox.append(conn, envelopes, events.AUDIT)
+    return kept
 
 
 def _rows(
@@ -233,26 +239,19 @@ def _body_template(row: Mapping[str, str]) -> BodyTemplate:
 
 
 def _follow_up(row: Mapping[str, str], classes: Mapping[str, Class], templates: set[str]) -> FollowUp:
-    for name in ("class_code", "next_class_code"):
-        if row[name] not in classes:
-            raise ValueError(f"unknown class {row[name]!r}")
-    for name in ("after_kind", "kind"):
-        if row[name] not in KINDS:
-            raise ValueError(f"{name} {row[name]!r}: {', '.join(sorted(KINDS))}")
-    if row["body_template_id"] and row["body_template_id"] not in templates:
-        raise ValueError(f"unknown body template {row['body_template_id']!r}")
-    if domain.text_violations([("title", row["title"], domain.MAX_TITLE, False)]):
-        raise ValueError(f"title {row['title']!r}: at most {domain.MAX_TITLE} characters on a line")
-    return FollowUp(
+    line = FollowUp(
         follow_up_id=_needed(row, "follow_up_id"),
         class_code=row["class_code"],
         after_kind=row["after_kind"],
         after_words=row["after_words"],
         kind=row["kind"],
-        title=_needed(row, "title"),
+        title=row["title"],
         next_class_code=row["next_class_code"],
         body_template_id=row["body_template_id"],
     )
+    if found := follow_ups.problems(line, classes, templates):
+        raise ValueError(", ".join(f"{one.field} {row[one.field]!r}: {one.problem}" for one in found))
+    return line
 
 
 def _needed(row: Mapping[str, str], name: str) -> str:

@@ -41,6 +41,12 @@ async def classes(conn: Connection, units: Sequence[str]) -> list[Class]:
     return [Class(**dict(zip(_CLASS_NAMES, row, strict=True))) for row in await cursor.fetchall()]
 
 
+async def every_class(conn: Connection) -> list[Class]:
+    """The whole file plan, by code."""
+    cursor = await conn.execute(f"SELECT {_CLASS} FROM classes AS c ORDER BY c.class_code")
+    return [Class(**dict(zip(_CLASS_NAMES, row, strict=True))) for row in await cursor.fetchall()]
+
+
 async def folders(conn: Connection, units: Sequence[str], fiscal_year: int, class_code: str) -> list[Folder]:
     """Folders of the units; all years for 0, all classes for ""."""
     cursor = await conn.execute(

@@ -18,6 +18,7 @@ CALLS = Policy(
         "kanketsu.documents.v1.DocumentsService": frozenset({"gateway"}),
         "kanketsu.documents.v1.RepeatingService": frozenset({"gateway"}),
         "kanketsu.documents.v1.BodyTemplatesService": frozenset({"gateway"}),
+        "kanketsu.documents.v1.FollowUpsService": frozenset({"gateway"}),
         "kanketsu.documents.v1.AssignmentsService": frozenset({"gateway"}),
         "kanketsu.documents.v1.CountsService": frozenset({"gateway"}),
         "kanketsu.documents.v1.MemosService": frozenset({"gateway"}),
@@ -59,6 +60,9 @@ CALLS = Policy(
         "SaveBodyTemplate": Refusal("body_template.saved", "body_template", "body_template_id"),
         "RetireBodyTemplate": Refusal("body_template.retired", "body_template", "body_template_id"),
         "ReadBodyTemplate": Refusal("body_template.read", "body_template", "body_template_id"),
+        "ListFollowUpClasses": Refusal("class.listed", "class"),
+        "GetFollowUps": Refusal("follow_ups.read", "class", "class_code"),
+        "SaveFollowUps": Refusal("follow_ups.saved", "class", "class_code"),
         "CountDocuments": Refusal("document.listed", "document"),
         "ListUnattended": Refusal("document.listed", "document"),
         "AssignDocument": Refusal("document.assigned", "document", "document_id"),
@@ -113,3 +117,9 @@ def may_keep(actor: Identity, template: BodyTemplate) -> None:
     keeper = {Scope.PERSONAL: "clerk", Scope.UNIT: "records_manager", Scope.CITY: "records_officer"}[template.scope]
     if keeper not in actor.roles or not template.usable_by(actor.staff_id, actor.units):
         raise not_permitted(f"only a {keeper} whose template it is")
+
+
+def may_edit_file_plan(actor: Identity) -> None:
+    """The records office, whose the file plan is. NOT_PERMITTED."""
+    if "records_officer" not in actor.roles:
+        raise not_permitted("only the records office edits the file plan")

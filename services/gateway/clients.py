@@ -45,6 +45,7 @@ from kanketsu.documents.v1.documents_service_pb2 import (
     UploadHeader,
 )
 from kanketsu.documents.v1.documents_service_pb2_grpc import DocumentsServiceStub
+from kanketsu.documents.v1.follow_ups_service_pb2_grpc import FollowUpsServiceStub
 from kanketsu.documents.v1.memos_service_pb2_grpc import MemosServiceStub
 from kanketsu.documents.v1.owners_service_pb2_grpc import OwnersServiceStub
 from kanketsu.documents.v1.repeating_service_pb2_grpc import RepeatingServiceStub
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from kanketsu.documents.v1.body_templates_service_pb2_grpc import BodyTemplatesServiceAsyncStub
     from kanketsu.documents.v1.counts_service_pb2_grpc import CountsServiceAsyncStub
     from kanketsu.documents.v1.documents_service_pb2_grpc import DocumentsServiceAsyncStub
+    from kanketsu.documents.v1.follow_ups_service_pb2_grpc import FollowUpsServiceAsyncStub
     from kanketsu.documents.v1.memos_service_pb2_grpc import MemosServiceAsyncStub
     from kanketsu.documents.v1.owners_service_pb2_grpc import OwnersServiceAsyncStub
     from kanketsu.documents.v1.repeating_service_pb2_grpc import RepeatingServiceAsyncStub
@@ -176,6 +178,7 @@ class Clients:
     # Further services of documents, over its channel.
     repeating: Peer[RepeatingServiceAsyncStub]
     body_templates: Peer[BodyTemplatesServiceAsyncStub]
+    follow_ups: Peer[FollowUpsServiceAsyncStub]
     counts: Peer[CountsServiceAsyncStub]
     memos: Peer[MemosServiceAsyncStub]
     # Further services of approvals, over its channel.
@@ -308,6 +311,7 @@ def open_clients(settings: Settings) -> Clients:
         documents=Peer("documents", documents, DocumentsServiceStub(documents), signer, answered),
         repeating=Peer("documents", documents, RepeatingServiceStub(documents), signer, answered),
         body_templates=Peer("documents", documents, BodyTemplatesServiceStub(documents), signer, answered),
+        follow_ups=Peer("documents", documents, FollowUpsServiceStub(documents), signer, answered),
         memos=Peer("documents", documents, MemosServiceStub(documents), signer, answered),
         approvals=Peer("approvals", approvals, ApprovalsServiceStub(approvals), signer, answered),
         reorganisation=Peer("approvals", approvals, ReorganisationServiceStub(approvals), signer, answered),

@@ -96,6 +96,8 @@ PAGES = (
     (RECORDS_OFFICER, "/rules"),
     (RECORDS_OFFICER, "/rules/new"),
     (RECORDS_OFFICER, "/rules/{version}"),
+    (RECORDS_OFFICER, "/classes"),
+    (RECORDS_OFFICER, "/classes/0403-02-01/follow-ups"),
     ("auditor", "/audit"),
     ("auditor", f"/audit/{YEAR}/0"),
 )

@@ -41,6 +41,7 @@ FAMILIES: Final = {
                 "file_plan",
                 "finding",
                 "folder",
+                "follow_ups",
                 "inbox",
                 "maintenance",
                 "membership",

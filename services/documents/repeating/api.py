@@ -15,9 +15,11 @@ from kanketsu.documents.v1 import repeating_service_pb2 as pb
 from kanketsu.documents.v1.repeating_service_pb2_grpc import RepeatingServiceServicer
 from services.documents import messages, receipt_store, retention, store
 from services.documents.commands import Service
+from services.documents.follow_ups import store as follow_ups
+from services.documents.follow_ups.domain import FollowUp, offered
 from services.documents.repeating import commands
 from services.documents.repeating import store as citations
-from services.documents.repeating.domain import DONE, FollowUp, offered
+from services.documents.repeating.domain import DONE
 
 Context: TypeAlias = Any
 
@@ -113,7 +115,7 @@ class RepeatingApi(RepeatingServiceServicer):
         """What usually follows, with this year's folder of the unit."""
         year = retention.fiscal_year(clock.today())
         async with connection(self._service.pool) as conn:
-            rows = offered(await citations.follow_ups(conn, class_code), kind, title)
+            rows = offered(await follow_ups.of_class(conn, class_code), kind, title)
             folders = [await citations.folder_of(conn, unit_id, year, row.next_class_code) for row in rows]
         return [
             _follow_up(row, year, folder.folder_id if folder is not None else "")

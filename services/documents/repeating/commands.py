@@ -16,6 +16,8 @@ from services.documents.bodies import store as bodies
 from services.documents.bodies.domain import filled
 from services.documents.commands import Service, announce, by
 from services.documents.domain import Document, Fields
+from services.documents.follow_ups import store as follow_ups
+from services.documents.follow_ups.domain import offered
 from services.documents.repeating import domain as repeating
 from services.documents.repeating import store as citations
 from services.documents.store import View
@@ -78,9 +80,9 @@ async def _following(
     conn: Connection, source: Document, content: Fields, follow_up_id: str, year: int, actor: Identity
 ) -> Fields:
     """The draft that the file plan names next, with its 例文 where there is one."""
-    plan = await citations.follow_ups(conn, source.content.class_code) if source.state in repeating.DONE else []
-    offered = repeating.offered(plan, "draft", source.content.title)
-    chosen = next((one for one in offered if one.follow_up_id == follow_up_id and one.kind == "draft"), None)
+    plan = await follow_ups.of_class(conn, source.content.class_code) if source.state in repeating.DONE else []
+    found = offered(plan, "draft", source.content.title)
+    chosen = next((one for one in found if one.follow_up_id == follow_up_id and one.kind == "draft"), None)
     if chosen is None:
         raise invalid(FieldViolation("follow_up_id", "UNKNOWN"))
     content = repeating.following(content, chosen, year)

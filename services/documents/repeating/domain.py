@@ -1,43 +1,20 @@
-"""引用起案: what of a document comes over into a new draft, and what usually follows one (次にすること). Pure."""
+"""引用起案: what of a document comes over into a new draft, of the same or of what usually follows it. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from chassis.wareki import WarekiError, format_fiscal_year, parse_fiscal_year
 from services.documents.domain import Class, Document, Fields, Folder, State, day_of, view_class_for
+from services.documents.follow_ups.domain import FollowUp
 from services.documents.retention import fiscal_year
 from services.documents.view_classes import UNIT
 
-KINDS = frozenset({"receipt", "draft"})
 # A document has come to an end that something may follow.
 DONE = frozenset({State.DECIDED, State.ENFORCED, State.COMPLETED})
 _YEAR = re.compile(r"(?<![0-9０-９])(?:(?:昭和|平成|令和)(?:元|[0-9０-９]{1,2})|[0-9０-９]{4})年度")
 _WIDE = str.maketrans("0123456789", "０１２３４５６７８９")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FollowUp:
-    """A row of the file plan: after a thing of this class and with these words, that one usually comes (FL-06)."""
-
-    follow_up_id: str
-    class_code: str
-    # "receipt" or "draft": what was done, and words of its title, "" for any.
-    after_kind: str
-    after_words: str
-    # "receipt" or "draft": what comes next.
-    kind: str
-    # 「{年度}」 stands for the fiscal year of the day.
-    title: str
-    next_class_code: str
-    # "" for none.
-    body_template_id: str
-
-    def titled(self, year: int) -> str:
-        """Its title in this fiscal year."""
-        return self.title.replace("{年度}", format_fiscal_year(year))
 
 
 def years_moved(text: str, years: int) -> str:
@@ -110,8 +87,3 @@ def filed(
         folder_id=folder.folder_id if folder is not None else "",
         view_class=view_class_for(content, class_, content.view_class or UNIT, in_section=in_section),
     )
-
-
-def offered(plan: Iterable[FollowUp], kind: str, title: str) -> list[FollowUp]:
-    """What usually follows a "receipt" or "draft" of this title, of the rows of its class."""
-    return [one for one in plan if one.after_kind == kind and one.after_words in title]

@@ -1,22 +1,15 @@
 # ruff: noqa: S608 - statements are put together from constants
-"""SQL of 引用起案: which draft was made from which document, and what the file plan says usually follows."""
+"""SQL of 引用起案: which draft was made from which document, and in which folder the next one goes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 
 from chassis.db import Connection
 from services.documents.domain import Folder
-from services.documents.repeating.domain import FollowUp
 from services.documents.store import VISIBLE
 
 MAX_REPEATED = 50
-_FOLLOW_UP = (
-    "SELECT follow_up_id, class_code, after_kind, after_words, kind, title, next_class_code,"
-    " coalesce(body_template_id::text, '') FROM follow_ups"
-)
-_NAMES = [field.name for field in fields(FollowUp)]
 
 
 async def cite(conn: Connection, document_id: str, source_id: str) -> None:
@@ -42,23 +35,6 @@ async def repeated(conn: Connection, document_id: str, principals: Sequence[str]
         {"document_id": document_id, "principals": list(principals), "limit": MAX_REPEATED},
     )
     return [str(row[0]) for row in await cursor.fetchall()]
-
-
-async def follow_ups(conn: Connection, class_code: str) -> list[FollowUp]:
-    """The rows of a class."""
-    cursor = await conn.execute(_FOLLOW_UP + " WHERE class_code = %s ORDER BY follow_up_id", (class_code,))
-    return [FollowUp(**dict(zip(_NAMES, row, strict=True))) for row in await cursor.fetchall()]
-
-
-async def replace_follow_ups(conn: Connection, rows: Sequence[FollowUp]) -> None:
-    """The whole list of the file plan, instead of the one before."""
-    await conn.execute("DELETE FROM follow_ups")
-    for row in rows:
-        await conn.execute(
-            "INSERT INTO follow_ups (follow_up_id, class_code, after_kind, after_words, kind, title, next_class_code,"
-            " body_template_id) VALUES (%s, %s, %s, %s, %s, %s, %s, nullif(%s, '')::uuid)",
-            tuple(getattr(row, name) for name in _NAMES),
-        )
 
 
 async def folder_of(conn: Connection, unit_id: str, fiscal_year: int, class_code: str) -> Folder | None:

@@ -37,6 +37,8 @@ from kanketsu.documents.v1 import assignments_service_pb2_grpc as assignments_gr
 from kanketsu.documents.v1 import (
     body_templates_service_pb2,
     body_templates_service_pb2_grpc,
+    follow_ups_service_pb2,
+    follow_ups_service_pb2_grpc,
     memos_service_pb2,
     memos_service_pb2_grpc,
     repeating_service_pb2,
@@ -54,6 +56,7 @@ from services.documents.blobs import MountedKeys, ObjectStore, StoreConfig
 from services.documents.bodies.api import BodyTemplatesApi
 from services.documents.commands import Service
 from services.documents.content_locks import Locker
+from services.documents.follow_ups.api import FollowUpsApi
 from services.documents.memos.api import MemosApi
 from services.documents.owners.api import OwnersApi
 from services.documents.owners.commands import Mover
@@ -113,6 +116,7 @@ class House:
     stub: service_grpc.DocumentsServiceStub
     repeating: repeating_service_pb2_grpc.RepeatingServiceStub
     body_templates: body_templates_service_pb2_grpc.BodyTemplatesServiceStub
+    follow_ups: follow_ups_service_pb2_grpc.FollowUpsServiceStub
     assigning: assignments_grpc.AssignmentsServiceStub
     memos: memos_service_pb2_grpc.MemosServiceStub
     owning: owners_grpc.OwnersServiceStub
@@ -348,6 +352,7 @@ class Person:
             (pb, self.house.stub),
             (repeating_service_pb2, self.house.repeating),
             (body_templates_service_pb2, self.house.body_templates),
+            (follow_ups_service_pb2, self.house.follow_ups),
             (assignments_pb, self.house.assigning),
             (memos_service_pb2, self.house.memos),
             (owners_pb, self.house.owning),
@@ -483,6 +488,7 @@ async def running(
             body_templates_service_pb2_grpc.add_BodyTemplatesServiceServicer_to_server,
             BodyTemplatesApi(service, recorder),
         ),
+        partial(follow_ups_service_pb2_grpc.add_FollowUpsServiceServicer_to_server, FollowUpsApi(service, recorder)),
         partial(
             assignments_grpc.add_AssignmentsServiceServicer_to_server,
             AssignmentsApi(service, recorder, KeyVerifier(membership_jwks)),
@@ -505,6 +511,7 @@ async def running(
         service_grpc.DocumentsServiceStub(channel),
         repeating_service_pb2_grpc.RepeatingServiceStub(channel),
         body_templates_service_pb2_grpc.BodyTemplatesServiceStub(channel),
+        follow_ups_service_pb2_grpc.FollowUpsServiceStub(channel),
         assignments_grpc.AssignmentsServiceStub(channel),
         memos_service_pb2_grpc.MemosServiceStub(channel),
         owners_grpc.OwnersServiceStub(channel),

@@ -58,10 +58,10 @@ def test_the_sample_city_is_good(city: Path) -> None:
         (loader.FOLDERS, "F-X,U-040-03,2026,0403-02-01,綴,余り", "number of cells"),
         (loader.BODY_TEMPLATES, "T-1,名,文", "body_template_id 'T-1'"),
         (loader.BODY_TEMPLATES, "019a0000-0000-7000-8000-000000000099,名,{氏名}", "body: UNKNOWN_PLACEHOLDER"),
-        (loader.FOLLOW_UPS, "N-1,0403-02-01,draft,,draft,件名,9999,", "unknown class '9999'"),
-        (loader.FOLLOW_UPS, "N-1,0403-02-01,起案,,draft,件名,0403-02-01,", "after_kind '起案'"),
-        (loader.FOLLOW_UPS, "N-1,0403-02-01,draft,,draft,,0403-02-01,", "title is empty"),
-        (loader.FOLLOW_UPS, "N-1,0403-02-01,draft,,draft,件名,0403-02-01,T-1", "unknown body template 'T-1'"),
+        (loader.FOLLOW_UPS, "N-1,0403-02-01,draft,,draft,件名,9999,", "next_class_code '9999': UNKNOWN"),
+        (loader.FOLLOW_UPS, "N-1,0403-02-01,起案,,draft,件名,0403-02-01,", "after_kind '起案': UNKNOWN"),
+        (loader.FOLLOW_UPS, "N-1,0403-02-01,draft,,draft,,0403-02-01,", "title '': REQUIRED"),
+        (loader.FOLLOW_UPS, "N-1,0403-02-01,draft,,draft,件名,0403-02-01,T-1", "body_template_id 'T-1': UNKNOWN"),
     ],
 )
 def test_each_problem_has_its_line(city: Path, file: Path, line: str, problem: str) -> None:

@@ -410,3 +410,21 @@ class FillIn(Body):
 
     title: ShortText = ""
     counterparty: ShortText = ""
+
+
+class FollowUpIn(Body):
+    """A line of 次にすること; without `follow_up_id` a new one. {年度} in its title is filled in."""
+
+    follow_up_id: Code | None = None
+    after_kind: Literal["receipt", "draft"]
+    after_words: ShortText = ""
+    kind: Literal["receipt", "draft"]
+    title: ShortText = ""
+    next_class_code: Code
+    body_template_id: Code | None = None
+
+
+class FollowUpsIn(Body):
+    """The list of a class from now on, in its order."""
+
+    follow_ups: Annotated[list[FollowUpIn], Field(max_length=100)]

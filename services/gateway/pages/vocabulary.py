@@ -343,6 +343,8 @@ RECORDED_ACTIONS: Final[dict[str, str]] = {
     "body_template.retired": "例文を廃止",
     "body_template.listed": "例文の一覧を表示",
     "body_template.read": "例文を使用",
+    "follow_ups.read": "次にすることを表示",
+    "follow_ups.saved": "次にすることを変更",
     "rules.imported": "専決規程の版を取込み",
     "rules.activated": "専決規程の版を有効化",
     "rules.discarded": "専決規程の版を取りやめ",
@@ -628,6 +630,7 @@ NOTICES: Final[dict[str, dict[str, str]]] = {
         "memo_saved": "付箋を保存しました。",
         "memo_deleted": "付箋を削除しました。",
         "body_template_retired": "例文をやめました。",
+        "follow_ups_saved": "次にすることを保存しました。",
         "rules_imported": "案として取り込みました。ほかの担当者が確かめて有効にします。",
         "rules_activated": "有効にしました。適用を始める日から使われます。",
         "rules_discarded": "取りやめました。",
@@ -743,6 +746,11 @@ FIELDS: Final[dict[str, str]] = {
     "replacement": "差替えの程度",
     "route_template_id": "ルートのひな形",
     "body_template_id": "例文",
+    "after_kind": "何の後に",
+    "after_words": "件名に含むことば",
+    "next_kind": "次にすること",
+    "next_title": "次の件名",
+    "next_class_code": "次の分類",
     "steps": "加える職",
     "exception": "専決の例外",
     "exception_reason": "例外とする理由",
@@ -762,6 +770,9 @@ FIELDS: Final[dict[str, str]] = {
     "effective_from": "適用を始める月",
     **{f"thresholds_{name}": label for name, (label, _) in THRESHOLDS.items()},
 }
+
+# What is done, and what usually follows it (次にすること).
+FOLLOW_UP_KINDS: Final[dict[str, str]] = {"receipt": "収受", "draft": "起案"}
 
 # Kinds of notices (通知), with the tone of their chip; and the groups a person switches.
 NOTICE_KINDS: Final[dict[str, tuple[str, str]]] = {

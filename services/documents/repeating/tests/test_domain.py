@@ -7,7 +7,8 @@ import datetime as dt
 import pytest
 
 from services.documents.domain import Class, Document, Fields, Folder, State
-from services.documents.repeating.domain import FollowUp, drafted_in, filed, following, offered, repeated, years_moved
+from services.documents.follow_ups.domain import FollowUp, offered
+from services.documents.repeating.domain import drafted_in, filed, following, repeated, years_moved
 from services.documents.retention import JST
 
 NEXT = FollowUp(
