@@ -105,6 +105,7 @@ def submission_of(event: documents_pb2.DocumentSubmitted) -> Submission:
         urgent=event.urgent,
         replacement=event.replacement,
         designated=event.designated,
+        opinions_key=event.opinions_key,
         facts=Facts(
             document_id=event.document_id,
             unit_id=event.unit_id,

@@ -42,7 +42,8 @@ from services.documents.blobs import (
     open_document_key,
 )
 from services.documents.cases import domain as case_domain
-from services.documents.cases.domain import CaseSnapshot, Seat
+from services.documents.cases import opinions
+from services.documents.cases.domain import CaseSnapshot
 from services.documents.content_locks import Locker
 from services.documents.domain import Document, Enforcement, Fact, Fields, Folder, State
 from services.documents.manifest import AnnotationEntry, AttachmentEntry
@@ -235,6 +236,7 @@ async def submit_document(
             number=number,
             matter=class_.matter,
             wider_than_receipts=wider,
+            opinions_key=await opinions.key_of(conn, service.keys, document_id),
             now=now,
         )
         await store.save(conn, document, before)
@@ -278,7 +280,7 @@ async def follow_case(conn: Connection, case: CaseSnapshot, cause: events.Cause)
         if document.state is State.WITHDRAWN:
             await number_store.cancel_numbers(conn, case.document_id, "withdrawn", cause.now)
         if document.state is State.DECIDED:
-            await _keep_decided(conn, document, case.seats, cause.now)
+            await _keep_decided(conn, document, case, cause.now)
     await store.replace_leases(conn, case.document_id, case.case_id, case_domain.leases_in_force(case, document.state))
     ended = await _end_memos(conn, document, cause)
     return bool(facts) or ended
@@ -295,7 +297,7 @@ async def _end_memos(conn: Connection, document: Document, cause: events.Cause) 
     return bool(ended)
 
 
-async def _keep_decided(conn: Connection, document: Document, seats: Sequence[Seat], now: dt.datetime) -> None:
+async def _keep_decided(conn: Connection, document: Document, case: CaseSnapshot, now: dt.datetime) -> None:
     """Ask for the locks of the decided version, as if it were completed today, and for its approval sheet.
 
     The locker applies them, the drawer draws it; what it says is settled here.
@@ -308,7 +310,8 @@ async def _keep_decided(conn: Connection, document: Document, seats: Sequence[Se
     sheet = sheets.content(
         Sheet.DECIDED,
         document,
-        seats,
+        case.seats,
+        case.decisions,
         folder_name=view.folder_name,
         class_name=view.class_name,
         retention=folder.retention if folder is not None else "",

@@ -37,6 +37,7 @@ class Record:
             Sheet.COMPLETED,
             self.document,
             self.seats,
+            self.decisions,
             folder_name=self.folder.name,
             class_name=self.class_name,
             retention=self.folder.retention,

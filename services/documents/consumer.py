@@ -11,6 +11,7 @@ from chassis.events import Consumer, Delivery
 from kanketsu.approvals.v1 import events_pb2
 from kanketsu.event.v1 import envelope_pb2
 from services.documents import commands, events
+from services.documents.cases import opinions
 from services.documents.cases.domain import CaseSnapshot, Lease, Seat
 from services.documents.commands import Service
 from services.documents.owners import commands as owners
@@ -53,7 +54,8 @@ async def apply(service: Service, told: Sequence[envelope_pb2.Envelope]) -> None
         fresh = await outbox.fresh(conn, CONSUMER, [envelope.event_id for envelope in told])
         for envelope in _last_of_each_act(envelope for envelope in told if envelope.event_id in fresh):
             message = getattr(events_pb2, envelope.type.rsplit(".", 1)[1]).FromString(envelope.payload)
-            case = snapshot(message.snapshot)
+            told_of = message.snapshot
+            case = await opinions.opened(conn, service.keys, snapshot(told_of), told_of.sealed_opinions)
             announced |= await commands.follow_case(conn, case, events.Cause(envelope.actor, clock.now()))
             decided |= case.state == "decided"
     if announced:

@@ -488,6 +488,7 @@ def submit(
     number: Number | None,
     matter: str,
     wider_than_receipts: bool,
+    opinions_key: bytes,
     now: dt.datetime,
 ) -> tuple[Document, list[Fact]]:
     """回議開始: the text is frozen under its digest; the first time it gets its draft number (NB-04).
@@ -529,6 +530,7 @@ def submit(
                 "replacement": detail.get("replacement", ""),
                 "designated": content.view_class == view_classes.DESIGNATED,
                 "assignee": document.assignee,
+                "opinions_key": opinions_key,
             },
             detail,
         )

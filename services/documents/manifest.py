@@ -119,7 +119,8 @@ def build(
             "decided_at": document.decided_at.isoformat() if document.decided_at else "",
             "decided_by": document.decided_by,
             "case_id": document.case_id,
-            "decisions": [dict(decision) for decision in decisions],
+            # What was written is in the sheet, which is one of the attachments; here its digest says which words they were.
+            "decisions": [{name: act[name] for name in act if name != "comment"} for act in decisions],
             "enforcement": {
                 "enforced_on": document.enforced_on.isoformat() if document.enforced_on else "",
                 "method": document.enforced_method,

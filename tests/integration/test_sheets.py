@@ -48,6 +48,41 @@ def test_a_decision_with_its_names_is_on_paper_and_its_reading_is_recorded(city)
     assert record
 
 
+def test_opinions_are_in_the_sheet_on_the_page_and_on_paper(city):
+    """AP-20, AP-53, UI-03: a 不同意 of 600 characters and what the decider says to it, in their order, under the boxes; for
+    whoever may read the document and nobody else (AC-03)."""
+    drafter, document_id, case_id = city.submitted("sokutei-01")
+    against = "".join(f"第{at:02}の理由により同意できません。" for at in range(1, 41))[:600]
+    weighed = "補正予算で対応する。"
+    for post in ("P-040-03-03", "P-040-03-02", "P-040-03-01"):
+        city.act(city.holder(post), case_id, "approve")
+    city.act(city.holder("P-020-04-01"), case_id, "dissent", against)
+    city.act(city.holder("P-020-05-01"), case_id, "concur")
+    city.act(city.holder("P-040-00-02"), case_id, "approve")
+    director = city.holder("P-040-00-01")
+    until(lambda: city.may(director, case_id, "decide"))
+    opinions = city.person(director).get(f"/cases/{case_id}")["opinions"]
+    city.act(director, case_id, "decide", weighed, acknowledged_opinions=opinions)
+    clerk = city.person(drafter)
+
+    def sheet():
+        return next((one for one in clerk.document(document_id)[0]["attachments"] if one["sheet"]), None)
+
+    path = f"/api/v1/documents/{document_id}/attachments/{until(sheet)['id']}/content"
+    said = text_of(clerk.http.get(path).content)
+    assert said.index("意見欄") < said.index(against) < said.index(weighed) < said.index("件名")
+    assert re.search(r"財政経営室　?室長\S+不同意R\d+\.\d+\.\d+", said)
+    page = clerk.http.get(f"/documents/{document_id}", headers={"Accept": "text/html"}).text
+    shown = page[page.index('class="sheet"') : page.index('class="sheet__title"')]
+    assert shown.index('class="seats"') < shown.index(against) < shown.index(weighed)
+    assert page.count(against) == 1
+    stranger = city.person("stranger")
+    for hidden in (path, f"/documents/{document_id}", f"/api/v1/cases/{case_id}"):
+        answer = stranger.http.get(hidden)
+        assert answer.status_code == 404
+        assert against not in answer.text
+
+
 def test_nobody_else_gets_it(city):
     """AC-03: another unit is told what it is told of a file that does not exist."""
     document_id, _ = city.decided()

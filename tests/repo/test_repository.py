@@ -294,6 +294,7 @@ def test_the_approval_sheet_and_the_pages_speak_the_same_words():
     """UI-02, UI-04: services share no code of the city's work, so the words stand in both."""
     for name in ("DECISION_CLASSES", "DISPATCH_METHODS"):
         assert getattr(words, name) == getattr(vocabulary, name)
+    assert {name: vocabulary.ACTIONS[name] for name in words.ACTS} == words.ACTS
     assert [word for word in words.DISCLOSURES if word] == list(vocabulary.DISCLOSURES.values())
     assert [word for word in words.PERSONAL_INFORMATION if word] == list(vocabulary.PERSONAL_INFORMATION.values())
     assert [word for word in words.VIEW_CLASSES if word] == list(vocabulary.VIEW_CLASSES.values())

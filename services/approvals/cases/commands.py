@@ -45,6 +45,8 @@ class Submission:
     replacement: str
     # 指定者のみ (AC-02).
     designated: bool
+    # Public key of the document, for what people write on its case.
+    opinions_key: bytes
     facts: Facts
 
 
@@ -307,6 +309,7 @@ def _refused_case(submission: Submission, now: dt.datetime) -> Case:
         draft_number=submission.draft_number,
         urgent=submission.urgent,
         designated=submission.designated,
+        opinions_key=submission.opinions_key,
         exceptional=False,
         route_plan_id=submission.route_plan_id,
         rule_id="",

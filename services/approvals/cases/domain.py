@@ -289,6 +289,8 @@ class Case:
     submitter: str = ""
     # Who carries on in the drafter's place after 引継ぎ (AP-42); "" while the drafter does.
     assignee: str = ""
+    # Public key of the document, for what people write on its case; b"" of a case that was submitted without one.
+    opinions_key: bytes = b""
 
     @property
     def in_charge(self) -> str:

@@ -1,7 +1,7 @@
 """What others hear of a case: each event carries the whole case, so their order does not matter.
 
-All events of one act show the case as it is after the act; only `case_version` differs. Comments
-do not travel, only their digests (architecture I5).
+All events of one act show the case as it is after the act; only `case_version` differs. Of a comment the digest travels
+(architecture I5), and once decided the text as well, sealed for its document: the approval sheet says it (ADR-0020).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
-from chassis import clock, telemetry
+from chassis import clock, sealing, telemetry
 from chassis.recorder import timestamp
 from kanketsu.approvals.v1 import events_pb2
 from kanketsu.event.v1 import envelope_pb2
@@ -32,6 +32,8 @@ from services.approvals.cases.domain import (
 from services.approvals.routes.domain import StepKind
 
 PRODUCER = "approvals"
+# Of opinions in one event, as the broker takes messages of 1 MiB; some forty of the longest.
+MOST_BYTES = 512 * 1024
 AWAITS = ("audit", "documents")
 
 # Name in the log of each event.
@@ -132,7 +134,21 @@ def snapshot(case: Case, version: int, hall: Hall) -> events_pb2.CaseSnapshot:
         getattr(entry, "from").CopyFrom(timestamp(lease.since))
     if case.state is CaseState.DECIDED:
         made.seats.extend(seats(case, hall))
+        made.sealed_opinions = _opinions(case)
     return made
+
+
+def _opinions(case: Case) -> bytes:
+    """What people wrote, for the document alone. What goes beyond MOST_BYTES stays here, and the sheet says where."""
+    texts, size = {}, 0
+    for decision in case.decisions:
+        size += len(decision.comment.encode())
+        if decision.comment and size <= MOST_BYTES:
+            texts[decision.decision_id] = decision.comment
+    if not texts or not case.opinions_key:
+        return b""
+    opinions = events_pb2.Opinions(texts=texts).SerializeToString()
+    return sealing.seal(opinions, case.opinions_key, case.case_id.encode())
 
 
 def seats(case: Case, hall: Hall) -> list[events_pb2.Seat]:

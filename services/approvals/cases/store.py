@@ -41,6 +41,7 @@ SELECT
     EXISTS (SELECT FROM completed_documents AS e WHERE e.document_id = c.document_id),
     coalesce((SELECT r.made_by FROM route_plans AS r WHERE r.route_plan_id = c.route_plan_id), ''),
     coalesce((SELECT a.staff_id FROM assignees AS a WHERE a.document_id = c.document_id), ''),
+    c.opinions_key,
     (
         SELECT json_agg(json_build_object(
             'step_id', s.step_id, 'kind', s.kind, 'state', s.state, 'group', s.step_group, 'post_id', s.post_id,
@@ -216,7 +217,7 @@ async def insert(conn: Connection, case: Case) -> None:
     await conn.execute(
         "INSERT INTO cases (case_id, document_id, state, version_digest, drafter, drafter_post, unit_id,"
         " decision_class, draft_number, urgent, exceptional, route_plan_id, rule_id, basis, opened_at, reason, version,"
-        " designated) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        " designated, opinions_key) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             case.case_id,
             case.document_id,
@@ -236,6 +237,7 @@ async def insert(conn: Connection, case: Case) -> None:
             case.reason,
             case.version,
             case.designated,
+            case.opinions_key,
         ),
     )
     await insert_steps(conn, case, list(enumerate(case.steps)))
@@ -333,6 +335,7 @@ _PLAIN = (
     "completed",
     "submitter",
     "assignee",
+    "opinions_key",
 )
 
 

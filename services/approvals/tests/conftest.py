@@ -23,7 +23,7 @@ import pytest
 import pytest_asyncio
 from joserfc.jwk import KeySet, OKPKey
 
-from chassis import client, clock, db
+from chassis import client, clock, db, sealing
 from chassis.epochs import DatabaseSink
 from chassis.errors import DomainError
 from chassis.identity import Identity, IdentityVerifier, KeyVerifier, Signer
@@ -74,6 +74,8 @@ from services.approvals.walkaround.api import Api as WalkAroundApi
 SAMPLES = Path(__file__).parents[3] / "samples" / "minoh"
 TENANT = "minoh"
 DIGEST = "a" * 64
+# Opens what people write on the cases of these tests, in the place of the documents.
+OPINIONS_SECRET = bytes(range(32))
 
 
 class Nowhere:
@@ -208,6 +210,7 @@ class City:
             replacement=replacement,
             designated=designated,
             assignee=assignee,
+            opinions_key=sealing.public_key(OPINIONS_SECRET),
         )
         await consumer.on_submitted(self.pool, self.relay, submitted(event, drafter.staff_id))
         return case_id

@@ -7,13 +7,17 @@ import dataclasses
 import psycopg
 import pytest
 
-from chassis import client, clock
+from chassis import client, clock, sealing
 from chassis.identity import Identity
 from kanketsu.approvals.v1 import approvals_service_pb2 as pb
+from kanketsu.approvals.v1 import events_pb2
 from kanketsu.documents.v1 import events_pb2 as documents_pb2
 from kanketsu.event.v1 import envelope_pb2
 from services.approvals import consumer
-from services.approvals.tests.conftest import DIGEST, Person, refused, snapshot_of
+from services.approvals.cases import domain, envelopes
+from services.approvals.cases.domain import Action, Case, CaseState, Decision, Hall, Signature
+from services.approvals.organisation.domain import AppointmentKind
+from services.approvals.tests.conftest import DIGEST, OPINIONS_SECRET, Person, refused, snapshot_of
 
 CHIEF, DEPUTY, HEAD = "P-040-03-03", "P-040-03-02", "P-040-03-01"
 DRAFTER = "S0072"
@@ -275,15 +279,15 @@ async def test_what_cannot_be_recorded_is_not_shown(city, owner):
 
 
 async def test_events_carry_the_whole_case_and_no_words(city):
-    """Architecture I5: every event has the case; versions are contiguous; comments are digests."""
+    """Architecture I5: every event has the case; versions are contiguous; comments are digests, and sealed once decided."""
     case_id = await city.circulating()
     await act(city, case_id, CHIEF, "approve", "秘密の意見")
     await act(city, case_id, DEPUTY, "hold", "確認中です")
     await act(city, case_id, DEPUTY)
     case = await act(city, case_id, HEAD, "decide")
-    envelopes = await city.envelopes(case_id)
-    assert [e.aggregate_version for e in envelopes] == list(range(1, case.version + 1))
-    assert [e.action for e in envelopes] == [
+    told = await city.envelopes(case_id)
+    assert [e.aggregate_version for e in told] == list(range(1, case.version + 1))
+    assert [e.action for e in told] == [
         "case.opened",
         "step.activated",
         "step.closed",
@@ -294,12 +298,13 @@ async def test_events_carry_the_whole_case_and_no_words(city):
         "step.closed",
         "case.decided",
     ]
-    for envelope in envelopes:
+    for envelope in told:
         shown = snapshot_of(envelope)
         assert (shown.case_id, shown.case_version) == (case_id, envelope.aggregate_version)
         assert (envelope.version_digest, envelope.detail["document_id"]) == (DIGEST, shown.document_id)
-        assert "秘密" not in str(envelope.SerializeToString()) + str(envelope.payload.decode("utf-8", "ignore"))
-    opened, decided = snapshot_of(envelopes[1]), snapshot_of(envelopes[-1])
+        assert "秘密".encode() not in envelope.SerializeToString()
+        assert bool(shown.sealed_opinions) is (shown.state == "decided")
+    opened, decided = snapshot_of(told[1]), snapshot_of(told[-1])
     assert [(lease.principal, lease.acted) for lease in opened.leases] == [(f"post:{CHIEF}", False)]
     assert decided.state == "decided"
     assert decided.decided_by == (await city.holder(HEAD)).staff_id
@@ -308,6 +313,50 @@ async def test_events_carry_the_whole_case_and_no_words(city):
     assert [len(d.comment_digest) for d in decided.decisions] == [64, 64, 0, 0]
     rows = await city.rows("SELECT DISTINCT awaits FROM outbox WHERE subject LIKE 'kanketsu.approvals.case.%%'")
     assert rows == [(["audit", "documents"],)]
+
+
+async def test_what_people_wrote_is_for_the_document_alone(city):
+    """AP-53: every comment of the case for its approval sheet, and after the decision those of 後閲 too."""
+    deputy = await city.holder(DEPUTY)
+    away = await deputy.is_away()
+    case_id = await city.circulating()
+    await act(city, case_id, CHIEF, "hold", "算定額の確認中です。")
+    await act(city, case_id, CHIEF, "approve", "算定額を確認しました。")
+    case = await act(city, case_id, HEAD, "decide_conditionally", "交付は議決後とすること。")
+    await deputy.call("EndAbsence", request_id=clock.new_id(), absence_id=away)
+    await deputy.act(case, "post_view", "確認しました。")
+    decided, viewed = [snapshot_of(one) for one in (await city.envelopes(case_id))[-2:]]
+    told = [opinions_in(one) for one in (decided, viewed)]
+    assert told[0] == ["算定額の確認中です。", "算定額を確認しました。", "交付は議決後とすること。"]
+    assert told[1] == [*told[0], "確認しました。"]
+    with pytest.raises(ValueError, match="does not open"):
+        sealing.unseal(decided.sealed_opinions, bytes(32), case_id.encode())
+
+
+def test_words_never_make_an_event_too_large_to_travel():
+    """Promise I8: the broker takes a message of 1 MiB; beyond half of that they stay here, and the sheet says so."""
+    by = Signature("S0070", "髙橋 一郎", CHIEF, "担当主査", "U-040-03", "環境政策室", AppointmentKind.MAIN)
+    acts = tuple(
+        Decision(clock.new_id(), "", Action.HOLD, 1, by, "長" * domain.MAX_COMMENT, clock.now(), DIGEST, "")
+        for _ in range(60)
+    )
+    case = Case(
+        *(clock.new_id(), clock.new_id(), CaseState.DECIDED, DIGEST, DRAFTER, "P-040-03-05", "U-040-03", "head"),
+        *("箕市第1号", False, False, clock.new_id(), "", "", clock.now()),
+        decisions=acts,
+        opinions_key=sealing.public_key(OPINIONS_SECRET),
+    )
+    told = envelopes.snapshot(case, 1, Hall({}))
+    assert told.ByteSize() < 1024 * 1024
+    assert len(told.decisions) == 60
+    assert opinions_in(told) == ["長" * domain.MAX_COMMENT] * 43
+
+
+def opinions_in(case):
+    """What people wrote, in the order of the acts."""
+    sealed = sealing.unseal(case.sealed_opinions, OPINIONS_SECRET, case.case_id.encode())
+    texts = events_pb2.Opinions.FromString(sealed).texts
+    return [texts[one.decision_id] for one in case.decisions if one.decision_id in texts]
 
 
 async def test_a_post_view_lease_begins_with_the_decision(city):

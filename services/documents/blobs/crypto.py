@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import BinaryIO, Protocol, Self, cast
 
 import tink
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from tink import aead, secret_key_access, streaming_aead
 from tink.proto import aes_gcm_pb2, tink_pb2
 
@@ -186,6 +188,12 @@ async def open_document_key(keys: KeyWrapper, wrapped: bytes, document_id: str) 
         return DocumentKey(document_id, handle.primitive(streaming_aead.StreamingAead))
     except tink.TinkError:
         raise KeyRefused("the wrapped key holds no content key", "key_altered") from None
+
+
+async def derived_secret(keys: KeyWrapper, wrapped: bytes, document_id: str, purpose: bytes) -> bytes:
+    """32 bytes for another purpose that follow from the document's key, and are lost with it. KeyRefused."""
+    secret = await keys.unwrap(wrapped, _wrap_context(document_id))
+    return HKDF(hashes.SHA256(), 32, salt=None, info=purpose).derive(secret)
 
 
 async def rewrap_document_key(keys: KeyWrapper, wrapped: bytes, document_id: str) -> bytes:

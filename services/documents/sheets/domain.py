@@ -1,6 +1,6 @@
 """What an approval sheet (鑑) says: the 決裁欄 with the boxes staff know, and the document on one page of A4.
 
-Pure: a document with its filing and its seats in, plain data for `sheet.typ` out. The sheet of the decision is settled
+Pure: a document with its filing, its seats and the acts on its case in, plain data for `sheet.typ` out. The sheet of the decision is settled
 in the transaction of the decision and drawn afterwards, so it says what was so at the decision.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from chassis.wareki import JST, format_date, format_date_short
@@ -22,6 +22,8 @@ from services.documents.textrules import shortened
 BODY_GIVEN: Final = 4000
 NOTES_SHOWN, NOTE_GIVEN = 3, 120
 NOTHING: Final = "―"
+# Of a case that was submitted before documents were told what people write.
+WORDS_ELSEWHERE: Final = "（本文は、この文書の「処理と意見」にあります。）"
 
 
 class Sheet(enum.StrEnum):
@@ -43,6 +45,7 @@ def content(
     sheet: Sheet,
     document: Document,
     seats: Sequence[Seat],
+    acts: Sequence[Mapping[str, str]],
     *,
     folder_name: str,
     class_name: str,
@@ -50,7 +53,7 @@ def content(
     files: int,
     annotations: Sequence[AnnotationEntry] = (),
 ) -> dict[str, Any]:
-    """The data of `sheet.typ`. `retention` is that of the folder; `files` counts the attachments people added."""
+    """The data of `sheet.typ`. `acts` as the case announced them, with their words; `retention` is that of the folder; `files` counts the attachments people added."""
     fields = document.content
     drafter = next((seat for seat in seats if seat.kind == "draft"), None)
     amount = NOTHING if fields.amount is None else f"{fields.amount:,}円"
@@ -64,6 +67,7 @@ def content(
     return {
         "heading": "起案用紙",
         "occasion": f"{_OCCASIONS[sheet]}の鑑",
+        "draft_number": document.draft_number,
         "unit": drafter.unit_name if drafter is not None else document.unit_id,
         "urgent": fields.urgent,
         "rows": [
@@ -85,6 +89,7 @@ def content(
         # As on paper: the decider at the left, above him what is struck through, the drafter at the right.
         "seats": [_box(seat) for seat in reversed(seats) if not _beside(seat)],
         "concurrences": [_box(seat) for seat in seats if _beside(seat)],
+        "opinions": [_opinion(act) for act in acts if act["comment_digest"]],
         "subject": "\n".join(filter(None, (fields.title, fields.subtitle))),
         "facts": [
             ["分類", class_name or NOTHING],
@@ -165,6 +170,17 @@ def _box(seat: Seat) -> dict[str, Any]:
     if not box["stamps"]:
         box["word"] = "後閲" if seat.post_view else ""
     return box
+
+
+def _opinion(act: Mapping[str, str]) -> dict[str, str]:
+    """What somebody wrote with their act (AP-53), on this version or, where it still counts, on the one before (AP-30)."""
+    word = words.ACTS.get(act["action"], act["action"])
+    return {
+        "who": f"{act['unit_name']}　{act['post_title']}　{act['staff_name']}",
+        "act": f"{word}（差替え前の版）" if act.get("carried_from") else word,
+        "when": _moment(act["acted_at"]),
+        "text": act.get("comment", WORDS_ELSEWHERE),
+    }
 
 
 def _registered(seat: Seat) -> dict[str, str]:

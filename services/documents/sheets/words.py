@@ -37,6 +37,28 @@ SEALS: Final[Mapping[str, str]] = {
     "substituted": "代決",
 }
 
+# What somebody did who wrote something with it.
+ACTS: Final[Mapping[str, str]] = {
+    "approve": "承認",
+    "decide": "決裁",
+    "decide_conditionally": "条件付決裁",
+    "substitute": "代決",
+    "concur": "同意",
+    "dissent": "不同意",
+    "hold": "保留",
+    "send_back": "差戻し",
+    "pull_up": "引上げ",
+    "recall": "引戻し",
+    "post_view": "後閲",
+    "restart": "回議のやり直し",
+    "confirm": "供覧",
+    "replace": "差替え",
+    "circulate": "供覧先の追加",
+    "ask_substitute": "代決依頼",
+    "add_seat": "回議先の追加",
+    "register_walk_around": "持回りの事後登録",
+}
+
 
 def retention(kept: str) -> str:
     """保存期間."""

@@ -14,6 +14,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import grpc
 import pytest_asyncio
 from joserfc.jwk import KeySet, OKPKey
 
-from chassis import client, clock, db
+from chassis import client, clock, db, sealing
 from chassis.epochs import DatabaseSink
 from chassis.identity import Identity, IdentityVerifier, KeyVerifier, Signer
 from chassis.interceptors import Guard
@@ -46,6 +47,7 @@ from kanketsu.documents.v1 import (
 )
 from kanketsu.documents.v1 import documents_service_pb2 as pb
 from kanketsu.documents.v1 import documents_service_pb2_grpc as service_grpc
+from kanketsu.documents.v1 import events_pb2 as documents_events
 from kanketsu.documents.v1 import owners_service_pb2 as owners_pb
 from kanketsu.documents.v1 import owners_service_pb2_grpc as owners_grpc
 from kanketsu.event.v1 import envelope_pb2
@@ -213,10 +215,26 @@ class House:
         """What approvals announces, consumed."""
         await consumer.apply(self.service, [announced(message, case, event_id=event_id)])
 
-    async def decide(self, document: pb.Document, version: int = 9, acted: Sequence[str] = ("S0070", "S0068")) -> None:
+    async def decide(
+        self,
+        document: pb.Document,
+        version: int = 9,
+        acted: Sequence[str] = ("S0070", "S0068"),
+        opinions: Sequence[str] = (),
+    ) -> None:
         """The case of a circulating document is decided."""
-        case = snapshot(document, version, "decided", acted=acted)
+        case = snapshot(document, version, "decided", acted=acted, opinions=opinions)
+        await self.seal(case, opinions)
         await self.announce("CaseDecided", case)
+
+    async def seal(self, case: approvals_pb2.CaseSnapshot, opinions: Sequence[str]) -> None:
+        """What was written with its acts, as approvals seals it with the key of the submission."""
+        (told,) = [one for one in await self.envelopes(case.document_id) if one.action == "document.submitted"]
+        key = documents_events.DocumentSubmitted.FromString(told.payload).opinions_key
+        words = {act.decision_id: text for act, text in zip(case.decisions, opinions, strict=False)}
+        case.sealed_opinions = sealing.seal(
+            approvals_pb2.Opinions(texts=words).SerializeToString(), key, case.case_id.encode()
+        )
 
     async def locked(self) -> None:
         """Apply every wanted lock."""
@@ -288,8 +306,9 @@ def snapshot(
     acted: Iterable[str] = (),
     case_id: str = "",
     reason: str = "",
+    opinions: Sequence[str] = (),
 ) -> approvals_pb2.CaseSnapshot:
-    """A case as approvals would announce it: posts whose step is active, staff who have acted."""
+    """A case as approvals would announce it: posts whose step is active, staff who have acted, `opinions` what they wrote."""
     now = timestamp(clock.now())
     case = approvals_pb2.CaseSnapshot(
         case_id=case_id or document.case_id,
@@ -301,7 +320,7 @@ def snapshot(
     )
     for post in active:
         getattr(case.leases.add(step_id=f"step-{post}", principal=f"post:{post}"), "from").CopyFrom(now)
-    for staff in acted:
+    for staff, text in zip_longest(acted, opinions, fillvalue=""):
         getattr(case.leases.add(step_id=f"step-{staff}", principal=f"staff:{staff}", acted=True), "from").CopyFrom(now)
         case.decisions.add(
             decision_id=clock.new_id(),
@@ -313,7 +332,7 @@ def snapshot(
             acted_at=now,
             version_digest=document.version_digest,
             access_record="documents.1/x/1",
-            comment_digest="",
+            comment_digest=hashlib.sha256(text.encode()).hexdigest() if text else "",
             staff_name="髙橋 一郎",
             post_title="担当主査",
             unit_name="環境政策室",

@@ -83,6 +83,7 @@ def submitted(document: Document, case_id: str = "c1") -> Document:
         number=None if document.draft_number else number("draft"),
         matter="補助金交付",
         wider_than_receipts=False,
+        opinions_key=b"",
         now=NOW,
     )[0]
 
@@ -457,6 +458,7 @@ class Life(RuleBasedStateMachine):
                     number=None if had_number else number("draft"),
                     matter="補助金交付",
                     wider_than_receipts=False,
+                    opinions_key=b"",
                     now=NOW,
                 )
                 self.take(result)

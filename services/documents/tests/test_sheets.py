@@ -69,6 +69,50 @@ async def test_the_decision_is_drawn_locked_recorded_and_announced(house: House)
     assert [one.action for one in history].count("sheet.drawn") == 1
 
 
+AGAINST, WEIGHED = "当初予算に計上がありません。", "補正予算で対応する。"
+
+
+async def test_what_people_wrote_is_on_the_sheets(house: House) -> None:
+    """AP-53, UI-03: on that of the decision what was written until then, on that of 完結 the 後閲 too; the manifest and the
+    log have digests."""
+    document = await house.circulating(enforcement_required=False)
+    await house.decide(document, opinions=[AGAINST, WEIGHED])
+    viewed = snapshot(
+        document, 12, "decided", acted=["S0070", "S0068", "S0069"], opinions=[AGAINST, WEIGHED, "後で見ました。"]
+    )
+    await house.seal(viewed, [AGAINST, WEIGHED, "後で見ました。"])
+    await house.announce("PostViewed", viewed)
+    await house.drawn()
+    current = await house.drafter.see(document.document_id)
+    await house.drafter.call("CompleteDocument", document_id=document.document_id, expected_version=current.version)
+    first, second = sheets_of(await house.drafter.see(document.document_id))
+    at_decision, at_completion = [await text_of(house, document.document_id, one) for one in (first, second)]
+    assert at_decision.index(AGAINST) < at_decision.index(WEIGHED) < at_decision.index("件名")
+    assert "後で見ました。" not in at_decision
+    assert at_completion.index(WEIGHED) < at_completion.index("後で見ました。")
+    answer = await house.drafter.call("GetManifest", document_id=document.document_id)
+    acts = json.loads(answer.manifest)["decisions"]
+    assert acts[0]["comment_digest"] == hashlib.sha256(AGAINST.encode()).hexdigest()
+    assert not any("comment" in one for one in acts)
+    for envelope in await house.envelopes(document.document_id):
+        assert AGAINST.encode() not in envelope.SerializeToString()
+
+
+async def test_an_opinion_that_is_not_the_one_of_its_act_is_not_kept(house: House) -> None:
+    """I4: the act names its words; with others, or with a seal that does not open, nothing happens and somebody looks."""
+    document = await house.circulating(enforcement_required=False)
+    case = snapshot(document, 9, "decided", acted=["S0070"], opinions=[AGAINST])
+    await house.seal(case, ["異議ありません。"])
+    other = snapshot(document, 9, "decided", acted=["S0070"], opinions=[AGAINST], case_id=clock.new_id())
+    await house.seal(other, [AGAINST])
+    moved = snapshot(document, 9, "decided", acted=["S0070"], opinions=[AGAINST])
+    moved.sealed_opinions = other.sealed_opinions
+    for wrong in (case, moved):
+        error = await refused(house.announce("CaseDecided", wrong))
+        assert (error.kind, error.reason) == (Kind.DATA_LOSS, "CONTENT_DAMAGED")
+    assert (await house.drafter.see(document.document_id)).state == pb.DOCUMENT_STATE_CIRCULATING
+
+
 async def test_completion_draws_the_second_and_the_manifest_covers_both(house: House) -> None:
     """Promise I3 and I4 for what staff print: number, dates, 後閲 until then and 追記 (LC-15, LC-16)."""
     decided = await house.decided(enforcement_required=False)

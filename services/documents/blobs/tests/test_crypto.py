@@ -19,6 +19,7 @@ from services.documents.blobs import (
     DocumentKey,
     KeyRefused,
     MountedKeys,
+    derived_secret,
     new_document_key,
     open_document_key,
     rewrap_document_key,
@@ -158,6 +159,18 @@ async def test_kek_rotation() -> None:
     assert (await open_document_key(after, rewrapped, DOCUMENT)).unseal(ITEM, sealed) == MINUTES
     with pytest.raises(KeyRefused, match="not in the key file"):
         await open_document_key(after, wrapped, DOCUMENT)
+
+
+async def test_a_derived_secret_is_of_its_document_and_purpose_and_lives_as_long_as_the_key(keys: MountedKeys) -> None:
+    """I6: nothing but the document's key gives it; a new KEK does not change it."""
+    wrapped = await new_document_key(keys, DOCUMENT)
+    secret = await derived_secret(keys, wrapped, DOCUMENT, b"one")
+    assert len(secret) == 32
+    assert await derived_secret(keys, await rewrap_document_key(keys, wrapped, DOCUMENT), DOCUMENT, b"one") == secret
+    assert await derived_secret(keys, wrapped, DOCUMENT, b"two") != secret
+    assert await derived_secret(keys, await new_document_key(keys, DOCUMENT), DOCUMENT, b"one") != secret
+    with pytest.raises(KeyRefused):
+        await derived_secret(keys, wrapped, OTHER_DOCUMENT, b"one")
 
 
 async def test_key_file_forms(tmp_path: Path) -> None:

@@ -93,7 +93,17 @@ def content(
     seats: tuple[Seat, ...] = SEATS, document: Document = DOCUMENT, sheet: Sheet = Sheet.DECIDED, **more: Any
 ) -> dict[str, Any]:
     filed = {"folder_name": "令和8年度浄化槽補助金綴", "class_name": "環境-補助金-浄化槽", "retention": "5", "files": 2}
-    return domain.content(sheet, document, seats, **(filed | more))
+    return domain.content(sheet, document, seats, more.pop("acts", ()), **(filed | more))
+
+
+def act(action: str, unit: str, post: str, name: str, text: str, **more: str) -> dict[str, str]:
+    """As the case announces it."""
+    known = {"action": action, "unit_name": unit, "post_title": post, "staff_name": name, "acted_at": ACTED}
+    return known | {"comment_digest": "5e" * 32, "comment": text} | more
+
+
+AGAINST = act("dissent", "財政経営室", "室長", "辻󠄀 次郎", "当初予算に計上がありません。")
+CONDITIONAL = act("decide_conditionally", "環境政策室", "室長", "𠮷田 恵美子", "交付は\n補正予算の議決後とすること。")
 
 
 def box(said: dict[str, Any], post: str) -> dict[str, Any]:
@@ -234,6 +244,40 @@ def test_annotations_are_added_and_shortened() -> None:
     assert said[3]["text"] == "ほか2件"
 
 
+def test_opinions_stand_in_the_order_of_the_acts_with_who_what_and_when() -> None:
+    """AP-53, AP-20, AP-22: whoever wrote something; an act without words is in its box alone."""
+    silent = {name: value for name, value in AGAINST.items() if name != "comment"} | {"comment_digest": ""}
+    carried = act("approve", "環境政策室", "担当主査", "髙橋 一郎", "算定額を確認しました。", carried_from="d-1")
+    said = content(acts=(carried, silent, AGAINST, CONDITIONAL))["opinions"]
+    assert said == [
+        {
+            "who": "環境政策室　担当主査　髙橋 一郎",
+            "act": "承認（差替え前の版）",
+            "when": "R8.11.20 10:00",
+            "text": "算定額を確認しました。",
+        },
+        {
+            "who": "財政経営室　室長　辻󠄀 次郎",
+            "act": "不同意",
+            "when": "R8.11.20 10:00",
+            "text": "当初予算に計上がありません。",
+        },
+        {
+            "who": "環境政策室　室長　𠮷田 恵美子",
+            "act": "条件付決裁",
+            "when": "R8.11.20 10:00",
+            "text": "交付は\n補正予算の議決後とすること。",
+        },
+    ]
+    assert content()["opinions"] == []
+
+
+def test_words_that_documents_was_not_told_are_said_to_be_elsewhere() -> None:
+    """The act stands there all the same: an opinion is never passed over in silence."""
+    (said,) = content(acts=({name: AGAINST[name] for name in AGAINST if name != "comment"},))["opinions"]
+    assert (said["act"], said["text"]) == ("不同意", domain.WORDS_ELSEWHERE)
+
+
 async def drawn(data: dict[str, Any], name: str) -> pypdfium2.PdfDocument:
     """The PDF; its pages as pictures for whoever changes the paper, where KANKETSU_TEST_PICTURES names a folder."""
     made = pypdfium2.PdfDocument(await paper.render(TEMPLATE, data, NOW))
@@ -263,6 +307,40 @@ async def test_only_the_seats_themselves_make_more_pages() -> None:
     made = await drawn(content((*thirty, *(FINANCE for _ in range(70)))), "hundred")
     assert len(made) > 1
     assert text_of(made).count("不同意") == 95
+
+
+async def test_opinions_stand_under_the_boxes() -> None:
+    """AP-53: one of 600 characters has room on the one page, wrapped and whole; the same data give the same bytes."""
+    long = "".join(f"{at}番目の意見。" for at in range(1, 100))[:600]
+    data = content(acts=(act("approve", "環境政策室", "担当主査", "髙橋 一郎", long), CONDITIONAL))
+    made = await drawn(data, "opinions")
+    said = text_of(made)
+    assert len(made) == 1
+    assert said.index("合議・審査") < said.index("意見欄") < said.index("件名")
+    for words in (
+        "環境政策室　担当主査　髙橋 一郎　承認",
+        "R8.11.20 10:00",
+        long,
+        "交付は補正予算の議決後とすること。",
+    ):
+        assert "".join(words.split()) in said, words
+    assert await paper.render(TEMPLATE, data, NOW) == await paper.render(TEMPLATE, data, NOW)
+
+
+async def test_what_the_page_has_no_room_for_follows_whole_on_pages_of_its_own() -> None:
+    """AP-53, UI-03: 件名 and 伺い文 keep their page; opinions break over the next ones and none is lost."""
+    many = [act("hold", "環境政策室", "室長", "𠮷田 恵美子", f"第{at:02}回。" * 100) for at in range(30)]
+    unbroken = act("dissent", "財政経営室", "室長", "辻󠄀 次郎", "".join(f"{at:04}" for at in range(1000)))
+    made = await drawn(content(acts=(*many, unbroken)), "opinions-many")
+    # Only what stands within the page and above its foot.
+    first, *rest = ("".join(page.get_textpage().get_text_bounded(bottom=42).split()) for page in made)
+    assert "別紙のとおり（31件）" in first
+    assert "伺います" in first
+    assert rest[0].startswith("意見欄（別紙）箕市第1号")
+    later = "".join(rest).replace("\u200b", "")
+    for at in range(30):
+        assert later.count(f"第{at:02}回。") == 100
+    assert unbroken["comment"] in later
 
 
 async def test_fonts_are_inside_and_names_come_out_as_written() -> None:
