@@ -9,7 +9,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from chassis import db, process, serving
+from chassis import db, paper, process, serving
 from chassis.identity import IdentityVerifier, KeyVerifier, Signer
 from chassis.serving import Parts, Wiring
 from kanketsu.documents.v1.assignments_service_pb2_grpc import add_AssignmentsServiceServicer_to_server
@@ -44,6 +44,7 @@ async def serve() -> None:
     """Serve until SIGTERM."""
     settings = settings_.read()
     rights = settings.rights()
+    paper.use(settings.fonts)
 
     async def build(parts: Parts) -> Wiring:
         blobs = ObjectStore(settings.store())

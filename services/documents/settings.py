@@ -65,6 +65,8 @@ class Settings(ServiceSettings, ContentSettings):
     pool_size: int = 8
     # Most bytes of one attachment; one more is refused.
     upload_limit: int = 100 * 1024 * 1024
+    # Folder of the operator's fonts, asked for the glyphs that the bundled ones lack (NM-02).
+    fonts: Path | None = None
     # Seconds after which something unfinished counts as abandoned. Longer than any upload may take.
     sweep_after: float = 3600.0
     # Why somebody has to see a document to take its files out and to print it (AC-15, ⚙): reasons of `viewers`.

@@ -12,7 +12,7 @@ import sys
 import uvicorn
 from fastapi import FastAPI
 
-from chassis import process, telemetry
+from chassis import paper, process, telemetry
 from chassis.settings import describe
 from services.gateway import settings as configuration
 from services.gateway.api import openapi
@@ -38,6 +38,7 @@ async def serve() -> None:
     telemetry.start("gateway", settings)
     # It would write the address of every token request.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
+    paper.use(settings.fonts)
     log.info("starting", extra={"settings": describe(settings)})
     host, _, port = settings.http_listen.rpartition(":")
     app = create_app(settings)

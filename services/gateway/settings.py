@@ -59,6 +59,8 @@ class Settings(ServiceSettings):
     principals_memory: float = 3.0
     # Seconds requests in flight may take when the process is asked to stop.
     grace: int = 20
+    # Folder of the operator's fonts, asked for the glyphs that the bundled ones lack (NM-02).
+    fonts: Path | None = None
     # Seconds between two looks for new notices, for all open pages together.
     notices_interval: float = 2.0
     # Seconds between two rounds of the canary; more than five minutes would be no watch, and are refused.

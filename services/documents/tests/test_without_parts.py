@@ -119,6 +119,16 @@ def test_a_missing_setting_is_named(command: str) -> None:
     assert "required" in done.stderr
 
 
+def test_fonts_that_are_not_there_stop_the_service(tmp_path: Path) -> None:
+    """NM-02: refused at the start, not found out at the first 鑑."""
+    needed = ("TENANT", "TLS_CERT_FILE", "TLS_KEY_FILE", "TLS_CA_FILE", "NATS_URL", "NATS_NKEY_SEED", "DATABASE_URL")
+    needed += ("IDENTITY_JWKS_FILE", "KEK_FILE", "RECEIPT_SIGNING_KEY_FILE", "MEMBERSHIP_JWKS_FILE")
+    needed += ("S3_URL", "S3_ACCESS_KEY", "S3_SECRET_KEY", "S3_BUCKET")
+    done = run("serve", **dict.fromkeys(needed, "x"), FONTS=str(tmp_path / "fonts"))
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, "configuration refused:")
+    assert f"KANKETSU_FONTS: {tmp_path}/fonts is not a folder" in done.stderr
+
+
 def test_a_misspelt_setting_stops_the_service() -> None:
     done = run("serve", UPLOAD_LIMITT="1")
     assert done.returncode == 2

@@ -24,6 +24,8 @@ PLACES = {
     *("log_networks", "witness_networks"),
     # What people may send, and how long they stay.
     *("upload_limit", "body_limit", "session_idle", "session_absolute", "session_memory", "principals_memory", "grace"),
+    # With which fonts papers are drawn.
+    "fonts",
     # Who may bring people, and how often open pages ask for notices.
     *("scim_audience", "notices_interval"),
     # Telemetry and sending again, not records (`test_nobody_stops_it` of audit tries them).
