@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
+from deploy.local import database
 from deploy.local.stack import Stack
 from deploy.walkthrough.client import Person
 from services.gateway.tests.test_rules import LOGINS, SUBSIDY, send
@@ -84,12 +86,18 @@ def test_an_addition_that_is_refused_leaves_the_route_as_it_was(
     assert 'name="route_plan_id"' in refused.text
 
 
-def test_only_held_posts_that_are_not_asked_yet_are_found(clerk: Person, page: str) -> None:
-    """Neither who is on the route nor the drafter's own post."""
+def test_only_held_posts_that_are_not_asked_yet_are_found(city: Stack, clerk: Person, page: str) -> None:
+    """Neither who is on the route nor the drafter's own post, nor one that is vacant."""
+    with psycopg.connect(city.database_url(database.SUPERUSER), autocommit=True) as conn:
+        conn.execute(
+            "INSERT INTO approvals.posts (post_id, unit_id, title, rank, covers, valid_from)"
+            " SELECT 'P-040-03-90', unit_id, title, rank, covers, valid_from FROM approvals.posts WHERE post_id = %s",
+            (OWN,),
+        )
     before = carried(clerk.http.get(page).text)
     of_the_room = found(send(clerk, page, page, step=before, query="環境政策室", change="search").text)
     assert of_the_room
-    assert not of_the_room & {*ASKED, OWN}
+    assert not of_the_room & {*ASKED, OWN, "P-040-03-90"}
     without = [one for one in before if not one.endswith("P-040-03-02")]
     assert "P-040-03-02" in found(send(clerk, page, page, step=without, query="環境政策室", change="search").text)
 
