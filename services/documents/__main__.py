@@ -14,6 +14,7 @@ from chassis.identity import IdentityVerifier, KeyVerifier, Signer
 from chassis.serving import Parts, Wiring
 from kanketsu.documents.v1.assignments_service_pb2_grpc import add_AssignmentsServiceServicer_to_server
 from kanketsu.documents.v1.body_templates_service_pb2_grpc import add_BodyTemplatesServiceServicer_to_server
+from kanketsu.documents.v1.break_glass_service_pb2_grpc import add_BreakGlassServiceServicer_to_server
 from kanketsu.documents.v1.counts_service_pb2_grpc import add_CountsServiceServicer_to_server
 from kanketsu.documents.v1.documents_service_pb2_grpc import add_DocumentsServiceServicer_to_server
 from kanketsu.documents.v1.follow_ups_service_pb2_grpc import add_FollowUpsServiceServicer_to_server
@@ -26,6 +27,8 @@ from services.documents.api import Api
 from services.documents.assignments.api import AssignmentsApi
 from services.documents.blobs import MountedKeys, ObjectStore
 from services.documents.bodies.api import BodyTemplatesApi
+from services.documents.breakglass import closing
+from services.documents.breakglass.api import BreakGlassApi
 from services.documents.commands import Service
 from services.documents.content_locks import Locker
 from services.documents.counts.api import CountsApi
@@ -43,7 +46,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 async def serve() -> None:
     """Serve until SIGTERM."""
     settings = settings_.read()
-    rights = settings.rights()
+    rights, hours = settings.rights(), settings.most_break_glass_hours()
     paper.use(settings.fonts)
 
     async def build(parts: Parts) -> Wiring:
@@ -54,7 +57,9 @@ async def serve() -> None:
         mover = Mover(parts.pool, parts.relay)
         service = Service(parts.pool, parts.relay, blobs, keys, locker, drawer, mover)
         api = Api(service, parts.recorder, Signer(settings.receipt_signing_key_file), settings.upload_limit, rights)
-        assigning = AssignmentsApi(service, parts.recorder, KeyVerifier(settings.membership_jwks_file))
+        attestations = KeyVerifier(settings.membership_jwks_file)
+        assigning = AssignmentsApi(service, parts.recorder, attestations)
+        break_glass = BreakGlassApi(service, parts.recorder, attestations, hours)
         return Wiring(
             servicers=[
                 partial(add_DocumentsServiceServicer_to_server, api),
@@ -65,9 +70,16 @@ async def serve() -> None:
                 partial(add_CountsServiceServicer_to_server, CountsApi(parts.pool)),
                 partial(add_MemosServiceServicer_to_server, MemosApi(service, parts.recorder)),
                 partial(add_OwnersServiceServicer_to_server, OwnersApi(service, parts.recorder)),
+                partial(add_BreakGlassServiceServicer_to_server, break_glass),
             ],
             consumers=[consumer.consumer(parts.broker, service)],
-            tasks=[locker.run, drawer.run, mover.run, lambda: sweeper.run(parts.pool, blobs, settings.sweep_after)],
+            tasks=[
+                locker.run,
+                drawer.run,
+                mover.run,
+                lambda: sweeper.run(parts.pool, blobs, settings.sweep_after),
+                lambda: closing.run(service),
+            ],
             opened=blobs.served,
         )
 

@@ -19,7 +19,7 @@ from chassis.db import connection
 from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
 from chassis.identity import Identity, Signer
 from chassis.interceptors import identity
-from chassis.recorder import FAILED, Access, Recorder, digest_of
+from chassis.recorder import FAILED, Access, Recorder, digest_of, timestamp
 from chassis.requests import Call
 from chassis.shared_read import SharedRead
 from kanketsu.documents.v1 import documents_service_pb2 as pb
@@ -40,6 +40,7 @@ from services.documents import (
 )
 from services.documents.attachments import Announced
 from services.documents.blobs import BlobError, open_document_key
+from services.documents.breakglass import store as break_glass
 from services.documents.commands import Service
 from services.documents.domain import Enforcement, Folder
 from services.documents.rights import Rights
@@ -184,13 +185,19 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
         detail = _context(view.context)
         record = await self._recorded(SHOWN_AS[request.purpose], "document", document_id, digest, detail)
         receipt = self._read_receipt(reader, document_id, digest, record) if digest else ""
+        until = await self._shown_until(reader, document_id) if view.context.only_looks else None
         return pb.GetDocumentResponse(
             document=messages.document(view),
             read_receipt=receipt,
             access_record=record,
             may_download=self._rights.may_download(view.context),
             may_print=self._rights.may_print(view.context),
+            break_glass_until=timestamp(until) if until is not None else None,
         )
+
+    async def _shown_until(self, reader: Identity, document_id: str) -> dt.datetime | None:
+        async with connection(self._service.pool) as conn:
+            return await break_glass.until(conn, document_id, reader.staff_id)
 
     async def _load_views(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[store.View | None]:
         async with connection(self._service.pool) as conn:
@@ -434,8 +441,9 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
             found = await store.viewers(conn, document_id, identity().principals)
         if found is None:
             raise not_found()
-        record = await self._recorded("document.viewers_read", "document", document_id, found[0])
-        viewers = [messages.viewer(row, *self._rights.beyond_looking(row)) for row in found[1]]
+        why, digest, rows = found
+        record = await self._recorded("document.viewers_read", "document", document_id, digest, _context(why))
+        viewers = [messages.viewer(row, *self._rights.beyond_looking(row)) for row in rows]
         return pb.ListViewersResponse(viewers=viewers, access_record=record)
 
     async def ListHistory(self, request: pb.ListHistoryRequest, context: Context) -> pb.ListHistoryResponse:
@@ -445,8 +453,9 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
             found = await store.history(conn, document_id, identity().principals)
         if found is None:
             raise not_found()
-        record = await self._recorded("document.history_read", "document", document_id, found[0])
-        return pb.ListHistoryResponse(events=[messages.history_event(row) for row in found[1]], access_record=record)
+        why, digest, rows = found
+        record = await self._recorded("document.history_read", "document", document_id, digest, _context(why))
+        return pb.ListHistoryResponse(events=[messages.history_event(row) for row in rows], access_record=record)
 
     async def ListVersions(self, request: pb.ListVersionsRequest, context: Context) -> pb.ListVersionsResponse:
         """What circulated before and now, newest first; who sees the document sees its versions (AP-30)."""
@@ -467,6 +476,8 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
             stored = await store.stored_manifest(conn, document_id, identity().principals)
         if stored is None:
             raise not_found()
+        if stored.context.only_looks:
+            self._rights.check_download(stored.context)
         try:
             key = await open_document_key(self._service.keys, stored.wrapped_key, document_id)
             sealed = await self._service.blobs.get_small(stored.object_key, stored.version_id)

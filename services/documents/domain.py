@@ -36,7 +36,10 @@ REASONS = (
     "department",
     "city",
     "grant",
+    "break_glass",
 )
+# 緊急閲覧 (AC-08): to look at it and nothing else, so the last of all, and no setting gives it more.
+BREAK_GLASS = "break_glass"
 # 要配慮, as in PersonalInformation.
 SENSITIVE = 3
 

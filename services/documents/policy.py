@@ -23,6 +23,7 @@ CALLS = Policy(
         "kanketsu.documents.v1.CountsService": frozenset({"gateway"}),
         "kanketsu.documents.v1.MemosService": frozenset({"gateway"}),
         "kanketsu.documents.v1.OwnersService": frozenset({"gateway"}),
+        "kanketsu.documents.v1.BreakGlassService": frozenset({"gateway"}),
     },
     refusals={
         "RegisterReceipt": Refusal("receipt.registered", "receipt"),
@@ -70,6 +71,10 @@ CALLS = Policy(
         "SaveMemo": Refusal("memo.saved", "document", "document_id"),
         "DeleteMemo": Refusal("memo.deleted", "document", "document_id"),
         "CountOwned": Refusal("document.listed", "unit"),
+        "ListBreakGlass": Refusal("break_glass.listed", "break_glass"),
+        "RequestBreakGlass": Refusal("break_glass.requested", "break_glass"),
+        "ConsentBreakGlass": Refusal("break_glass.consented", "break_glass", "break_glass_id"),
+        "EndBreakGlass": Refusal("break_glass.ended", "break_glass", "break_glass_id"),
     },
 )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chassis.errors import DomainError, Kind
-from services.documents.domain import REASONS, SENSITIVE
+from services.documents.domain import BREAK_GLASS, REASONS, SENSITIVE
 from services.documents.store import ReadContext, ViewerRow
 
 IN_BROWSER: Final = frozenset({"application/pdf", "image/png", "image/jpeg", "image/gif", "image/webp", "text/plain"})
@@ -60,8 +60,8 @@ class Rights:
 
 
 def unknown_reasons(reasons: Iterable[str]) -> list[str]:
-    """Those that nobody sees a document for."""
-    return [reason for reason in reasons if reason not in REASONS]
+    """Those that nobody sees a document for; and 緊急閲覧, which is for looking whatever the city sets (AC-08)."""
+    return [reason for reason in reasons if reason not in REASONS or reason == BREAK_GLASS]
 
 
 def opened_as(purpose: str, content_type: str) -> str:

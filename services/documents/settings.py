@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from chassis.settings import PREFIX, Secret, ServiceSettings, SettingsError, load
 from services.documents.blobs import StoreConfig
-from services.documents.domain import REASONS
+from services.documents.breakglass.domain import MOST_HOURS
+from services.documents.domain import BREAK_GLASS, REASONS
 from services.documents.rights import AT_WORK, OWNERS, READING, Rights, unknown_reasons
 
 if TYPE_CHECKING:
@@ -75,18 +76,26 @@ class Settings(ServiceSettings, ContentSettings):
     # The same where its personal information is sensitive (要配慮).
     sensitive_download_for: tuple[str, ...] = READING
     sensitive_print_for: tuple[str, ...] = OWNERS
+    # The most hours that a 緊急閲覧 may be open (AC-08, ⚙), 1 to 24.
+    break_glass_hours: int = 4
 
     def rights(self) -> Rights:
         """What the city has set. SettingsError for a reason that does not exist."""
         given = {name: getattr(self, name) for name in Rights.__dataclass_fields__}
         problems = [
-            f"{PREFIX}{name.upper()}: {unknown!r} is none of {', '.join(REASONS)}"
+            f"{PREFIX}{name.upper()}: {unknown!r} is none of {', '.join(one for one in REASONS if one != BREAK_GLASS)}"
             for name, reasons in given.items()
             for unknown in unknown_reasons(reasons)
         ]
         if problems:
             raise SettingsError(problems)
         return Rights(**given)
+
+    def most_break_glass_hours(self) -> int:
+        """What the city has set. SettingsError beyond a day."""
+        if not 1 <= self.break_glass_hours <= MOST_HOURS:
+            raise SettingsError([f"{PREFIX}BREAK_GLASS_HOURS: {self.break_glass_hours} is not from 1 to {MOST_HOURS}"])
+        return self.break_glass_hours
 
 
 @dataclass(frozen=True, kw_only=True)

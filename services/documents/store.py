@@ -22,6 +22,7 @@ from kanketsu.event.v1 import envelope_pb2
 from services.documents import textkey
 from services.documents.cases.domain import Lease, Seat
 from services.documents.domain import (
+    BREAK_GLASS,
     REASONS,
     Document,
     Fields,
@@ -33,14 +34,14 @@ from services.documents.view_classes import OWN_REASONS, broad_principal, wider_
 LIVE = "v.valid_from <= now() AND (v.valid_to IS NULL OR v.valid_to > now())"
 
 
-def visible_to(principals: str) -> str:
+def visible_to(principals: str, only: str = "") -> str:
     """The predicate (I5, AC-01) for the reader with these principals, an SQL expression. `d` is the documents row.
 
-    OFFSET 0: asked of each row by index; as a join the planner might read all that a large unit sees to show one page.
+    `only` asks for less: for certain rights `v`. OFFSET 0: asked of each row by index; as a join the planner might read all that a large unit sees to show one page.
     """
     return (
         "EXISTS (SELECT FROM viewers AS v WHERE v.document_id = d.document_id"
-        f" AND v.principal = ANY({principals}) AND {LIVE} OFFSET 0)"
+        f" AND v.principal = ANY({principals}) AND {LIVE}{only} OFFSET 0)"
     )
 
 
@@ -56,6 +57,8 @@ def why_visible_to(principals: str) -> str:
 # For the one reader of a statement.
 VISIBLE = visible_to("%(principals)s")
 WHY_VISIBLE = why_visible_to("%(principals)s")
+# Who only looks at it by 緊急閲覧 works with it no more than who does not see it (AC-08).
+_WORKABLE = visible_to("%(principals)s", f" AND v.reason <> '{BREAK_GLASS}'")
 # The columns of a ReadContext.
 CONTEXT = f"{WHY_VISIBLE}, d.unit_id, d.class_code, d.personal_information"
 
@@ -235,6 +238,11 @@ class ReadContext(NamedTuple):
     class_code: str
     personal_information: int
 
+    @property
+    def only_looks(self) -> bool:
+        """By 緊急閲覧 alone: nothing is taken out or along (AC-08)."""
+        return all(reason == BREAK_GLASS for reason in self.reasons)
+
 
 @dataclass(frozen=True, slots=True)
 class StoredManifest:
@@ -306,17 +314,20 @@ class ViewerRow:
     personal_information: int
 
 
-async def viewers(conn: Connection, document_id: str, principals: Sequence[str]) -> tuple[str, list[ViewerRow]] | None:
+async def viewers(
+    conn: Connection, document_id: str, principals: Sequence[str]
+) -> tuple[ReadContext, str, list[ViewerRow]] | None:
     """Who may see it now and why, and the version digest; None when the reader may not (AC-10). One statement."""
     cursor = await conn.execute(
-        "SELECT d.version_digest, w.principal, w.reason, w.valid_from, w.valid_to, w.step_id, d.personal_information"
+        f"SELECT {CONTEXT}, d.version_digest,"
+        " w.principal, w.reason, w.valid_from, w.valid_to, w.step_id, d.personal_information"
         " FROM documents AS d"
         f" JOIN viewers AS w ON w.document_id = d.document_id AND {LIVE.replace('v.', 'w.')}"
         f" WHERE d.document_id = %(document_id)s AND {VISIBLE} ORDER BY w.viewer_id",
         {"document_id": document_id, "principals": list(principals)},
     )
     rows = await cursor.fetchall()
-    return (rows[0][0], [ViewerRow(*row[1:]) for row in rows]) if rows else None
+    return (ReadContext(*rows[0][:4]), rows[0][4], [ViewerRow(*row[5:]) for row in rows]) if rows else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,26 +343,28 @@ class HistoryRow:
     detail: Mapping[str, str]
 
 
-async def history(conn: Connection, document_id: str, principals: Sequence[str]) -> tuple[str, list[HistoryRow]] | None:
+async def history(
+    conn: Connection, document_id: str, principals: Sequence[str]
+) -> tuple[ReadContext, str, list[HistoryRow]] | None:
     """Every event, oldest first, and the version digest; None when the reader may not see the document (LC-11)."""
     cursor = await conn.execute(
-        "SELECT d.version_digest, h.version, h.action, h.occurred_at, h.staff_id, h.post_id, h.unit_id, h.detail"
+        f"SELECT {CONTEXT}, d.version_digest, h.version, h.action, h.occurred_at, h.staff_id, h.post_id, h.unit_id, h.detail"
         " FROM documents AS d JOIN history AS h ON h.document_id = d.document_id"
         f" WHERE d.document_id = %(document_id)s AND {VISIBLE} ORDER BY h.version, h.event_id",
         {"document_id": document_id, "principals": list(principals)},
     )
     rows = await cursor.fetchall()
-    return (rows[0][0], [HistoryRow(*row[1:]) for row in rows]) if rows else None
+    return (ReadContext(*rows[0][:4]), rows[0][4], [HistoryRow(*row[5:]) for row in rows]) if rows else None
 
 
 # ---------------------------------------------------------------- documents
 
 
 async def lock(conn: Connection, document_id: str, principals: Sequence[str]) -> Document | None:
-    """The document, locked until the end of the transaction, if these principals may see it."""
+    """The document, locked until the end of the transaction, if these principals may see it and work with it."""
     cursor = await conn.execute(
         f"SELECT {_D_COLUMNS}, {_RECEIPTS} FROM documents AS d"
-        f" WHERE d.document_id = %(document_id)s AND {VISIBLE} FOR UPDATE OF d",
+        f" WHERE d.document_id = %(document_id)s AND {_WORKABLE} FOR UPDATE OF d",
         {"document_id": document_id, "principals": list(principals)},
     )
     row = await cursor.fetchone()

@@ -32,6 +32,7 @@ FAMILIES: Final = {
                 "absence",
                 "account",
                 "body_template",
+                "break_glass",
                 "case",
                 "change_set",
                 "class",

@@ -33,7 +33,7 @@ class AssignmentsApi(AssignmentsServiceServicer):
 
     async def ListUnattended(self, request: pb.ListUnattendedRequest, context: Context) -> pb.ListUnattendedResponse:
         """引き継ぐ案件 of the caller's unit: numbers and ids. MEMBERSHIP_UNPROVEN, NOT_PERMITTED, INVALID_CURSOR."""
-        caller, attested = identity(), self._attested(request.attestation)
+        caller, attested = identity(), attested_by(self._attestations, request.attestation)
         domain.check_head(attested, caller.staff_id)
         limit = messages.page_size(request.limit)
         async with connection(self._service.pool) as conn:
@@ -63,7 +63,7 @@ class AssignmentsApi(AssignmentsServiceServicer):
     async def AssignDocument(self, request: pb.AssignDocumentRequest, context: Context) -> pb.AssignDocumentResponse:
         """引継ぎ to a member of the owner unit (AC-16, AP-42)."""
         messages.check_text(request)
-        attested = self._attested(request.attestation)
+        attested = attested_by(self._attestations, request.attestation)
         # What makes the request the same is what is wished, not the minute in which membership was attested.
         wish = pb.AssignDocumentRequest()
         wish.CopyFrom(request)
@@ -87,24 +87,25 @@ class AssignmentsApi(AssignmentsServiceServicer):
             ),
         )
 
-    def _attested(self, token: str) -> Attested:
-        """MEMBERSHIP_UNPROVEN for a forged, malformed, old or foreign one."""
-        try:
-            claims = self._attestations.claims(token)
-        except DomainError as error:
-            raise domain.unproven(error.message) from None
-        heads, members, issued = claims.get("heads"), claims.get("members"), claims.get("iat")
-        if not isinstance(heads, list) or not isinstance(members, list) or not isinstance(issued, int):
-            raise domain.unproven("claims are missing")
-        attested = Attested(
-            tenant=str(claims.get("ten")),
-            unit_id=str(claims.get("unit")),
-            heads=frozenset(map(str, heads)),
-            members=frozenset(map(str, members)),
-            at=dt.datetime.fromtimestamp(issued, tz=clock.JST),
-        )
-        domain.check_attested(attested, identity().tenant, clock.now())
-        return attested
+
+def attested_by(keys: KeyVerifier, token: str) -> Attested:
+    """What approvals says of a unit. MEMBERSHIP_UNPROVEN for a forged, malformed, old or foreign token."""
+    try:
+        claims = keys.claims(token)
+    except DomainError as error:
+        raise domain.unproven(error.message) from None
+    heads, members, issued = claims.get("heads"), claims.get("members"), claims.get("iat")
+    if not isinstance(heads, list) or not isinstance(members, list) or not isinstance(issued, int):
+        raise domain.unproven("claims are missing")
+    attested = Attested(
+        tenant=str(claims.get("ten")),
+        unit_id=str(claims.get("unit")),
+        heads=frozenset(map(str, heads)),
+        members=frozenset(map(str, members)),
+        at=dt.datetime.fromtimestamp(issued, tz=clock.JST),
+    )
+    domain.check_attested(attested, identity().tenant, clock.now())
+    return attested
 
 
 def _unattended(row: Unattended) -> pb.UnattendedDocument:

@@ -17,6 +17,7 @@ from services.documents import messages, receipt_store, retention, store
 from services.documents.commands import Service
 from services.documents.follow_ups import store as follow_ups
 from services.documents.follow_ups.domain import FollowUp, offered
+from services.documents.policy import not_permitted
 from services.documents.repeating import commands
 from services.documents.repeating import store as citations
 from services.documents.repeating.domain import DONE
@@ -37,6 +38,8 @@ class RepeatingApi(RepeatingServiceServicer):
         reader = identity()
         source = await self._see(reader, messages.known_id(request.document_id))
         found = source.document
+        if source.context.only_looks:
+            raise not_permitted("break-glass is for looking at it, not for a draft from it")
         record = await self._recorder.record(
             Access(
                 actor=reader,

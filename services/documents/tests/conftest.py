@@ -45,6 +45,8 @@ from kanketsu.documents.v1 import (
     repeating_service_pb2,
     repeating_service_pb2_grpc,
 )
+from kanketsu.documents.v1 import break_glass_service_pb2 as break_glass_pb
+from kanketsu.documents.v1 import break_glass_service_pb2_grpc as break_glass_grpc
 from kanketsu.documents.v1 import documents_service_pb2 as pb
 from kanketsu.documents.v1 import documents_service_pb2_grpc as service_grpc
 from kanketsu.documents.v1 import events_pb2 as documents_events
@@ -56,6 +58,7 @@ from services.documents.api import Api
 from services.documents.assignments.api import AssignmentsApi
 from services.documents.blobs import MountedKeys, ObjectStore, StoreConfig
 from services.documents.bodies.api import BodyTemplatesApi
+from services.documents.breakglass.api import BreakGlassApi
 from services.documents.commands import Service
 from services.documents.content_locks import Locker
 from services.documents.follow_ups.api import FollowUpsApi
@@ -122,6 +125,7 @@ class House:
     assigning: assignments_grpc.AssignmentsServiceStub
     memos: memos_service_pb2_grpc.MemosServiceStub
     owning: owners_grpc.OwnersServiceStub
+    glass: break_glass_grpc.BreakGlassServiceStub
     service: Service
     recorder: Recorder
     identities: Signer
@@ -375,6 +379,7 @@ class Person:
             (assignments_pb, self.house.assigning),
             (memos_service_pb2, self.house.memos),
             (owners_pb, self.house.owning),
+            (break_glass_pb, self.house.glass),
         )
         messages, of = next((module, stub) for module, stub in parts if hasattr(module, name))
         request_type = getattr(messages, name)
@@ -514,6 +519,10 @@ async def running(
         ),
         partial(memos_service_pb2_grpc.add_MemosServiceServicer_to_server, MemosApi(service, recorder)),
         partial(owners_grpc.add_OwnersServiceServicer_to_server, OwnersApi(service, recorder)),
+        partial(
+            break_glass_grpc.add_BreakGlassServiceServicer_to_server,
+            BreakGlassApi(service, recorder, KeyVerifier(membership_jwks), 4),
+        ),
     ]
     server = Server(settings, guard, servicers)
     await server.start()
@@ -534,6 +543,7 @@ async def running(
         assignments_grpc.AssignmentsServiceStub(channel),
         memos_service_pb2_grpc.MemosServiceStub(channel),
         owners_grpc.OwnersServiceStub(channel),
+        break_glass_grpc.BreakGlassServiceStub(channel),
         service,
         recorder,
         Signer(identity_key),
