@@ -184,8 +184,10 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
             self._rights.check_download(view.context)
         detail = _context(view.context)
         record = await self._recorded(SHOWN_AS[request.purpose], "document", document_id, digest, detail)
-        receipt = self._read_receipt(reader, document_id, digest, record) if digest else ""
         until = await self._shown_until(reader, document_id) if view.context.only_looks else None
+        # A receipt outlives the span: none for who acts on nothing, so that it opens no case afterwards.
+        proves = bool(digest) and not view.context.only_looks
+        receipt = self._read_receipt(reader, document_id, digest, record) if proves else ""
         return pb.GetDocumentResponse(
             document=messages.document(view),
             read_receipt=receipt,

@@ -36,6 +36,7 @@ from kanketsu.audit.v1.timestamp_service_pb2_grpc import TimestampServiceStub
 from kanketsu.audit.v1.witness_service_pb2_grpc import WitnessServiceStub
 from kanketsu.documents.v1.assignments_service_pb2_grpc import AssignmentsServiceStub
 from kanketsu.documents.v1.body_templates_service_pb2_grpc import BodyTemplatesServiceStub
+from kanketsu.documents.v1.break_glass_service_pb2_grpc import BreakGlassServiceStub
 from kanketsu.documents.v1.counts_service_pb2_grpc import CountsServiceStub
 from kanketsu.documents.v1.documents_service_pb2 import (
     ReadAttachmentRequest,
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from kanketsu.audit.v1.witness_service_pb2_grpc import WitnessServiceAsyncStub
     from kanketsu.documents.v1.assignments_service_pb2_grpc import AssignmentsServiceAsyncStub
     from kanketsu.documents.v1.body_templates_service_pb2_grpc import BodyTemplatesServiceAsyncStub
+    from kanketsu.documents.v1.break_glass_service_pb2_grpc import BreakGlassServiceAsyncStub
     from kanketsu.documents.v1.counts_service_pb2_grpc import CountsServiceAsyncStub
     from kanketsu.documents.v1.documents_service_pb2_grpc import DocumentsServiceAsyncStub
     from kanketsu.documents.v1.follow_ups_service_pb2_grpc import FollowUpsServiceAsyncStub
@@ -181,6 +183,7 @@ class Clients:
     follow_ups: Peer[FollowUpsServiceAsyncStub]
     counts: Peer[CountsServiceAsyncStub]
     memos: Peer[MemosServiceAsyncStub]
+    break_glass: Peer[BreakGlassServiceAsyncStub]
     # Further services of approvals, over its channel.
     rules: Peer[DecisionRulesServiceAsyncStub]
     templates: Peer[RouteTemplatesServiceAsyncStub]
@@ -313,6 +316,7 @@ def open_clients(settings: Settings) -> Clients:
         body_templates=Peer("documents", documents, BodyTemplatesServiceStub(documents), signer, answered),
         follow_ups=Peer("documents", documents, FollowUpsServiceStub(documents), signer, answered),
         memos=Peer("documents", documents, MemosServiceStub(documents), signer, answered),
+        break_glass=Peer("documents", documents, BreakGlassServiceStub(documents), signer, answered),
         approvals=Peer("approvals", approvals, ApprovalsServiceStub(approvals), signer, answered),
         reorganisation=Peer("approvals", approvals, ReorganisationServiceStub(approvals), signer, answered),
         provisioning=Peer("approvals", approvals, ProvisioningServiceStub(approvals), signer, answered),

@@ -415,6 +415,24 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
         "Own window",
         "Another person than who asked for it confirms it.",
     ),
+    ("documents", "OWN_BREAK_GLASS"): Sentence(
+        "自分が申請した緊急閲覧には同意できません",
+        "申請した人とは別の人が同意します。文書管理の担当または監査ログ管理者に依頼してください。",
+        "Own break-glass",
+        "Another person than who asked for it consents.",
+    ),
+    ("documents", "SAME_ROLE"): Sentence(
+        "申請と同じ役割では同意できません",
+        "文書管理の担当からの申請には監査ログ管理者が、監査ログ管理者からの申請には文書管理の担当が同意します。その人に依頼してください。",
+        "Same role",
+        "It was asked for from this role. Ask somebody of the other one to consent.",
+    ),
+    ("documents", "BREAK_GLASS_STATE"): Sentence(
+        "この緊急閲覧は、もう変更できません",
+        "同意済みか、期限が過ぎたか、終わっています。画面を開き直してください。必要なときは、もう一度申請してください。",
+        "Not in a state for this",
+        "It is open, lapsed or over. Look again; ask for another one if it is needed.",
+    ),
     ("approvals", "WINDOW_STATE"): Sentence(
         "この保守時間枠は、もう変更できません",
         "確認済みか、終わっています。画面を開き直してください。必要なときは新しい時間枠を申請してください。",

@@ -120,7 +120,7 @@ VERBS: Final = {
     **dict.fromkeys(
         (
             *("acted", "activated", "annotated", "assigned", "changed", "circulated", "close", "closed", "commented"),
-            "confirmed",
+            *("confirmed", "consented"),
             *("applied", "completed", "decision_registered", "moved", "seat_added", "substitute_asked", "taken_back"),
             *("decided", "enforced", "held", "post_viewed", "recalled", "recovered", "rejected", "restored"),
             *("reviewed", "sent_back", "signed", "submitted", "saved", "updated", "withdrawn", "granted", "remarked"),

@@ -34,7 +34,7 @@ async def request(
         if (stored := await requests.claim(conn, call)) is not None:
             return stored
         await store.insert(conn, made)
-        await _tell(conn, "Requested", made, by(actor, made.requested_at))
+        await _tell(conn, "BreakGlassRequested", made, by(actor, made.requested_at))
         response = answer(made)
         await requests.keep(conn, call, response)
     service.relay.wake()
@@ -56,7 +56,7 @@ async def consent(
         await store.save(conn, made)
         if made.document_id:
             await store.grant(conn, made)
-        await _tell(conn, "Consented", made, by(actor, now))
+        await _tell(conn, "BreakGlassConsented", made, by(actor, now))
         response = answer(made)
         await requests.keep(conn, call, response)
     service.relay.wake()
@@ -105,7 +105,7 @@ async def note_ends(service: Service, now: dt.datetime) -> int:
 async def _over(conn: Connection, made: BreakGlass, cause: Cause) -> None:
     await store.save(conn, made)
     await store.end(conn, made)
-    await _tell(conn, "Ended", made, cause)
+    await _tell(conn, "BreakGlassEnded", made, cause)
 
 
 async def _load(conn: Connection, break_glass_id: str, expected_version: int) -> BreakGlass:

@@ -25,6 +25,12 @@ LAPSES: Final = dt.timedelta(hours=24)
 # Beyond this no city may let one be open (⚙ below it); the database says so too.
 MOST_HOURS: Final = 24
 MAX_NAMED, MAX_REASON = 100, 1000
+# What each step is called in the log.
+ACTIONS: Final = {
+    "BreakGlassRequested": "break_glass.requested",
+    "BreakGlassConsented": "break_glass.consented",
+    "BreakGlassEnded": "break_glass.ended",
+}
 
 
 class State(enum.StrEnum):
@@ -167,13 +173,12 @@ def fact(name: str, request: BreakGlass, found: Found) -> Fact:
         "consented_by": request.consented_by,
         "to": request.ends_at.isoformat() if request.consented_at else "",
         "document_id": found.document_id,
-        "unit": found.unit_id,
     }
     values = {"break_glass_id": request.break_glass_id}
-    if name != "Requested":
+    if name != "BreakGlassRequested":
         values |= {"document_id": found.document_id, "draft_number": found.draft_number, "unit_id": found.unit_id}
     kept = {key: value for key, value in detail.items() if value}
-    return Fact(f"BreakGlass{name}", f"break_glass.{name.lower()}", values, kept)
+    return Fact(name, ACTIONS[name], values, kept)
 
 
 def _as_kept(named: str) -> str:

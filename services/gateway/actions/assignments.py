@@ -19,10 +19,10 @@ async def unattended(
 
     `members` of the body: who may take them over.
     """
-    attested = await _attested(clients, caller, unit_id)
+    members = await attested(clients, caller, unit_id)
     answer = await clients.assignments.ask(
         clients.assignments.rpc.ListUnattended,
-        pb.ListUnattendedRequest(attestation=attested.attestation, cursor=cursor, limit=limit),
+        pb.ListUnattendedRequest(attestation=members.attestation, cursor=cursor, limit=limit),
         caller,
     )
     titles, access_record = {}, answer.access_record
@@ -35,7 +35,7 @@ async def unattended(
         )
         titles, access_record = {one.document_id: one.title for one in seen.documents}, seen.access_record
     items = (views.unattended_document(one, titles.get(one.document_id)) for one in answer.documents)
-    return page_of(items, answer.next_cursor, access_record, members=list(attested.member_staff_ids))
+    return page_of(items, answer.next_cursor, access_record, members=list(members.member_staff_ids))
 
 
 async def assign(
@@ -50,14 +50,14 @@ async def assign(
     unit_id: str = "",
 ) -> Answer:
     """Another 担当者, a member of the owner unit (the acting one when `unit_id` is empty), with a reason."""
-    attested = await _attested(clients, caller, unit_id)
+    members = await attested(clients, caller, unit_id)
     answer = await clients.assignments.ask(
         clients.assignments.rpc.AssignDocument,
         pb.AssignDocumentRequest(
             request_id=request_id,
             document_id=document_id,
             expected_version=version,
-            attestation=attested.attestation,
+            attestation=members.attestation,
             assignee=assignee,
             reason=reason,
         ),
@@ -67,6 +67,7 @@ async def assign(
     return Answer(body)
 
 
-async def _attested(clients: Clients, caller: Caller, unit_id: str) -> membership_pb.DescribeMembersResponse:
+async def attested(clients: Clients, caller: Caller, unit_id: str) -> membership_pb.DescribeMembersResponse:
+    """Approvals' word on who heads a unit, the acting one when empty, and who belongs to it."""
     request = membership_pb.DescribeMembersRequest(unit_id=unit_id or caller.identity.acting_unit)
     return await clients.membership.ask(clients.membership.rpc.DescribeMembers, request, caller)

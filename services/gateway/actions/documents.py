@@ -13,7 +13,7 @@ from kanketsu.documents.v1 import documents_service_pb2 as pb
 from services.gateway.actions.answer import Answer, enum_of, page_of
 from services.gateway.callers import Caller
 from services.gateway.clients import Chunks, Clients
-from services.gateway.views import DISCLOSURES, PERSONAL, STATES, STEP_KINDS, VIEW_CLASSES, View
+from services.gateway.views import DISCLOSURES, PERSONAL, STATES, STEP_KINDS, VIEW_CLASSES, View, moment
 from services.gateway.views import documents as views
 from services.gateway.views.audit import entry
 from services.gateway.views.routes import route_plan
@@ -70,6 +70,7 @@ async def read(clients: Clients, caller: Caller, document_id: str, *, purpose: s
     body = views.document(answer.document)
     body["read_receipt"] = answer.read_receipt or None
     body |= {"may_download": answer.may_download, "may_print": answer.may_print}
+    body["break_glass_until"] = moment(answer, "break_glass_until")
     return Answer(body, answer.access_record)
 
 

@@ -14,6 +14,7 @@ from services.gateway.pages import (
     assignments,
     audit,
     body_templates,
+    breakglass,
     bulk,
     cases,
     documents,
@@ -60,6 +61,7 @@ _ROUTERS_WITH_IDS = (
     session.router,
     reorganisation.router,
     vendors.router,
+    breakglass.router,
     assignments.router,
     memos.router,
 )

@@ -53,13 +53,20 @@ _DETAILS: Final[Mapping[str, str]] = {
     "retention_until": "満了日",
     "previous": "前の担当者",
     "assignee": "新しい担当者",
+    "staff_id": "緊急閲覧する人",
     "reason": "理由",
     "previous_unit": "旧所管",
     "unit": "新しい所管",
     "wider_than_receipts": "元の収受より広い閲覧区分",
 }
 # Those of them that name somebody, with the kind of principal.
-_NAMED: Final[Mapping[str, str]] = {"previous": "staff", "assignee": "staff", "previous_unit": "unit", "unit": "unit"}
+_NAMED: Final[Mapping[str, str]] = {
+    "previous": "staff",
+    "assignee": "staff",
+    "staff_id": "staff",
+    "previous_unit": "unit",
+    "unit": "unit",
+}
 _REGISTERS: Final[Mapping[str, str]] = {"receipt": "収受番号", "draft": "起案番号", "dispatch": "施行番号"}
 _DAYS: Final = frozenset({"enforced_on", "completed_on", "retention_until"})
 # By the reason of a case that its drafter took back.

@@ -239,6 +239,7 @@ VIEW_REASONS: Final[dict[str, str]] = {
     "acted": "回議で処理した（完結まで）",
     "circulation": "供覧先",
     "grant": "個別の許可",
+    "break_glass": "緊急閲覧",
 }
 
 OUTCOMES: Final[dict[str, tuple[str, str]]] = {
@@ -370,6 +371,10 @@ RECORDED_ACTIONS: Final[dict[str, str]] = {
     "maintenance.requested": "保守時間枠を申請",
     "maintenance.confirmed": "保守時間枠を確認",
     "maintenance.ended": "保守時間枠を終了",
+    "break_glass.listed": "緊急閲覧の一覧を表示",
+    "break_glass.requested": "緊急閲覧を申請",
+    "break_glass.consented": "緊急閲覧に同意",
+    "break_glass.ended": "緊急閲覧を終了",
     "membership.begun": "所属に加える",
     "membership.ended": "所属から外す",
     "membership.changed": "所属の職員を変更",
@@ -450,6 +455,7 @@ OBJECTS: Final[dict[str, str]] = {
     "change_set": "異動・改編の案",
     "vendor": "保守業者",
     "maintenance_window": "保守時間枠",
+    "break_glass": "緊急閲覧",
     "file_plan": "分類表",
     "content_lock": "内容の固定",
     "entry": "記録",
@@ -649,6 +655,9 @@ NOTICES: Final[dict[str, dict[str, str]]] = {
         "window_requested": "申請しました。別の人が確認すると、その期間だけ使えるようになります。",
         "window_confirmed": "確認しました。終わりの時刻に自動で使えなくなります。",
         "window_ended": "終了しました。",
+        "break_glass_requested": "申請しました。別の役割の別の人が24時間以内に同意すると、見られるようになります。",
+        "break_glass_consented": "同意しました。申請した人に文書が表示され、所属長に通知されます。",
+        "break_glass_ended": "緊急閲覧を終了しました。",
         "assigned": "引き継ぎました。",
     }.items()
 }
@@ -669,6 +678,18 @@ WINDOW_STATES: Final[dict[str, tuple[str, str]]] = {
     "over": ("終了", "done"),
 }
 WINDOW_ORDER: Final = tuple(WINDOW_STATES)
+BREAK_GLASS_STATES: Final[dict[str, tuple[str, str]]] = {
+    "requested": ("同意待ち", "attention"),
+    "open": ("閲覧中", "progress"),
+    "lapsed": ("無効", "neutral"),
+    "over": ("終了", "done"),
+}
+# From which it is asked for.
+BREAK_GLASS_ROLES: Final[dict[str, str]] = {
+    "system_admin": "システム管理者として",
+    "records_officer": "文書管理の担当として",
+    "audit_officer": "監査ログ管理者として",
+}
 MOVES: Final[dict[str, str]] = {
     "joins": "採用・転入",
     "leaves": "退職・転出",
@@ -733,6 +754,8 @@ FIELDS: Final[dict[str, str]] = {
     "opens_at": "始まり",
     "closes_at": "終わり",
     "ticket": "作業番号",
+    "named": "文書の番号",
+    "hours": "見る時間",
     "number": "番号",
     "login": "ログイン名",
     "full_name": "氏名",

@@ -117,6 +117,7 @@ class DocumentRead(Document):
     )
     may_download: bool = Field(description="May the reader take files and the evidence out of it (AC-15)?")
     may_print: bool = Field(description="May the reader open the page for printing (AC-15)?")
+    break_glass_until: str | None = Field(description="Until when, for who sees it by 緊急閲覧 alone (AC-08).")
 
 
 class DocumentSummary(Shape):
