@@ -1,5 +1,5 @@
 """Events in: a submitted document opens its case, exactly once; an assigned one has another 担当者; at 完結 the views of
-those who acted end; after 所管替え it is another unit's.
+those who acted end; after 所管替え it is another unit's; of 緊急閲覧 its 所属長 is told.
 
 The inbox row, the case and its events are one transaction; a second delivery finds the row and
 does nothing. A plan that does not belong to the document is not an error here: the case is
@@ -21,6 +21,8 @@ from services.approvals.cases import commands
 from services.approvals.cases import store as cases
 from services.approvals.cases.commands import Submission
 from services.approvals.cases.envelopes import cause_of
+from services.approvals.notices import commands as notices
+from services.approvals.notices.domain import NoticeKind
 from services.approvals.routes.domain import Facts
 
 log = logging.getLogger(__name__)
@@ -31,6 +33,8 @@ SUBJECTS = (
     "kanketsu.documents.document.DocumentAssigned",
     "kanketsu.documents.document.DocumentCompleted",
     "kanketsu.documents.document.OwnerChanged",
+    "kanketsu.documents.break_glass.BreakGlassConsented",
+    "kanketsu.documents.break_glass.BreakGlassEnded",
 )
 
 
@@ -53,6 +57,8 @@ async def apply(pool: Pool, relay: Relay, envelope: envelope_pb2.Envelope) -> No
         await on_completed(pool, envelope)
     elif envelope.type.endswith(".OwnerChanged"):
         await on_owner_changed(pool, envelope)
+    elif envelope.aggregate == "break_glass":
+        await on_break_glass(pool, envelope)
     else:
         await on_submitted(pool, relay, envelope)
 
@@ -79,6 +85,18 @@ async def on_owner_changed(pool: Pool, envelope: envelope_pb2.Envelope) -> None:
     async with outbox.once(pool, CONSUMER, envelope.event_id) as conn:
         if conn is not None:
             await cases.keep_owner(conn, changed.object_id, changed.unit_id, envelope.aggregate_version)
+
+
+async def on_break_glass(pool: Pool, envelope: envelope_pb2.Envelope) -> None:
+    """緊急閲覧: the 所属長 of the owner unit is told that it began or ended (AC-08). Of no document there is nothing to tell."""
+    ended = envelope.type.endswith(".BreakGlassEnded")
+    message = documents_pb2.BreakGlassEnded if ended else documents_pb2.BreakGlassConsented
+    told = message.FromString(envelope.payload)
+    kind = NoticeKind.BREAK_GLASS_ENDED if ended else NoticeKind.BREAK_GLASS
+    async with outbox.once(pool, CONSUMER, envelope.event_id) as conn:
+        if conn is not None and told.unit_id:
+            by = envelope.actor.staff_id
+            await notices.tell_heads(conn, told.unit_id, kind, told.document_id, told.draft_number, by, clock.now())
 
 
 async def on_submitted(pool: Pool, relay: Relay, envelope: envelope_pb2.Envelope) -> None:

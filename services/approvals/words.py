@@ -64,4 +64,6 @@ NOTICES = {
     "circulation": "供覧",
     "reminder": "期限の到来",
     "escalation": "滞留",
+    "break_glass": "所属の文書の緊急閲覧",
+    "break_glass_ended": "緊急閲覧の終了",
 }

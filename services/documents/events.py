@@ -16,6 +16,11 @@ PRODUCER = "documents"
 AUDIT = ("audit",)
 AUDIT_AND_APPROVALS = ("audit", "approvals")
 
+_HEARD = (
+    *(".DocumentSubmitted", ".DocumentAssigned", ".DocumentCompleted"),
+    *(".BreakGlassConsented", ".BreakGlassEnded"),
+)
+
 
 @dataclass(frozen=True)
 class Cause:
@@ -57,9 +62,9 @@ def envelopes(
 
 
 def awaited_by(envelope: envelope_pb2.Envelope) -> tuple[str, ...]:
-    """approvals opens cases from submissions, lets the 担当者 act on them, closes them to the route at 完結 and follows 所管替え
-    of documents; audit takes everything."""
-    heard = envelope.type.endswith((".DocumentSubmitted", ".DocumentAssigned", ".DocumentCompleted")) or (
+    """approvals opens cases from submissions, lets the 担当者 act on them, closes them to the route at 完結, follows 所管替え
+    of documents and tells the 所属長 of 緊急閲覧; audit takes everything."""
+    heard = envelope.type.endswith(_HEARD) or (
         envelope.type.endswith(".OwnerChanged") and envelope.aggregate == "document"
     )
     return AUDIT_AND_APPROVALS if heard else AUDIT

@@ -22,8 +22,9 @@ from services.approvals import policy
 from services.approvals.cases.domain import Case
 from services.approvals.cases.envelopes import PRODUCER, Cause
 from services.approvals.deadlines.domain import Deadlines
+from services.approvals.members import domain as members
 from services.approvals.notices import domain, store
-from services.approvals.notices.domain import Choices
+from services.approvals.notices.domain import Choices, NoticeKind
 from services.approvals.notices.store import EscalationList
 from services.approvals.organisation import store as organisation
 from services.approvals.policy import Reader
@@ -58,6 +59,16 @@ async def tell_moved(conn: Connection, moved: Sequence[tuple[Case, Case]], now: 
     """In the transaction that gives steps to other posts (AP-41): who has them now. One statement for all cases."""
     told = [one for before, after in moved for one in domain.told(before, after)]
     await store.tell(conn, told, [after.case_id for _, after in moved], "", now)
+
+
+async def tell_heads(
+    conn: Connection, unit_id: str, kind: NoticeKind, document_id: str, draft_number: str, by: str, now: dt.datetime
+) -> None:
+    """The 所属長 of a unit hear of one of its documents (AC-08); not who did it."""
+    line, above_members = await organisation.line_of(conn, unit_id, now.date(), now)
+    found = members.membership(line, above_members, ())
+    heads = [one for one in found.heads if one != by] if found is not None else []
+    await store.tell_people(conn, heads, kind, document_id, draft_number, now)
 
 
 async def remind(pool: Pool, deadlines: Deadlines, reminding: Reminding, now: dt.datetime) -> int:

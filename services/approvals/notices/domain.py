@@ -34,6 +34,9 @@ class NoticeKind(enum.StrEnum):
     TURN = "turn"
     POST_VIEW = "post_view"
     CIRCULATION = "circulation"
+    # 緊急閲覧 of a document of the unit, and its end (AC-08).
+    BREAK_GLASS = "break_glass"
+    BREAK_GLASS_ENDED = "break_glass_ended"
     # The term is over (AP-09, LC-13), and is long over.
     REMINDER = "reminder"
     ESCALATION = "escalation"
@@ -58,6 +61,8 @@ GROUP_OF: Final[Mapping[NoticeKind, Group]] = {
     NoticeKind.TURN: Group.TURN,
     NoticeKind.POST_VIEW: Group.TURN,
     NoticeKind.CIRCULATION: Group.TURN,
+    NoticeKind.BREAK_GLASS: Group.URGENT,
+    NoticeKind.BREAK_GLASS_ENDED: Group.RESULT,
     NoticeKind.REMINDER: Group.DEADLINE,
     NoticeKind.ESCALATION: Group.DEADLINE,
 }

@@ -104,6 +104,28 @@ async def tell(conn: Connection, told: Sequence[Told], case_ids: Sequence[str], 
     await conn.execute(_TOLD, values)
 
 
+async def tell_people(
+    conn: Connection, staff_ids: Sequence[str], kind: NoticeKind, document_id: str, draft_number: str, now: dt.datetime
+) -> None:
+    """Write notices of a document to people, as each has chosen."""
+    await conn.execute(
+        "INSERT INTO notices (staff_id, kind, document_id, draft_number, post_id, created_at, live, mail_at)"
+        " SELECT s.staff_id, %(kind)s, %(document_id)s, %(draft_number)s, '', %(now)s,"
+        " %(group)s = ANY(coalesce(h.live, %(live)s)),"
+        " CASE WHEN s.email <> '' AND %(group)s = ANY(coalesce(h.mail, %(mail)s)) THEN %(now)s::timestamptz END"
+        " FROM staff AS s LEFT JOIN notice_choices AS h ON h.staff_id = s.staff_id"
+        " WHERE s.staff_id = ANY(%(people)s) AND s.valid_from <= %(day)s AND %(day)s < s.valid_to",
+        _common(now)
+        | {
+            "people": list(staff_ids),
+            "kind": kind,
+            "group": GROUP_OF[kind],
+            "document_id": document_id,
+            "draft_number": draft_number,
+        },
+    )
+
+
 async def remind(
     conn: Connection,
     due: Mapping[str, dt.datetime],
@@ -162,10 +184,11 @@ class Notice:
 
 _NOTICE = """
 SELECT
-    n.notice_id::text, n.staff_id, n.kind, n.case_id::text, c.document_id::text, c.draft_number, c.urgent, n.post_id,
-    n.created_at, n.read_at IS NOT NULL, n.written_in || '.' || n.notice_id
+    n.notice_id::text, n.staff_id, n.kind, coalesce(n.case_id::text, ''),
+    coalesce(c.document_id, n.document_id)::text, coalesce(c.draft_number, n.draft_number), coalesce(c.urgent, false),
+    n.post_id, n.created_at, n.read_at IS NOT NULL, n.written_in || '.' || n.notice_id
 FROM notices AS n
-INNER JOIN cases AS c ON c.case_id = n.case_id
+LEFT JOIN cases AS c ON c.case_id = n.case_id
 """
 
 
@@ -345,14 +368,15 @@ async def take_letters(
     for who has left or has no address.
     """
     cursor = await conn.execute(
-        "WITH due AS (SELECT n.notice_id, s.email FROM notices AS n INNER JOIN staff AS s ON s.staff_id = n.staff_id"
+        "WITH due AS (SELECT n.notice_id, s.email, coalesce(c.draft_number, n.draft_number) AS draft_number"
+        " FROM notices AS n LEFT JOIN cases AS c ON c.case_id = n.case_id INNER JOIN staff AS s ON s.staff_id = n.staff_id"
         " AND s.valid_from <= %(day)s AND %(day)s < s.valid_to AND s.email <> ''"
         " WHERE n.mail_at <= %(now)s AND n.read_at IS NULL AND n.created_at > %(oldest)s"
         " ORDER BY n.mail_at LIMIT %(limit)s FOR UPDATE OF n SKIP LOCKED)"
         " UPDATE notices AS n SET mail_attempts = n.mail_attempts + 1,"
         " mail_at = %(now)s + %(wait)s * (2 ^ least(n.mail_attempts, 10))"
-        " FROM due, cases AS c WHERE n.notice_id = due.notice_id AND c.case_id = n.case_id"
-        " RETURNING n.notice_id::text, n.kind, c.draft_number, due.email, n.mail_attempts",
+        " FROM due WHERE n.notice_id = due.notice_id"
+        " RETURNING n.notice_id::text, n.kind, due.draft_number, due.email, n.mail_attempts",
         {"now": now, "day": now.date(), "oldest": oldest, "wait": first_wait, "limit": limit},
     )
     return [Letter(row[0], NoticeKind(row[1]), *row[2:]) for row in await cursor.fetchall()]

@@ -76,12 +76,12 @@ async def test_each_act_tells_who_is_next_and_the_end_tells_the_drafter(city: Ci
 
 
 async def test_the_table_has_no_place_for_a_title(city: City) -> None:
-    """AC-14: identifiers, words of the code, times; the number stands in the case."""
+    """AC-14: identifiers, words of the code, times; the number stands in the case, or is that of the document."""
     rows = await city.rows(
         "SELECT column_name::text FROM information_schema.columns WHERE table_name = 'notices'"
         " AND data_type = 'text' ORDER BY 1"
     )
-    assert [name for (name,) in rows] == ["kind", "post_id", "staff_id"]
+    assert [name for (name,) in rows] == ["draft_number", "kind", "post_id", "staff_id"]
 
 
 async def test_who_acts_has_read_what_they_were_told(city: City) -> None:

@@ -41,6 +41,7 @@ PRIVILEGED = frozenset(
         "permission.granted",
         "permission.revoked",
         "maintenance.confirmed",
+        "break_glass.consented",
         "audit.exported",
         "backup.restored",
         "log.dropped",
@@ -52,6 +53,8 @@ TASKS = frozenset(
     | {"route_step", "acted", "circulation"}
 )
 EXPLAINING = TASKS | {"grant"}
+# 緊急閲覧 (AC-08): two persons' word lets look, and explains nothing by itself.
+BREAK_GLASS = "break_glass"
 
 # Refusals of access. Any other (a receipt, a state, whose turn it is) says nothing about who may see the document.
 HIDDEN = "NOT_FOUND"
@@ -67,6 +70,7 @@ RULES = (
     "denied_then_granted",
     "denials",
     "absent",
+    "break_glass",
     "foreign_document",
     "staff_file",
     "unexplained",
@@ -354,6 +358,8 @@ class Examination:
         self._refused: dict[tuple[str, str, str], Record] = {}
         # Person and document of another unit → the first reading in the month.
         self._foreign: dict[tuple[str, str], Record] = {}
+        # Person and document seen by 緊急閲覧 → all of it, and when it began.
+        self._break_glass: dict[tuple[str, str], tuple[Behind, Record]] = {}
         # Documents about staff: person and document of another unit; person and "" for all those of the own unit.
         self._staff_files: dict[tuple[str, str], tuple[Behind, Record]] = {}
         self._own_staff_files: dict[str, set[str]] = {}
@@ -408,6 +414,9 @@ class Examination:
         away = self._absences.get(record.staff_id)
         if away and any(begins <= record.at < ends for begins, ends in away.values()):
             person.absent.add(record)
+        if record.purpose == BREAK_GLASS:
+            behind, _ = self._break_glass.setdefault((record.staff_id, record.document_id), (Behind(), record))
+            behind.add(record)
         if record.document_id:
             for refused in ("", record.action):
                 self._follow_refusal(record, refused)
@@ -503,6 +512,10 @@ class Examination:
         found += [
             _found("gap", "", behind, day=self._begins.date(), detail={"kind": "recovered", "epoch": epoch})
             for epoch, behind in self._ended.items()
+        ]
+        found += [
+            self._of_document("break_glass", staff_id, document_id, behind, record)
+            for (staff_id, document_id), (behind, record) in self._break_glass.items()
         ]
         for (staff_id, document_id), record in self._foreign.items():
             if (staff_id, document_id) not in read_before:

@@ -14,6 +14,7 @@ from services.gateway.views import View
 
 router = APIRouter()
 
+_OF_BREAK_GLASS = ("break_glass", "break_glass_ended")
 # Rows of the form of an escalation list; a longer one is kept by a program.
 POSTS = 5
 
@@ -139,9 +140,11 @@ async def _draw_escalation(desk: Desk, unit_id: str, form: Form, status: int = 2
 
 
 def _shown(one: View, names: dict[str, str], desk: Desk) -> View:
-    """With the way to the document; what is escalated need not be visible, and leads to 滞留 or nowhere (AC-10)."""
+    """With the way to the document, or to 所属の緊急閲覧; what is escalated need not be visible, and leads to 滞留 or nowhere (AC-10)."""
     href = f"/documents/{one['document_id']}"
-    if one["kind"] == "escalation":
+    if one["kind"] in _OF_BREAK_GLASS:
+        href = "/break-glass/unit"
+    elif one["kind"] == "escalation":
         href = "/overdue" if desk.caller.has_role("records_manager") else ""
     return one | {
         "word": vocabulary.NOTICE_KINDS[one["kind"]],

@@ -546,6 +546,10 @@ REVIEW_RULES: Final[dict[str, tuple[str, str]]] = {
     ),
     "denials": ("拒否の多発", "1人が1日に{denials_per_day}回を超えて拒否されました。"),
     "absent": ("不在中の利用", "不在（休暇、休職など）を登録している人の職員番号で、その間に文書が利用されました。"),
+    "break_glass": (
+        "緊急閲覧",
+        "緊急閲覧により文書が表示されました（1人・1件ごとに1件）。申請の理由と、見た範囲が合っているかを、緊急閲覧の画面と記録で確かめてください。",
+    ),
     "foreign_document": ("他所属の文書の初めての閲覧", "ほかの所属の文書を、記録のある限りで初めて閲覧しました。"),
     "staff_file": (
         "職員に関する文書の閲覧",
@@ -809,6 +813,8 @@ NOTICE_KINDS: Final[dict[str, tuple[str, str]]] = {
     "rejected": ("否決", "attention"),
     "withdrawn": ("取下げ", "neutral"),
     "reminder": ("期限の到来", "attention"),
+    "break_glass": ("所属の文書の緊急閲覧", "urgent"),
+    "break_glass_ended": ("緊急閲覧の終了", "neutral"),
     "escalation": ("滞留", "attention"),
 }
 NOTICE_GROUPS: Final[dict[str, str]] = {

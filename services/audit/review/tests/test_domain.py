@@ -231,6 +231,25 @@ def test_a_recorded_reason_marks_the_access_as_explained(purpose: str):
     assert domain.first_state(found.explained_by) == "recorded"
 
 
+@pytest.mark.parametrize("action", ["document.viewed", "attachment.read", "document.history_read"])
+def test_every_document_seen_by_break_glass_is_one_to_ask_about(action: str):
+    """AC-08: whatever was looked at, in the own unit too; the same reading otherwise is none, nor is one refused."""
+    looked = {"detail": {"unit": OTHER}, "purpose": "break_glass"}
+    twice = [record(at(f"10:0{n}"), action, document_id="D-1", **looked) for n in range(2)]
+    another = record(at("11:00"), action, document_id="D-2", purpose="break_glass", detail={"unit": UNIT})
+    found = of("break_glass", examine(*twice, another))
+    assert [(one.subject_id, one.document_id, one.count, one.explained_by) for one in found] == [
+        (CLERK, "D-1", 2, ""),
+        (CLERK, "D-2", 1, ""),
+    ]
+    assert found[0].detail == {"owner_unit": OTHER}
+    others = [record(at("10:00"), action, document_id="D-1", purpose=one) for one in ("owner_unit", "grant", "")]
+    refused = record(
+        at("10:00"), action, document_id="D-1", purpose="break_glass", outcome="denied", reason="NOT_FOUND"
+    )
+    assert not of("break_glass", examine(*others, refused))
+
+
 def test_documents_about_staff_read_from_another_unit():
     about_staff = {"detail": {"unit": OTHER, "class": "0203-01-02"}}
     (found,) = of("staff_file", examine(record(at("10:00"), purpose="", **about_staff)))

@@ -21,18 +21,20 @@ KindWord = Literal[
     "decided",
     "reminder",
     "escalation",
+    "break_glass",
+    "break_glass_ended",
 ]
 GroupWord = Literal["urgent", "turn", "result", "deadline"]
 
 
 class Notice(Shape):
-    """What somebody is told of a case: a number and a kind, no title (AC-14)."""
+    """What somebody is told of a case, or of a document: a number and a kind, no title (AC-14)."""
 
     id: str
     notice_id: str
     kind: KindWord
     draft_number: str
-    case_id: str
+    case_id: str = Field(description="empty for what is told of a document (緊急閲覧)")
     document_id: str
     urgent: bool
     post_id: str | None = Field(description="the post that was told, null for the person as such")
