@@ -12,7 +12,7 @@ import datetime as dt
 import random
 from collections import Counter
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chassis import clock, db
@@ -83,6 +83,8 @@ class Paper:
     handled: set[str] = field(default_factory=set)
     # The substitute's post that was asked, and the decider's that it was asked for (AP-17).
     asked: tuple[str, str] = ("", "")
+    # Who sees it by 緊急閲覧, and by which (AC-08).
+    glass: dict[str, str] = field(default_factory=dict)
 
 
 def lies_with(case: Case) -> set[str]:
@@ -115,6 +117,8 @@ class Histories:
     # The day of the next 人事異動, entered late (AC-06); acts are of today.
     next_day: dt.date = field(default_factory=lambda: clock.today() - dt.timedelta(days=60))
     people: dict[str, Approver] = field(default_factory=dict)
+    # Of their own, so that as much of everything else happens.
+    emergencies: random.Random = field(default_factory=lambda: random.Random(8))
 
     # --- who sees -------------------------------------------------------------------------------
 
@@ -138,10 +142,14 @@ class Histories:
             self.done["looked"] += len(people)
 
     def may_look(self, paper: Paper, case: Case | None) -> set[str]:
-        """Of the owner unit whom it is for; holders of a post it lies with; the substitute asked; until 完結 who handled it."""
+        """Of the owner unit whom it is for; holders of a post it lies with; the substitute asked; until 完結 who handled it.
+
+        And beside paper the one person to whom a 緊急閲覧 shows it, while it lasts (AC-08).
+        """
+        shown = set(paper.glass) & set(self.town.staff)
         if case is None:
-            return {paper.drafter} & self.town.members(paper.unit_id)
-        found = self.of_class(paper)
+            return shown | ({paper.drafter} & self.town.members(paper.unit_id))
+        found = shown | self.of_class(paper)
         for post in lies_with(case):
             found |= self.town.held(post)
         substitute, decider = paper.asked
@@ -237,6 +245,9 @@ class Histories:
         await getattr(self, name)(paper)
         await self.hand_over()
         await self.check(*([] if name == "the_organisation_changes" else [paper]))
+        if self.emergencies.random() < 0.1:
+            await self.an_emergency(paper)
+            await self.check(paper)
 
     async def somebody_submits(self, paper: Paper) -> None:
         """回議開始; after a 差戻し or 引戻し once more, as minor or of substance (AP-30)."""
@@ -342,6 +353,23 @@ class Histories:
                 and paper.drafter not in self.town.held(post)
             ]
             paper.asked = (there[0], case.decider.post_id)
+
+    async def an_emergency(self, paper: Paper) -> None:
+        """緊急閲覧: one more sees it, neither sooner nor who consented; or one that lasts is ended by who asked (AC-08)."""
+        there = sorted(set(paper.glass) & set(self.town.staff))
+        if there:
+            known = {"break_glass_id": paper.glass.pop(there[0]), "expected_version": 2}
+            await (await self.writer(there[0], "system_admin")).call("EndBreakGlass", **known)
+            self.done["glass closed"] += 1
+            return
+        asking, consenting = self.emergencies.sample(self.town.staff, 2)
+        wish = {"named": paper.document_id, "reason": "担当者の急病のため", "hours": 4}
+        asked = await (await self.writer(asking, "system_admin")).call("RequestBreakGlass", **wish)
+        await self.check(paper)
+        known = {"break_glass_id": asked.break_glass.break_glass_id, "expected_version": 1}
+        await (await self.writer(consenting, "records_officer")).call("ConsentBreakGlass", **known)
+        paper.glass[asking] = known["break_glass_id"]
+        self.done["glass"] += 1
 
     async def on_case(self, method: str, case: Case, who: str, **given: Any) -> bool:
         if who not in self.town.staff:
@@ -518,8 +546,9 @@ class Histories:
 
     # --- both services --------------------------------------------------------------------------
 
-    async def writer(self, who: str) -> Writer:
-        return Writer(self.house, (await self.city.person(who)).identity)
+    async def writer(self, who: str, *roles: str) -> Writer:
+        identity = (await self.city.person(who)).identity
+        return Writer(self.house, replace(identity, roles=identity.roles | set(roles)))
 
     async def tried(self, what: str, asked: Awaitable[Any]) -> Any:
         """The answer, or None when the rules refuse it."""
@@ -535,7 +564,9 @@ class Histories:
 
     async def hand_over(self) -> None:
         """What waits in each outbox, to the consumer of the other service."""
-        for envelope in await self.waiting("documents", self.house, approvals_consumer.SUBJECTS):
+        # Of 緊急閲覧 a notice is all that approvals makes, and a notice shows nothing.
+        heard = [one for one in approvals_consumer.SUBJECTS if ".break_glass." not in one]
+        for envelope in await self.waiting("documents", self.house, heard):
             await approvals_consumer.apply(self.city.pool, self.city.relay, envelope)
         told = await self.waiting("approvals", self.city, ["kanketsu.approvals.case.%"])
         await documents_consumer.apply(self.house.service, told)
