@@ -26,7 +26,7 @@ __all__ = ["authority"]
 SIZE = 1000
 LARGE = 70_000
 ARCHIVED = (1, 100, 256, 511, 700, 999)
-BOUNDARIES = (1, 255, 256, 257, 65_535, 65_536, 65_537, LARGE)
+BOUNDARIES = (1, 255, 256, 257, 65_535, 65_536, 65_537, 65_792, 65_793, LARGE)
 # Full bundles of it: a partial one of a size between is not in the folder any more.
 FULL = LARGE - LARGE % TILE_WIDTH
 
@@ -299,7 +299,7 @@ def test_any_cut_or_lengthened_token_is_found_unless_it_says_the_same(
 
 
 class AtSize(LogFolder):
-    """The folder of a log that grew since, as it was at an earlier size: full tiles stand for the partial ones."""
+    """The folder of a log that grew since, as it was at an earlier size: fuller tiles stand for the partial ones."""
 
     def __init__(self, folder: Path, size: int, root: bytes) -> None:
         super().__init__(folder)
@@ -307,7 +307,15 @@ class AtSize(LogFolder):
 
     def read(self, path: str, limit: int) -> bytes | None:
         """The checkpoint of that size, and the files as they are now."""
-        return self._checkpoint if path == CHECKPOINT_FILE else super().read(path, limit)
+        if path == CHECKPOINT_FILE:
+            return self._checkpoint
+        found = super().read(path, limit)
+        tile = tlog.parse_tile_path(path)
+        if found is None and tile.level > 0 and tile.width < TILE_WIDTH:
+            # Upper tiles that are not full yet, either: the folder has them as wide as they are now.
+            now = super().read(Tile(tile.level, tile.index, tlog.width_at(LARGE, tile.level, tile.index)).path, limit)
+            return now[: tile.width * HASH_SIZE] if now is not None else None
+        return found
 
     def listed(self, folder: str) -> Iterator[str]:
         """Nothing."""
