@@ -399,7 +399,7 @@ class Api(documents_service_pb2_grpc.DocumentsServiceServicer):
     async def CompleteDocument(
         self, request: pb.CompleteDocumentRequest, context: Context
     ) -> pb.CompleteDocumentResponse:
-        """完結 (LC-09, RT-02). VIEW_CLASS_NOT_ADMITTED (AC-02); STORE_UNAVAILABLE when the manifest cannot be kept; nothing has changed then."""
+        """完結 (LC-09, RT-02). VIEW_CLASS_NOT_ADMITTED (AC-02), PAPER_ONLY; STORE_UNAVAILABLE when the manifest cannot be kept; nothing has changed then."""
         completed_on = domain.parse_date("completed_on", request.completed_on)
         return await self._write(
             request,

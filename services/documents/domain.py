@@ -656,7 +656,8 @@ def complete(
 ) -> tuple[Document, Folder]:
     """完結 without its manifest yet: filed, with the retention of its folder (RT-02, FL-03, FL-04).
 
-    `class_` is the folder's: VIEW_CLASS_NOT_ADMITTED when it admits only a narrower 閲覧区分 (AC-02).
+    `class_` is the folder's: VIEW_CLASS_NOT_ADMITTED when it admits only a narrower 閲覧区分 (AC-02), PAPER_ONLY when it
+    takes no electronic content.
     """
     if folder is None or class_ is None or folder.unit_id != document.unit_id:
         raise invalid(FieldViolation("folder_id", "UNKNOWN" if document.content.folder_id else "REQUIRED"))
@@ -665,6 +666,9 @@ def complete(
     # One that was decided before there were classes is for its unit.
     if view_classes.wider(document.content.view_class or view_classes.UNIT, class_.view_class):
         raise DomainError(Kind.PRECONDITION, "VIEW_CLASS_NOT_ADMITTED", "the class of the folder admits a narrower one")
+    # What circulated is electronic.
+    if class_.paper_only:
+        raise paper_only()
     kept = retention.period(folder.retention, completed_on)
     filed = replace(
         document,

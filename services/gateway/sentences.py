@@ -136,9 +136,9 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
     ),
     ("documents", "PAPER_ONLY"): Sentence(
         "この分類には電子ファイルを登録できません",
-        "紙で保存する分類です。登録事項だけを入力し、ファイルは添付しないでください。",
+        "紙で保存する分類です。登録事項だけを入力し、ファイルは添付しないでください。完結のときは、ほかの分類の簿冊を選んでください。",
         "Paper only",
-        "This class keeps its content on paper. Register the data without attachments.",
+        "This class keeps its content on paper. Register the data without attachments; complete into a folder of another class.",
     ),
     ("documents", "INCOMPLETE"): Sentence(
         "回議を始めるのに必要な項目が足りません",

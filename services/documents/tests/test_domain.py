@@ -271,6 +271,14 @@ def test_ac_02_the_class_of_the_folder_admits_the_view_class(chosen: int, widest
         assert caught.value.reason == "VIEW_CLASS_NOT_ADMITTED"
 
 
+def test_what_circulated_is_not_filed_where_content_is_on_paper() -> None:
+    """Decision 13, also where the class was made so while the document circulated."""
+    document = decided(replace(CONTENT, enforcement_required=False))
+    with pytest.raises(DomainError) as caught:
+        domain.complete(document, TODAY, FOLDER, replace(CLASS, paper_only=True), NOW)
+    assert caught.value.reason == "PAPER_ONLY"
+
+
 def test_i4_a_decision_about_another_text_is_not_taken() -> None:
     with pytest.raises(DomainError) as caught:
         case_domain.follow_case(submitted(draft()), case("decided", version_digest="b" * 64), NOW)

@@ -364,8 +364,12 @@ async def _draw_completion(desk: Desk, document: View, form: Form, status: int =
         filing.folders(desk.clients, desk.caller), filing.classes(desk.clients, desk.caller), case_of(desk, document)
     )
     chosen = document["view_class"] or "unit"
-    admitting = {one["class_code"] for one in classes.body["items"] if view_classes.admits(one["view_class"], chosen)}
-    # The file plan was narrowed after 回議 began: of another class then (AC-02).
+    admitting = {
+        one["class_code"]
+        for one in classes.body["items"]
+        if view_classes.admits(one["view_class"], chosen) and not one["paper_only"]
+    }
+    # The file plan was changed after 回議 began: of another class then (AC-02, decision 13).
     narrowed = document["class_code"] not in admitting
     offered = admitting if narrowed else {document["class_code"]}
     waiting = [
