@@ -59,6 +59,8 @@ def refused(*wanted: FollowUp, before: FollowUpList = LIST, expected: int = 3) -
         ({"title": ""}, [("title", "REQUIRED")]),
         ({"title": "　"}, [("title", "REQUIRED")]),
         ({"title": "あ" * 101}, [("title", "TOO_LONG")]),
+        ({"title": "{年度}" + "あ" * 94}, []),
+        ({"title": "{年度}" + "あ" * 95}, [("title", "TOO_LONG")]),
         ({"title": "二行\nの件名"}, [("title", "INVALID_CHARACTER")]),
         ({"after_words": "あ" * 101}, [("after_words", "TOO_LONG")]),
         ({"after_kind": "起案"}, [("after_kind", "UNKNOWN")]),
