@@ -141,9 +141,8 @@ PHASES: dict[str, Phase] = {
     "chaos": pytest("chaos", "-m", "chaos", "tests"),
     "browser": browser,
 }
-# None of these keeps two processors busy: they wait for locks to end, for the dead to be missed, for a page. The first
-# of each pair runs beside the second.
-BESIDE = {"browser": "system", "conformance": "chaos"}
+# These wait most of their time, for locks to end and for the dead to be missed: the first runs beside the second.
+BESIDE = {"conformance": "chaos"}
 
 
 def build_meanwhile() -> None:
