@@ -52,6 +52,7 @@ def test_two_persons_show_a_document_to_one_until_the_head_ends_it(city: City, v
     admin.get_by_role("main").get_by_role("link", name=title).first.click()
     main = admin.get_by_role("main")
     expect(main.get_by_role("status").filter(has_text="緊急閲覧中")).to_contain_text("まで")
+    expect(main.get_by_text("緊急閲覧では、決裁欄と意見は表示されません。")).to_be_visible()
     expect(main.get_by_role("link", name="印刷用の画面を開く")).to_have_count(0)
     assert findings(admin) == []
     picture(admin, "break-glass-document")

@@ -317,6 +317,9 @@ def now(document: View, case: View | None, *, is_drafter: bool, is_member: bool)
 
 def _sentence(document: View, case: View | None, titles: Sequence[str]) -> str:
     state = document["state"]
+    if document.get("break_glass_until"):
+        # The case is not for who looks at the document for some hours (AC-08).
+        return "緊急閲覧では、決裁欄と意見は表示されません。"
     if state == "circulating" and titles:
         return f"{'・'.join(titles)}の処理を待っています。"
     if state == "circulating" and case is not None and case["state"] == "decided":
