@@ -11,7 +11,7 @@ from services.audit.witness.domain import NOTHING_SEEN, Seen
 async def lock_seen(conn: Connection, origin: str, origin_hash: str) -> Seen:
     """What was seen of a log, locked until the transaction ends; a log that nobody submitted before is noted first."""
     await conn.execute(
-        "INSERT INTO witnessed_logs (origin, origin_hash) VALUES (%s, %s) ON CONFLICT (origin) DO NOTHING",
+        "INSERT INTO witnessed_logs (origin, origin_hash) VALUES (%s, %s) ON CONFLICT DO NOTHING",
         (origin, origin_hash),
     )
     cursor = await conn.execute("SELECT size, root, note FROM witnessed_logs WHERE origin = %s FOR UPDATE", (origin,))
