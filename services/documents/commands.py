@@ -577,7 +577,7 @@ async def _load(conn: Connection, document_id: str, actor: Identity, expected_ve
     document = await store.lock(conn, document_id, actor.principals)
     if document is None:
         raise not_found()
-    domain.check_version(document, expected_version)
+    domain.check_version(document.version, expected_version)
     return document
 
 

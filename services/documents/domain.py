@@ -215,10 +215,10 @@ def paper_only() -> DomainError:
     return DomainError(Kind.PRECONDITION, "PAPER_ONLY", "the class takes no electronic content")
 
 
-def check_version(document: Document, expected: int) -> None:
+def check_version(current: int, expected: int) -> None:
     """STALE_VERSION when the caller saw another one."""
-    if document.version != expected:
-        raise DomainError(Kind.CONFLICT, "STALE_VERSION", metadata={"version": str(document.version)})
+    if current != expected:
+        raise DomainError(Kind.CONFLICT, "STALE_VERSION", f"it is at {current}", metadata={"version": str(current)})
 
 
 # ---------------------------------------------------------------- fields

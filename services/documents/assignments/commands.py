@@ -41,7 +41,7 @@ async def assign_document(
         if before is None:
             raise not_found()
         domain.check_may_assign(before, attested, actor.staff_id, visible=visible)
-        check_version(before, expected_version)
+        check_version(before.version, expected_version)
         document, facts = domain.assign(before, assignee, attested, reason, now)
         await store.save(conn, document, before)
         await store.replace_owner_rights(conn, document_id, owner_rights(document), now)

@@ -11,9 +11,9 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from chassis.errors import DomainError, FieldViolation, Kind, invalid
+from chassis.errors import FieldViolation, invalid
 from chassis.wareki import fiscal_year, format_date, format_fiscal_year
-from services.documents.domain import MAX_BODY, Fact, text_violations
+from services.documents.domain import MAX_BODY, Fact, check_version, text_violations
 
 MAX_NAME = 60
 PLACEHOLDERS = ("件名", "相手方", "年度", "日付")
@@ -70,8 +70,7 @@ def next_version(
     old: BodyTemplate, expected: int, *, name: str, body: str, by: str, now: dt.datetime, retired: bool = False
 ) -> BodyTemplate:
     """The template from now on. STALE_VERSION when the caller saw another version, INVALID_FIELDS."""
-    if old.version != expected:
-        raise DomainError(Kind.CONFLICT, "STALE_VERSION", metadata={"version": str(old.version)})
+    check_version(old.version, expected)
     return checked(replace(old, version=expected + 1, name=name, body=body, saved_by=by, saved_at=now, retired=retired))
 
 

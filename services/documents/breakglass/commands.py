@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from chassis import clock, outbox, requests
 from chassis.db import Connection, transaction
-from chassis.errors import DomainError, Kind, not_found
+from chassis.errors import not_found
 from chassis.identity import Identity
 from chassis.requests import Call
 from services.documents import events
@@ -20,6 +20,7 @@ from services.documents.assignments.domain import Attested
 from services.documents.breakglass import domain, store
 from services.documents.breakglass.domain import BreakGlass, Found
 from services.documents.commands import Service, by
+from services.documents.domain import check_version
 from services.documents.events import Cause
 
 Answer = Callable[[BreakGlass], bytes]
@@ -81,7 +82,7 @@ async def end(
         head = before is not None and await _is_head(conn, before, actor, attested)
         if before is None or not (head or actor.roles.intersection(domain.ASKING)):
             raise not_found()
-        _check_version(before, expected_version)
+        check_version(before.version, expected_version)
         made = domain.ended(before, actor.staff_id, now, head=head)
         await _over(conn, made, by(actor, now))
         response = answer(made)
@@ -112,15 +113,8 @@ async def _load(conn: Connection, break_glass_id: str, expected_version: int) ->
     found = await store.lock(conn, break_glass_id)
     if found is None:
         raise not_found()
-    _check_version(found, expected_version)
+    check_version(found.version, expected_version)
     return found
-
-
-def _check_version(found: BreakGlass, expected: int) -> None:
-    if found.version != expected:
-        raise DomainError(
-            Kind.CONFLICT, "STALE_VERSION", f"it is at {found.version}", metadata={"version": str(found.version)}
-        )
 
 
 async def _is_head(conn: Connection, request: BreakGlass, actor: Identity, attested: Attested | None) -> bool:

@@ -6,9 +6,9 @@ import datetime as dt
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from chassis.errors import DomainError, FieldViolation, Kind, invalid
+from chassis.errors import FieldViolation, invalid
 from chassis.wareki import format_fiscal_year
-from services.documents.domain import MAX_TITLE, Fact, text_violations
+from services.documents.domain import MAX_TITLE, Fact, check_version, text_violations
 
 KINDS = frozenset({"receipt", "draft"})
 MAX_FOLLOW_UPS = 20
@@ -100,8 +100,7 @@ def edited(
     A line without id is a new one. One that stays as it was is not checked again: what it names may be gone, and that
     must not hold up the others.
     """
-    if before.version != expected:
-        raise DomainError(Kind.CONFLICT, "STALE_VERSION", metadata={"version": str(before.version)})
+    check_version(before.version, expected)
     if len(wanted) > MAX_FOLLOW_UPS:
         raise invalid(FieldViolation("follow_ups", "TOO_MANY"))
     known = {one.follow_up_id for one in before.follow_ups}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from chassis.errors import DomainError, FieldViolation, Kind, invalid
+from chassis.errors import FieldViolation, invalid
+from services.documents import domain as documents
 from services.documents.domain import Document, Fact, State, text_violations, wrong_state
 from services.documents.policy import not_permitted
 
@@ -46,9 +47,7 @@ def check_text(text: str) -> None:
 
 def check_version(memo: Memo | None, expected: int) -> None:
     """STALE_VERSION: it was changed or taken off since it was read."""
-    current = memo.version if memo is not None else 0
-    if current != expected:
-        raise DomainError(Kind.CONFLICT, "STALE_VERSION", f"it is at {current}", metadata={"version": str(current)})
+    documents.check_version(memo.version if memo is not None else 0, expected)
 
 
 def saved(memo_id: str) -> Fact:
