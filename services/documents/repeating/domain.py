@@ -14,7 +14,7 @@ from services.documents.view_classes import UNIT
 # A document has come to an end that something may follow.
 DONE = frozenset({State.DECIDED, State.ENFORCED, State.COMPLETED})
 _YEAR = re.compile(r"(?<![0-9０-９])(?:(?:昭和|平成|令和)(?:元|[0-9０-９]{1,2})|[0-9０-９]{4})年度")
-_WIDE = str.maketrans("0123456789", "０１２３４５６７８９")
+_WIDE = str.maketrans("0123456789,", "０１２３４５６７８９，")
 
 
 def years_moved(text: str, years: int) -> str:
@@ -35,6 +35,22 @@ def years_moved(text: str, years: int) -> str:
     return _YEAR.sub(moved, text)
 
 
+def blanked(text: str, known: str, label: str) -> str:
+    """The text without what is known of the old case, however it is spaced there: 髙﨑 邦夫 and 髙﨑　邦夫 → 〔相手方〕."""
+    written = [re.escape(character) for character in known if not character.isspace()]
+    return re.sub(r"\s*".join(written), f"〔{label}〕", text) if written else text
+
+
+def _without_amount(text: str, amount: int | None) -> str:
+    """金332,000円 and ￥３３２０００ → 金〔金額〕円 and ￥〔金額〕; the same digits without 円 or ￥ are something else."""
+    if not amount:
+        return text
+    forms = [form for one in (f"{amount:,}", str(amount)) for form in (one, one.translate(_WIDE))]
+    written = "|".join(re.escape(form) for form in forms)
+    before, after = r"(?<![0-9０-９,，])", r"(?![0-9０-９,，])"
+    return re.sub(rf"{before}(?:{written})(?=\s*円)|(?<=[¥￥])(?:{written}){after}", "〔金額〕", text)
+
+
 def drafted_in(document: Document) -> int:
     """The fiscal year of its 起案."""
     return fiscal_year(day_of(document.submitted_at or document.created_at))
@@ -43,13 +59,17 @@ def drafted_in(document: Document) -> int:
 def repeated(source: Document, year: int, *, with_counterparty: bool) -> Fields:
     """What comes over into a draft of this fiscal year; the years of the title keep their distance to it.
 
-    Not the amount, the days, the receipts and 至急: they are of the old case. Names only when asked for (NB-12).
+    Not the amount, the days, the receipts and 至急: they are of the old case. Names only when asked for (NB-12). The 伺い文
+    comes with a blank where it has what does not come; what else it says of a person nobody can know, so the page says it.
     """
     content, years = source.content, year - drafted_in(source)
+    body = _without_amount(content.body, content.amount)
+    if not with_counterparty:
+        body = blanked(blanked(body, content.counterparty, "相手方"), content.enforcement_addressee, "宛先")
     return Fields(
         title=years_moved(content.title, years),
         subtitle=years_moved(content.subtitle, years),
-        body=content.body,
+        body=body,
         class_code=content.class_code,
         decision_class=content.decision_class,
         disclosure=content.disclosure,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
@@ -104,6 +105,38 @@ def test_what_comes_over_and_what_does_not() -> None:
     )
     asked = repeated(document(), 2026, with_counterparty=True)
     assert (asked.counterparty, asked.enforcement_addressee) == ("髙﨑 邦夫", "髙﨑 邦夫")
+
+
+LETTER = """　標記の件について、髙﨑 邦夫（髙﨑　邦夫、髙﨑邦夫）から別添のとおり交付申請がありました。
+
+1　交付決定額　　金332,000円（￥３３２，０００、332000 円）
+2　整理番号　　332000、予算残額　1,332,000円
+3　送付先　　株式会社大阪設備 代理人"""
+
+
+def test_the_text_comes_without_the_name_and_the_amount_of_the_old_case() -> None:
+    """NB-12, FL-06: next year's applicant is another person, and 例文 had put the old one's name into the text."""
+    source = document()
+    content = replace(source.content, body=LETTER, enforcement_addressee="株式会社大阪設備　代理人")
+    source = replace(source, content=content)
+    assert (
+        repeated(source, 2026, with_counterparty=False).body
+        == """　標記の件について、〔相手方〕（〔相手方〕、〔相手方〕）から別添のとおり交付申請がありました。
+
+1　交付決定額　　金〔金額〕円（￥〔金額〕、〔金額〕 円）
+2　整理番号　　332000、予算残額　1,332,000円
+3　送付先　　〔宛先〕"""
+    )
+    asked = repeated(source, 2026, with_counterparty=True).body
+    assert "髙﨑 邦夫（髙﨑　邦夫、髙﨑邦夫）" in asked
+    assert "〔金額〕円" in asked
+
+
+@pytest.mark.parametrize("amount", [None, 0, 7])
+def test_a_text_without_names_and_amounts_comes_as_it_is(amount: int | None) -> None:
+    content = replace(document().content, counterparty="", enforcement_addressee="　", amount=amount)
+    source = replace(document(), content=content)
+    assert repeated(source, 2026, with_counterparty=False).body == content.body
 
 
 def test_what_follows_has_the_title_of_the_plan() -> None:
