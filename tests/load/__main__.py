@@ -1,7 +1,7 @@
 """Speed and memory, measured side by side in one run and printed as ratios: `make bench`.
 
-Client and servers share this machine. Every figure is the median of several rounds; the table is
-added to docs/benchmarks.md with the machine's description. Nothing here asserts a time.
+Client and servers share this machine. What a figure is of stands at the top of docs/benchmarks.md, to which the table is
+added with the machine's description. Nothing here asserts a time.
 """
 
 from __future__ import annotations

@@ -19,19 +19,25 @@ OPEN_STEPS = 20_000
 # The post that ends, the one that takes over, and where its holder goes: of 商工観光室 and not of the sample job.
 ENDING, SUCCESSOR, NEXT = "P-050-02-02", "P-050-02-01", "P-050-02-05"
 PAUSE_SECONDS = 0.25
-ACTS = 160
+# More than fit into the time of the move: none of it is without an act beside it.
+ACTS = 500
+ALONE = 40
 AUTHOR, REVIEWER = "miyake.hideki", "miyazaki.sakura"
 # The service looks for what is due once a minute.
 PATIENCE_SECONDS = 300
 
 
 async def reorganise(bench: Bench) -> list[Row]:
-    """How long until the last step has moved, how an act on another case fares meanwhile, and when views have followed."""
+    """How long until the last step has moved, how an act on another case fares meanwhile, and when views have followed.
+
+    The clock runs from the moment the change set is applied: until then every act is refused as REORGANISING, at midnight
+    for the one transaction that applies it (`changes/midnight.py`), which is not measured here.
+    """
     document_id, case_id = await asyncio.to_thread(cases.waiting_case, bench, 0)
     await asyncio.to_thread(cases.act_of, bench, (document_id, case_id))
     queue = await cases.cases_to_approve(bench, ACTS)
-    alone = await cases.approve_all(bench, queue[: ACTS // 4], clients=1, pause=PAUSE_SECONDS)
-    del queue[: ACTS // 4]
+    alone = await cases.approve_all(bench, queue[:ALONE], clients=1, pause=PAUSE_SECONDS)
+    del queue[:ALONE]
     url = bench.stack.database_url("postgres")
     await cases.copy_case(url, case_id, OPEN_STEPS, _COPIED, post_id=_WAITS_THERE)
     await asyncio.to_thread(_plan_for_today, bench, url)
@@ -41,6 +47,8 @@ async def reorganise(bench: Bench) -> list[Row]:
     acting = asyncio.create_task(cases.approve_all(bench, queue, clients=1, pause=PAUSE_SECONDS))
     await _until(url, _STILL_THERE, below=1)
     moved = time.perf_counter() - began
+    if not queue:
+        raise RuntimeError(f"{ACTS} acts were over before the last step had moved: take more")
     # What is left in the queue is not of this measurement.
     queue.clear()
     meanwhile = await acting
@@ -56,6 +64,7 @@ async def reorganise(bench: Bench) -> list[Row]:
             "",
             note=f"p95 {p95(meanwhile):.0f} ms, before {p95(alone):.0f} ms, {len(meanwhile)} acts",
         ),
+        Row("reorganisation: longest act meanwhile", max(meanwhile), "ms", note=f"before {max(alone):.0f} ms"),
     ]
 
 

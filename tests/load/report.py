@@ -8,8 +8,9 @@ from pathlib import Path
 
 HEAD = """# Benchmarks
 
-Made by `make bench`: medians of several rounds, client and servers on the same machine. Ratios are of two
-things measured in the same run. Newest first.
+Made by `make bench`, client and servers on the same machine. A rate is the median of several rounds, a p95 that of all
+answers of all rounds; a reorganisation and what is sustained are one run each. Ratios are of two things measured in the
+same run. Newest first.
 """
 
 
