@@ -300,8 +300,9 @@ async def publish(conn: Connection, keys: LogKeys, vault: Vault, log_year: int, 
     database follows. Crash in between: the head is ahead by a checkpoint over leaves that the database has; the next
     run signs the same bytes or more.
 
-    LogDamaged if the tree does not continue the last checkpoint or the head, or the key is not the log's. Fenced if
-    another process moved the head. StoreError: nothing is signed without its outside memory.
+    LogDamaged if the tree does not continue the last checkpoint or the head, the key is not the log's, or something else
+    lies where a copy belongs. Fenced if another process moved the head. StoreError: nothing is signed without its
+    outside memory.
     """
     await keep_full(conn, vault, log_year)
     async with conn.transaction():
@@ -324,7 +325,7 @@ async def publish(conn: Connection, keys: LogKeys, vault: Vault, log_year: int, 
         for path, content in await _last_bundle(conn, log):
             await vault.show(log_year, path, content)
         if await tree_store.archive_checkpoint(conn, log_year, log.size, note, now):
-            await vault.keep(log_year, f"checkpoints/{log.size}", note)
+            await _keep(vault, log_year, f"checkpoints/{log.size}", note)
         if head is None or head.note != note:
             try:
                 await vault.move_head(head, note)
@@ -386,21 +387,31 @@ async def keep_full(conn: Connection, vault: Vault, log_year: int) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 for tile, content in zip(step, contents, strict=True):
-                    group.create_task(vault.keep(log_year, tile.path, content))
-        except* Altered as altered:
-            raise LogDamaged(str(altered.exceptions[0])) from altered
-        except* StoreError as failed:
-            raise failed.exceptions[0] from failed
+                    group.create_task(_keep(vault, log_year, tile.path, content))
+        except* (LogDamaged, StoreError) as failed:
+            # Damage is told first: a request that failed beside it is made again.
+            raise min(failed.exceptions, key=lambda one: isinstance(one, StoreError)) from failed
     if paths:
         await tree_store.note_kept(conn, log_year, log.size)
 
 
+async def _keep(vault: Vault, log_year: int, path: str, content: bytes) -> None:
+    """Into the object store under lock, once. LogDamaged if something else lies there, whoever wrote it."""
+    try:
+        await vault.keep(log_year, path, content)
+    except Altered as altered:
+        raise LogDamaged(str(altered)) from altered
+
+
 async def _contents(conn: Connection, log: Log, tiles: Sequence[Tile]) -> list[bytes]:
-    """The bytes of full bundles, which follow on each other, and of full tiles: one statement for either."""
+    """The bytes of full bundles, which follow on each other, and of full tiles: one statement for either. LogDamaged if
+    the database does not have all of it."""
     bundles = [tile.index for tile in tiles if tile.level == ENTRIES]
     first = bundles[0] if bundles else 0
     leaves = await tree_store.leaves(conn, log.log_year, first * TILE_WIDTH, len(bundles) * TILE_WIDTH)
     hashes = await tree_store.read_tiles(conn, log, [tile for tile in tiles if tile.level != ENTRIES])
+    if len(leaves) != len(bundles) * TILE_WIDTH or len(hashes) != len(tiles) - len(bundles):
+        raise LogDamaged(f"leaves or tiles of {log.origin} are gone, among them of {tiles[0].path} to {tiles[-1].path}")
     found = []
     for tile in tiles:
         at = (tile.index - first) * TILE_WIDTH
@@ -413,11 +424,15 @@ async def _contents(conn: Connection, log: Log, tiles: Sequence[Tile]) -> list[b
 
 
 async def _last_bundle(conn: Connection, log: Log) -> list[tuple[str, bytes]]:
-    """Path and bytes of a tree's partial bundle; none where the last one is full. Partial tiles follow from it."""
+    """Path and bytes of a tree's partial bundle; none where the last one is full. Partial tiles follow from it.
+    LogDamaged if the database does not have all of its leaves."""
     bundle = Tile(ENTRIES, log.size // TILE_WIDTH, log.size % TILE_WIDTH)
     if not bundle.width:
         return []
-    return [(bundle.path, tlog.encode_bundle(await tree_store.bundle_entries(conn, log.log_year, bundle)))]
+    entries = await tree_store.bundle_entries(conn, log.log_year, bundle)
+    if len(entries) != bundle.width:
+        raise LogDamaged(f"leaves of {log.origin} are gone: {bundle.path} would have {len(entries)}")
+    return [(bundle.path, tlog.encode_bundle(entries))]
 
 
 async def tidy(conn: Connection, vault: Vault) -> None:
@@ -450,7 +465,7 @@ async def turn_year(
         await tree_store.close_log(conn, head.log_year)
         old = await tree_store.lock_log(conn, head.log_year)
         if await tree_store.archive_final(conn, old.log_year, old.checkpoint_size, old.checkpoint, now):
-            await vault.keep(old.log_year, f"checkpoints/{old.checkpoint_size}", old.checkpoint)
+            await _keep(vault, old.log_year, f"checkpoints/{old.checkpoint_size}", old.checkpoint)
         opening = Leaf(
             event_id=new_id(),
             time=now,
@@ -478,11 +493,8 @@ async def keep_final(conn: Connection, vault: Vault, log_year: int) -> None:
     log = await tree_store.log_of(conn, log_year)
     if log is None or not log.closed:
         raise LookupError(f"the log of {log_year} is not closed")
-    try:
-        partials = [(tile.path, content) for tile, content in tlog.Edge.restore(log.size, log.edge).partials()]
-        for path, content in [*await _last_bundle(conn, log), *partials]:
-            await vault.keep(log_year, path, content)
-        await vault.keep(log_year, FINAL, log.checkpoint)
-    except Altered as altered:
-        raise LogDamaged(str(altered)) from altered
+    partials = [(tile.path, content) for tile, content in tlog.Edge.restore(log.size, log.edge).partials()]
+    for path, content in [*await _last_bundle(conn, log), *partials]:
+        await _keep(vault, log_year, path, content)
+    await _keep(vault, log_year, FINAL, log.checkpoint)
     await tree_store.note_final_kept(conn, log_year)

@@ -291,19 +291,25 @@ def tiles_for(ranges: Iterable[tuple[int, int]], size: int) -> list[Tile]:
 
 
 def prove(ranges: Iterable[tuple[int, int]], tiles: Mapping[tuple[int, int], bytes]) -> list[bytes]:
-    """The subtree root of each range, from the bytes of the tiles that `tiles_for` named, keyed (level, index)."""
+    """The subtree root of each range, from the bytes of the tiles that `tiles_for` named, keyed (level, index).
+
+    TreeError if one of them is not there or too short.
+    """
     return [_fold([_node(level, index, tiles) for level, index in _perfect_nodes(low, high)]) for low, high in ranges]
 
 
 def root_at(size: int, tiles: Mapping[tuple[int, int], bytes]) -> bytes:
-    """The root the tree had at `size`, from tiles of this or any later size (see `tiles_for([(0, size)], …)`)."""
+    """The root the tree had at `size`, from tiles of this or any later size (see `tiles_for([(0, size)], …)`). TreeError
+    as `prove`."""
     return EMPTY_ROOT if size == 0 else prove([(0, size)], tiles)[0]
 
 
 def _node(level: int, index: int, tiles: Mapping[tuple[int, int], bytes]) -> bytes:
     step = 1 << (level % 8)
     start = index * step
-    tile = tiles[level // 8, start // TILE_WIDTH]
+    tile = tiles.get((level // 8, start // TILE_WIDTH))
+    if tile is None:
+        raise TreeError(f"tile {level // 8}/{start // TILE_WIDTH} is missing")
     first = start % TILE_WIDTH
     part = tile[first * HASH_SIZE : (first + step) * HASH_SIZE]
     if len(part) != step * HASH_SIZE:

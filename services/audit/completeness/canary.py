@@ -61,6 +61,13 @@ def reading(alarm: Alarm) -> Reading:
     return Reading(place.rpartition("/")[2], alarm.first, action, session)
 
 
+def is_there(one: Reading, leaves: Iterable[Leaf | None]) -> bool:
+    """Whether one of the leaves under its number is this record: None cannot be read. The leaf counts, not the columns
+    that repeat it."""
+    wanted = (READER, one.action, one.session)
+    return any(leaf is not None and (leaf.staff_id, leaf.action, leaf.session_id) == wanted for leaf in leaves)
+
+
 def misused(leaves: Sequence[Leaf], since: dt.datetime) -> list[Alarm]:
     """Records since then under the canary's name that it did not make: of a round that was never announced, or more than
     the answers of a round that returned. The leaves begin a round earlier."""

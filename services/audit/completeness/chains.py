@@ -30,19 +30,26 @@ class Chain:
     vouched: int = 0
 
 
-def follow(chain: Chain, leaves: Sequence[Leaf]) -> tuple[Chain, list[tuple[int, int]]]:
-    """Take in the leaves that follow, without a missing number, and compare them wherever the source states its chain
-    value; returns how far it is now, and the spans of numbers in which something was altered.
+def follow(chain: Chain, records: Sequence[tuple[int, Leaf | None]]) -> tuple[Chain, list[tuple[int, int]]]:
+    """Take in the records that follow, number and leaf, without a missing number, and compare them wherever the source
+    states its chain value; returns how far it is now, and the spans of numbers in which something was altered.
 
-    After an altered span the source's own value is taken, so that what comes next is judged by itself.
+    After an altered span the source's own value is taken, so that what comes next is judged by itself. A leaf that
+    cannot be read (None) was altered, whatever the source states next.
     """
-    altered = []
-    for leaf in leaves:
+    altered: list[tuple[int, int]] = []
+    for seq, leaf in records:
+        if leaf is None:
+            # One after the other they are one span.
+            first = altered.pop()[0] if altered and altered[-1][1] == seq - 1 else seq
+            altered.append((first, seq))
+            chain = Chain(seq, chain.value, chain.vouched)
+            continue
         if leaf.action in STATEMENTS:
             stated = leaf.detail.get("chain", "")
             if (leaf.detail.get("last_seq"), stated) != (str(chain.seq), chain.value):
                 altered.append((chain.vouched + 1, max(chain.seq, 1)))
             value = stated if _CHAIN_VALUE.fullmatch(stated) else chain.value
             chain = Chain(chain.seq, value, chain.seq)
-        chain = Chain(leaf.seq, chain_after(chain.value, record_of(leaf)), chain.vouched)
+        chain = Chain(seq, chain_after(chain.value, record_of(leaf)), chain.vouched)
     return chain, altered

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +16,9 @@ from services.audit import store as log_store
 from services.audit.completeness import canary, chains, domain, store
 from services.audit.completeness.domain import Alarm
 from services.audit.completeness.store import Place
-from services.audit.entry import UUID_PATTERN, Leaf, decode
+from services.audit.entry import UUID_PATTERN, EntryError, Leaf, decode
+
+log = logging.getLogger(__name__)
 
 # One transaction watches at a time, whichever replica's; one database is one municipality.
 WATCH_LOCK = 0x57415443
@@ -58,6 +62,8 @@ MOST_FOUND = 100
 # Records compared with their chain in one transaction, and at one look: some 30 million a day.
 CHAIN_STEP = 500
 CHAIN_LOOK = 7_500
+# What a report may count: more is no number of a service.
+_COUNT = re.compile("[0-9]{1,12}", re.ASCII)
 
 
 @dataclass
@@ -129,23 +135,34 @@ async def _follow_chain(pool: Pool, epoch: str, now: dt.datetime) -> tuple[list[
         if not await store.try_lead(conn, WATCH_LOCK):
             return [], 0
         name, chain = await store.chain_of(conn, epoch)
-        leaves = [decode(leaf) for leaf in await store.records_after(conn, epoch, chain.seq, CHAIN_STEP)]
-        chain, spans = chains.follow(chain, leaves)
+        records = await store.records_after(conn, epoch, chain.seq, CHAIN_STEP)
+        chain, spans = chains.follow(chain, [(seq, _readable(leaf)) for seq, leaf in records])
         begun = [Alarm("source.altered", name, first, last) for first, last in spans]
         # The coordinator first, as everybody who appends takes it before the rows of sources.
         if begun:
             await _announce(conn, begun, [], now)
         await store.save_chain(conn, epoch, chain)
     _count(begun, [])
-    return begun, len(leaves)
+    return begun, len(records)
+
+
+def _readable(entry: bytes) -> Leaf | None:
+    """The leaf that these bytes are; None for what is none. That is damage: it is told each time somebody comes upon it,
+    the daily check names its place, and what else there is to look at is looked at all the same."""
+    try:
+        return decode(entry)
+    except EntryError as error:
+        log.error("the log is damaged: a leaf cannot be read", extra={"error": str(error)})
+        telemetry.count("log.damaged")
+        return None
 
 
 async def _overdue_outboxes(conn: Connection, now: dt.datetime) -> list[Alarm]:
     """Services whose newest report says that rows have waited ten minutes to be confirmed."""
     newest: dict[str, str] = {}
     for entry in await store.recent_reports(conn, now - REPORT_LIFETIME):
-        leaf = decode(entry)
-        if leaf.object_id == "committed":
+        leaf = _readable(entry)
+        if leaf is not None and leaf.object_id == "committed":
             newest[leaf.service] = leaf.detail.get("outbox_overdue", "0")
     return [Alarm("outbox.overdue", service) for service, rows in sorted(newest.items()) if rows != "0"]
 
@@ -153,10 +170,13 @@ async def _overdue_outboxes(conn: Connection, now: dt.datetime) -> list[Alarm]:
 async def _about_the_canary(conn: Connection, standing: Iterable[Alarm], now: dt.datetime) -> list[Alarm]:
     """Records of its readings that are not in the log, records under its name that it did not make, and its silence."""
     since = now - canary.JUDGED
-    leaves = [decode(leaf) for leaf in await store.leaves_of(conn, canary.READER, since - canary.ROUND)]
+    told = await store.leaves_of(conn, canary.READER, since - canary.ROUND)
+    leaves = [leaf for leaf in map(_readable, told) if leaf is not None]
     answered = [*canary.answered(leaves), *(one for one in standing if one.kind == "canary.missing" and one.first)]
-    absent = await store.absent(conn, [canary.reading(one) for one in answered if one.first])
-    missing = [one for one in answered if not one.first or canary.reading(one) in absent]
+    numbered = {one: canary.reading(one) for one in answered if one.first}
+    records = await store.records_at(conn, [(one.epoch, one.seq) for one in numbered.values()])
+    there = {one for one, reading in numbered.items() if canary.is_there(reading, map(_readable, records[reading[:2]]))}
+    missing = [one for one in answered if one not in there]
     return [
         *dict.fromkeys(missing),
         *canary.misused(leaves, since),
@@ -310,14 +330,16 @@ async def _count_reports(conn: Connection, after: Place, until: dt.datetime) -> 
     opened: Counter[tuple[str, str]] = Counter()
     claims: dict[str, tuple[str, int]] = {}
     for log_year, leaf_index, entry in await store.reports_after(conn, after):
-        leaf = decode(entry)
-        if leaf.time >= until:
+        leaf = _readable(entry)
+        if leaf is not None and leaf.time >= until:
             break
         after = Place(log_year, leaf_index)
-        if leaf.outcome != "granted":
-            # A report that was refused to the process that made it.
+        if leaf is None or leaf.outcome != "granted":
+            # Nothing is known of it, or it was refused to the process that made it.
             continue
         for name, number in leaf.detail.items():
+            if not _COUNT.fullmatch(number):
+                continue
             if leaf.object_id == "answered":
                 epoch, _, kind = name.partition(".")
                 answered[epoch, kind] += int(number)

@@ -10,7 +10,6 @@ from typing import NamedTuple
 from psycopg.rows import class_row
 
 from chassis.db import Connection
-from services.audit.completeness.canary import READER, Reading
 from services.audit.completeness.chains import Chain
 from services.audit.completeness.domain import Alarm, Commitment, Count
 
@@ -120,23 +119,17 @@ async def leaves_of(conn: Connection, staff_id: str, since: dt.datetime) -> list
     return [leaf for (leaf,) in await cursor.fetchall()]
 
 
-async def absent(conn: Connection, readings: Sequence[Reading]) -> set[Reading]:
-    """Those of which the log has no such record of the canary. The leaf counts, not the columns that repeat it."""
+async def records_at(conn: Connection, numbers: Sequence[tuple[str, int]]) -> dict[tuple[str, int], list[bytes]]:
+    """The leaves under each of these numbers (epoch, seq); none where the log has no such record."""
+    found: dict[tuple[str, int], list[bytes]] = {number: [] for number in numbers}
     cursor = await conn.execute(
-        "SELECT r.epoch::text, r.seq, r.action, r.session FROM"
-        " unnest(%s::uuid[], %s::int8[], %s::text[], %s::text[]) AS r (epoch, seq, action, session)"
-        " WHERE NOT EXISTS (SELECT FROM entries AS e WHERE e.epoch = r.epoch AND e.seq = r.seq"
-        " AND convert_from(e.leaf, 'UTF8')::jsonb @> jsonb_build_object("
-        "'action', r.action, 'actor', jsonb_build_object('staff', %s::text, 'session', r.session)))",
-        (
-            [one.epoch for one in readings],
-            [one.seq for one in readings],
-            [one.action for one in readings],
-            [one.session for one in readings],
-            READER,
-        ),
+        "SELECT r.epoch, r.seq, e.leaf FROM unnest(%s::text[], %s::int8[]) AS r (epoch, seq)"
+        " JOIN entries AS e ON e.epoch = r.epoch::uuid AND e.seq = r.seq",
+        ([epoch for epoch, _ in found], [seq for _, seq in found]),
     )
-    return {Reading(*row) for row in await cursor.fetchall()}
+    for epoch, seq, leaf in await cursor.fetchall():
+        found[epoch, seq].append(leaf)
+    return found
 
 
 async def serving_gateways(conn: Connection) -> dict[str, tuple[str, dt.datetime]]:
@@ -172,12 +165,12 @@ async def chain_of(conn: Connection, epoch: str) -> tuple[str, Chain]:
     return name, Chain(*chain)
 
 
-async def records_after(conn: Connection, epoch: str, seq: int, limit: int) -> list[bytes]:
-    """The leaves of a source's records that follow this number."""
+async def records_after(conn: Connection, epoch: str, seq: int, limit: int) -> list[tuple[int, bytes]]:
+    """Number and leaf of a source's records that follow this number."""
     cursor = await conn.execute(
-        "SELECT leaf FROM entries WHERE epoch = %s AND seq > %s ORDER BY seq LIMIT %s", (epoch, seq, limit)
+        "SELECT seq, leaf FROM entries WHERE epoch = %s AND seq > %s ORDER BY seq LIMIT %s", (epoch, seq, limit)
     )
-    return [leaf for (leaf,) in await cursor.fetchall()]
+    return await cursor.fetchall()
 
 
 async def save_chain(conn: Connection, epoch: str, chain: Chain) -> None:

@@ -22,6 +22,7 @@ from services.audit.cosignatures.client import Disputed, Line, Stale, Unanswered
 from services.audit.cosignatures.commands import Cosignature
 from services.audit.outgoing import Outgoing
 from services.audit.quorum import Policy, Witness
+from services.audit.tlog import TreeError
 from services.audit.tree_store import Log
 from services.audit.witness.protocol import Submission
 
@@ -121,6 +122,11 @@ class Collector:
         witness, problem = state.witness, ""
         try:
             line = await self._submit(state, current)
+        except TreeError as error:
+            # A tile is not what the log signed: no witness can be shown that it continues, and all else goes on.
+            problem = f"our log is damaged: {error}"
+            log.error("the log is damaged", extra={"witness": witness.name, "problem": problem})
+            telemetry.count("log.damaged")
         except Unanswered as error:
             problem = str(error)
             if isinstance(error, Disputed):

@@ -22,6 +22,7 @@ from chassis.db import Connection, Pool
 from chassis.errors import DomainError
 from chassis.identity import Identity
 from chassis.recorder import Access, Recorder
+from services.audit.entry import EntryError
 from services.audit.siem import domain, lines, store
 from services.audit.siem.store import Covered, Cursor
 from services.audit.tree_store import current_log
@@ -107,6 +108,10 @@ class Push:
                             await conn.close()
             except (DomainError, Moved) as error:
                 log.warning("handing over waits", extra={"error": str(error)})
+            except EntryError as error:
+                # What was signed cannot be read any more. It is not passed over: the receiver would miss it unseen.
+                log.error("handing over waits: the log is damaged", extra={"error": str(error)})
+                telemetry.count("log.damaged")
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _lead(self, conn: Connection) -> None:
@@ -129,9 +134,10 @@ class Push:
                         continue
                     new = Cursor(after, 0)
                 else:
+                    body = gzip.compress(lines.lines_of(batch.leaves), mtime=0)
                     # Once for the batch, before its first try, however many it takes.
                     await self._record(batch)
-                    await self._deliver(conn, http, batch, at)
+                    await self._deliver(conn, http, batch, body, at)
                     new = batch.after
                 # Crash before this: the batch goes again, the same leaves under the same key.
                 if not await store.move(conn, self._receiver.name, at, new, clock.now()):
@@ -173,9 +179,8 @@ class Push:
             detail=detail,
         )
 
-    async def _deliver(self, conn: Connection, http: httpx2.AsyncClient, batch: Batch, at: Cursor) -> None:
+    async def _deliver(self, conn: Connection, http: httpx2.AsyncClient, batch: Batch, body: bytes, at: Cursor) -> None:
         """Until the receiver has it."""
-        body = gzip.compress(lines.lines_of(batch.leaves), mtime=0)
         headers = {
             "Content-Type": "application/x-ndjson",
             "Content-Encoding": "gzip",
@@ -204,7 +209,8 @@ class Push:
 
 
 async def next_batch(conn: Connection, at: Cursor) -> Batch | None:
-    """The next leaves in order; None when there are none, or only the records of handing over before."""
+    """The next leaves in order; None when there are none, or only the records of handing over before. EntryError if one
+    is none."""
     leaves = await store.leaves_from(conn, at.log_year, at.next_index, BATCH_LEAVES)
     taken: list[Covered] = []
     size = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import io
 import random
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ from chassis import clock, db
 from chassis.errors import DomainError, Kind
 from services.audit import commands, note, source_store, store, tlog, tree_store
 from services.audit.commands import DirectBatch, LogDamaged
-from services.audit.entry import decode, encode
+from services.audit.entry import Leaf, decode, encode
 from services.audit.export import LogWriter, write_log
 from services.audit.intake import chain_after, leaves_of_batch
 from services.audit.sequencer import SIGN_EVERY_SECONDS, Sequencer, advance
@@ -385,6 +386,56 @@ async def test_the_tree_of_another_history_is_never_signed(pool, keys, vault, su
     await commands.append(pool, keys, [event_leaf(301)], NOW)
     with pytest.raises(LogDamaged, match=found_by):
         await advanced(pool, keys, vault)
+
+
+@pytest.mark.parametrize(
+    ("statement", "found_by"),
+    [
+        ("DELETE FROM tiles", "are gone"),
+        ("DELETE FROM tiles; UPDATE logs SET kept_size = 260", "tile 0/0 is missing"),
+        ("DELETE FROM entries WHERE leaf_index = 7", "are gone"),
+        ("DELETE FROM entries WHERE leaf_index = 258", "are gone"),
+    ],
+)
+async def test_what_is_gone_after_integration_stops_the_sequencer(
+    pool, keys, vault, superuser, engines, buckets, statement, found_by
+):
+    """A deleted row is damage like an altered one, and no bundle that lacks a leaf comes under lock."""
+    await commands.append(pool, keys, [event_leaf(n) for n in range(1, 251)], NOW)
+    await advanced(pool, keys, vault)
+    await commands.append(pool, keys, [event_leaf(n) for n in range(251, 261)], NOW)
+    async with db.connection(pool) as conn:
+        await commands.integrate(conn, 2026)
+    await superuser.execute(statement)
+    with pytest.raises(LogDamaged, match=found_by):
+        await advanced(pool, keys, vault)
+    assert (await log_of(pool)).checkpoint_size == 250
+    kept = engines.s3("admin").list_objects(buckets, "2026/tile/entries/", recursive=True)
+    assert [one.object_name for one in kept] == (["2026/tile/entries/000"] if "258" in statement else [])
+
+
+async def test_a_checkpoint_that_somebody_kept_in_advance_is_damage_and_ends_nothing(
+    pool, keys, vault, engines, buckets
+):
+    """With audit's key of the object store, for a size to come: an alarm, and the next checkpoint is signed."""
+    forged = "偽の署名".encode()
+    for size in (3, 5):
+        engines.s3("admin").put_object(buckets, f"2026/checkpoints/{size}", io.BytesIO(forged), len(forged))
+    async with db.connection(pool) as conn:
+
+        async def signed(leaves: list[Leaf]) -> int | None:
+            await commands.append(pool, keys, leaves, NOW)
+            await commands.integrate(conn, 2026)
+            return await commands.publish(conn, keys, vault, 2026, NOW)
+
+        with pytest.raises(LogDamaged, match="2026/checkpoints/3 in the store is not what"):
+            await signed([event_leaf(n) for n in range(1, 4)])
+        assert await signed([event_leaf(4)]) == 4
+        # The final one of a year is archived whatever its hour.
+        assert await signed([event_leaf(5)]) == 5
+        april = dt.datetime(2027, 4, 1, tzinfo=clock.JST)
+        with pytest.raises(LogDamaged, match="2026/checkpoints/5 in the store is not what"):
+            await commands.turn_year(conn, keys, vault, april, clock.new_id)
 
 
 # --- least power ------------------------------------------------------------------------------------------------

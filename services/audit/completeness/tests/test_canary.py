@@ -128,6 +128,26 @@ async def test_columns_that_only_look_like_the_record_convince_nobody(town, supe
     assert "canary.missing" in [kind for kind, _, _ in await begun(town)]
 
 
+@pytest.mark.parametrize(
+    ("action", "found"),
+    [
+        ("canary.announced", {"canary.misused"}),
+        ("canary.returned", set()),
+        ("document.viewed", {"canary.missing"}),
+    ],
+)
+async def test_a_leaf_of_the_canary_that_cannot_be_read_stops_no_look(town, superuser, action, found):
+    """An administrator of the database blinds nobody with it: what else is missing is still found."""
+    await town.round()
+    await superuser.execute("UPDATE entries SET leaf = convert_to('読めない', 'UTF8') WHERE action = %s", (action,))
+    epoch = clock.new_id()
+    await append(town.pool, town.keys, [view_leaf(epoch, n) for n in (1, 3)], town.now)
+    watch = Watch(town.pool, town.now)
+    await watch.look(1)
+    kinds = {one.kind for one in (await watch.look(91))[0]}
+    assert kinds == {"source.gap", *found}
+
+
 async def test_a_round_that_did_not_return_explains_what_it_read(town):
     """The gateway was killed, or documents did not answer: nothing is missing, and nothing is too much."""
     await town.round(lost=["inbox.listed"], returns=False)

@@ -207,6 +207,18 @@ async def test_a_record_changed_in_the_log_itself_before_it_was_compared_is_foun
     assert len(await looked(pool)) == 1
 
 
+async def test_a_leaf_that_cannot_be_read_is_an_alarm_and_stops_nothing(pool, keys, sent, superuser):
+    """The records after it are compared all the same, and the last one of a process is found as well."""
+    beat = sent.next_after("epoch.heartbeat", 1)
+    last = sent.records[-1].seq
+    await carry(pool, keys, sent.batches)
+    await superuser.execute(
+        "UPDATE entries SET leaf = convert_to('読めない', 'UTF8') WHERE seq = ANY(%s)", ([2, 3, last],)
+    )
+    assert await looked(pool) == [(2, 3), (1, beat - 1), (last, last)]
+    assert await looked(pool) == []
+
+
 async def test_only_whoever_watches_compares(place, open_pool, keys, sent):
     pools = [await open_pool(place) for _ in range(2)]
     sent.record(2).reason = "改ざん"

@@ -215,6 +215,28 @@ async def test_a_record_dropped_on_the_way_is_found_with_its_source_and_kind(poo
     assert await standing(pool) == []
 
 
+@pytest.mark.parametrize("number", ["三", "", "-1", "1e3", "9" * 40])
+async def test_a_report_of_what_is_no_number_counts_nothing_and_stops_nothing(pool, keys, number):
+    documents, gateway = Source(pool, keys), Source(pool, keys, "gateway")
+    await documents.add("document.viewed")
+    await gateway.report("answered", **{f"{documents.epoch}.GetDocument": number})
+    await documents.report("opened", attachment=number)
+    await documents.report("committed", **{documents.epoch: number})
+    assert await commands.reconcile(pool, SETTLE, LATER)
+
+
+async def test_a_report_that_cannot_be_read_stops_neither_the_looks_nor_the_reconciliation(pool, keys, superuser):
+    documents, gateway = Source(pool, keys), Source(pool, keys, "gateway")
+    await documents.report("committed", outbox_overdue=3)
+    await gateway.report("answered", **{"none.GetDocument": 1})
+    await superuser.execute(
+        "UPDATE entries SET leaf = convert_to('読めない', 'UTF8') WHERE epoch = %s", (documents.epoch,)
+    )
+    assert await Watch(pool).look(0) == ([], [])
+    assert not await commands.reconcile(pool, SETTLE, LATER)
+    assert await standing(pool) == ["none GetDocument"]
+
+
 async def test_an_answer_without_a_record_is_found(pool, keys):
     """A service that serves without recording (I1)."""
     gateway = Source(pool, keys, "gateway")

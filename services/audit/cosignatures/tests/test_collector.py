@@ -201,6 +201,29 @@ async def test_a_witness_that_has_seen_more_than_we_know_is_asked_again_from_the
     assert [parse_submission(body).old_size for body in city.neighbours["toyonaka"].asked][:2] == [0, 300]
 
 
+async def test_a_tile_that_is_gone_is_told_and_the_asking_goes_on_when_it_is_back(city, superuser):
+    """No proof can be made for a witness that has seen the log before; the process lives."""
+    await city.grow(300)
+    async with db.connection(city.pool) as conn:
+        log = await tree_store.current_log(conn)
+    city.neighbours["toyonaka"].seen = Seen(300, log.root, log.checkpoint)
+    await city.grow(300)
+    await superuser.execute("CREATE TEMPORARY TABLE taken AS TABLE tiles")
+    await superuser.execute("DELETE FROM tiles")
+    policy = city.policy("quorum toyonaka")
+    async with city.collecting(policy):
+
+        async def told() -> bool:
+            return "our log is damaged: tile 0/1 is missing" in await city.problem("toyonaka")
+
+        async def done() -> bool:
+            return (await cosigners(city, policy))[0] == 600
+
+        await city.until(told)
+        await superuser.execute("INSERT INTO tiles TABLE taken")
+        await city.until(done)
+
+
 FOREIGN = SigningKey.from_seed("witness.toyonaka.example", bytes(32), COSIGNATURE_V1)
 
 

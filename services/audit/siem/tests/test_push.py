@@ -25,12 +25,12 @@ from services.audit.sequencer import advance
 from services.audit.siem import push, store
 from services.audit.siem.push import Push, Receiver, next_batch
 from services.audit.siem.store import Cursor
-from services.audit.tests.conftest import buckets, keys, place, pool, vault
+from services.audit.tests.conftest import buckets, keys, place, pool, superuser, vault
 from services.audit.tests.making import event_leaf
 from services.audit.tests.test_api import NEXT_YEAR, YEAR, NoBroker
 
 # Fixtures of the audit service's tests.
-__all__ = ["buckets", "keys", "place", "pool", "vault"]
+__all__ = ["buckets", "keys", "place", "pool", "superuser", "vault"]
 
 STEP = 0.02
 
@@ -229,6 +229,22 @@ async def test_a_receiver_that_is_away_and_a_process_that_dies_lose_nothing(city
     await until_cursor(city, Cursor(YEAR, 6))
     assert list(dict.fromkeys(siem.places)) == [(ORIGIN, n) for n in range(6)]
     assert len(siem.events) <= 4 + 4 + 6
+
+
+async def test_a_leaf_that_cannot_be_read_is_not_passed_over_and_ends_nothing(
+    city, siem, superuser, monkeypatch, caplog
+):
+    """Nothing is handed over and nothing recorded until it is what was signed; then all of it."""
+    monkeypatch.setattr(push, "RETRY_SECONDS", STEP)
+    await city.log(*some(3))
+    await superuser.execute("CREATE TEMPORARY TABLE was AS SELECT leaf_index, leaf FROM entries")
+    await superuser.execute("UPDATE entries SET leaf = convert_to('読めない', 'UTF8') WHERE leaf_index = 1")
+    await city.start()
+    await until(lambda: caplog.text.count("the log is damaged") >= 3)
+    assert (siem.taken, [one.detail.get("begun") for one in await city.recorded()]) == ([], ["true"])
+    await superuser.execute("UPDATE entries AS e SET leaf = w.leaf FROM was AS w WHERE e.leaf_index = w.leaf_index")
+    await until_cursor(city, Cursor(YEAR, 3))
+    assert siem.places == [(ORIGIN, n) for n in range(3)]
 
 
 async def test_only_one_of_two_replicas_hands_over(city, siem):
