@@ -297,8 +297,9 @@ async def publish(conn: Connection, keys: LogKeys, vault: Vault, log_year: int, 
     """Sign a checkpoint over the integrated tree; returns its size, None when the last one covers it already.
 
     First everything full goes to the object store under lock, then the head there moves by compare and swap, then the
-    database follows. Crash in between: the head is ahead by a checkpoint over leaves that the database has; the next
-    run signs the same bytes or more.
+    first checkpoint of an hour goes there under lock as well, then the database follows. So of two that sign only the one
+    that moved the head leaves its checkpoint for good. Crash in between: the head is ahead by a checkpoint over leaves
+    that the database has; the next run signs the same bytes, or more, and archives what it signs.
 
     LogDamaged if the tree does not continue the last checkpoint or the head, the key is not the log's, or something else
     lies where a copy belongs. Fenced if another process moved the head. StoreError: nothing is signed without its
@@ -324,13 +325,13 @@ async def publish(conn: Connection, keys: LogKeys, vault: Vault, log_year: int, 
         note = sign_checkpoint(log.origin, log.size, log.root, key)
         for path, content in await _last_bundle(conn, log):
             await vault.show(log_year, path, content)
-        if await tree_store.archive_checkpoint(conn, log_year, log.size, note, now):
-            await _keep(vault, log_year, f"checkpoints/{log.size}", note)
         if head is None or head.note != note:
             try:
                 await vault.move_head(head, note)
             except StoreConflict as conflict:
                 raise Fenced(f"another process moved the head of {log.origin}") from conflict
+        if await tree_store.archive_checkpoint(conn, log_year, log.size, note, now):
+            await _keep(vault, log_year, f"checkpoints/{log.size}", note)
         await tree_store.save_checkpoint(conn, log_year, log.size, note)
     return log.size
 

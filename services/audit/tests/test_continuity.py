@@ -26,6 +26,7 @@ from services.audit.tests.conftest import compared, open_vault
 from services.audit.tests.making import NOW, event_leaf, view_leaf
 from services.audit.tests.test_commands import advanced, leaves_in, log_of
 from services.audit.tests.test_verify import KEY, findings
+from services.audit.timestamps import store as timestamp_store
 from services.audit.vault import Vault
 
 NEW_YEAR = dt.datetime(2027, 4, 1, 0, 0, 1, tzinfo=clock.JST)
@@ -58,6 +59,15 @@ async def back_up(place, open_pool):
 
 async def leaves(pool, keys, count, start=1, **more):
     await commands.append(pool, keys, [event_leaf(start + n, **more) for n in range(count)], NOW)
+
+
+async def signed(pool, keys, vault, at):
+    """As `advanced`, at a moment one chooses."""
+    async with db.connection(pool) as conn:
+        while await commands.integrate(conn, 2026):
+            pass
+        await commands.publish(conn, keys, vault, 2026, at)
+        return await tree_store.current_log(conn)
 
 
 async def everything(pool):
@@ -277,23 +287,34 @@ def overwrite(engines, buckets, head: bytes) -> None:
 # --- two that sign ----------------------------------------------------------------------------------------------
 
 
-async def test_two_sequencers_on_two_copies_of_the_database_make_no_fork(pool, back_up, keys, vault, open_pool, place):
-    """The advisory lock cannot know of the other database; the head in the object store does."""
+@pytest.mark.parametrize("more", [3, 4])
+async def test_two_sequencers_on_two_copies_of_the_database_make_no_fork(
+    pool, back_up, keys, vault, open_pool, place, engines, buckets, more
+):
+    """The advisory lock cannot know of the other database; the head in the object store does. Both race for the first
+    checkpoint of an hour: the loser's lies nowhere, so that no fork stays under lock for years."""
     await leaves(pool, keys, 10)
-    await advanced(pool, keys, vault)
+    await signed(pool, keys, vault, NOW)
     twin = await back_up(pool)
     pool = await open_pool(place)
     theirs = open_vault_like(vault)
     async with db.connection(twin) as conn:
         # Made at the same size, so the comparison finds nothing.
         await continuity.compare(conn, keys, theirs)
-    await leaves(twin, keys, 3, 11, staff_id="S0002")
+    await leaves(twin, keys, more, 11, staff_id="S0002")
     await leaves(pool, keys, 3, 11, staff_id="S0001")
-    results = await asyncio.gather(advanced(pool, keys, vault), advanced(twin, keys, theirs), return_exceptions=True)
+    later = NOW + dt.timedelta(hours=1)
+    results = await asyncio.gather(
+        signed(pool, keys, vault, later), signed(twin, keys, theirs, later), return_exceptions=True
+    )
     [winner] = [one for one in results if not isinstance(one, BaseException)]
     [loser] = [one for one in results if isinstance(one, BaseException)]
     assert isinstance(loser, (Fenced, LogDamaged))
     assert (await vault.head(fresh=True)).note == winner.checkpoint
+    archived = engines.s3("admin").list_objects(buckets, "2026/checkpoints/")
+    last = f"2026/checkpoints/{winner.checkpoint_size}"
+    assert {one.object_name for one in archived} == {"2026/checkpoints/10", last}
+    assert await vault.kept(2026, f"checkpoints/{winner.checkpoint_size}") == winner.checkpoint
     # And it stays stopped, whoever looks anew.
     beaten, at = (twin, theirs) if results[0] is winner else (pool, vault)
     with pytest.raises(LogDamaged):
@@ -322,24 +343,29 @@ class Killed(Vault):
 async def test_publishing_killed_at_every_request_and_run_again_gives_the_same_bytes(
     pool, keys, vault, engines, buckets, fresh_buckets, migrated_database, open_pool
 ):
-    """Before and after each request to the object store, in turn; the tree grows over two tile boundaries."""
+    """Before and after each request to the object store, in turn; the tree grows over two tile boundaries. Each is the
+    first of its hour: it is archived, however often the process died before."""
     made = [event_leaf(n + 1, event_id=f"019ac0de-0000-7000-8000-{n:012x}") for n in range(600)]
     sizes = (200, 256, 257, 520, 600)
     kills, done = 0, 0
-    for size in sizes:
+    for hour, size in enumerate(sizes):
+        at = NOW + dt.timedelta(hours=hour)
         await commands.append(pool, keys, made[done:size], NOW)
         done = size
         for calls, after in itertools.product(range(40), (False, True)):
             dying = Killed(vault, calls, after)
             try:
-                await advanced(pool, keys, dying)
+                await signed(pool, keys, dying, at)
                 if dying.left > 0 or (dying.left == 0 and after):
                     break
             except StoreUnavailable:
                 kills += 1
-        log = await advanced(pool, keys, open_vault_like(vault))
+        log = await signed(pool, keys, open_vault_like(vault), at)
         assert log.checkpoint_size == size
+        assert await vault.kept(2026, f"checkpoints/{size}") == log.checkpoint
     assert kills > 30
+    async with db.connection(pool) as conn:
+        assert [size for size, _ in await timestamp_store.sizes_of(conn, 2026)] == list(sizes)
 
     # The same in one go, with nothing killed.
     name = fresh_buckets()
