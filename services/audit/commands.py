@@ -261,6 +261,11 @@ class LogBehind(LogDamaged):
     """The database is older than the head in the object store: it was restored. `restore` brings it up to the head."""
 
 
+class ClockAhead(Exception):
+    """The clock is more than a year past the log that is written: no year is turned, since a closed one opens never
+    again."""
+
+
 class Fenced(Exception):
     """Another process signs. This one stops and looks again."""
 
@@ -453,13 +458,16 @@ async def turn_year(
     leaf that names that checkpoint. Returns the new year, None while the old one lasts.
 
     Nobody appends meanwhile, so no leaf is between the two. Crash before the commit: the old log goes on, the head is
-    at most one checkpoint ahead. A clock that was set back does not bring an old year back.
+    at most one checkpoint ahead. A clock that was set back does not bring an old year back, and one that is further
+    ahead than the year after turns none: ClockAhead.
     """
     log_year = domain.fiscal_year(now.date())
     async with conn.transaction():
         head = await store.lock_coordinator(conn)
         if not 0 < head.log_year < log_year or not head.compared:
             return None
+        if log_year > head.log_year + 1:
+            raise ClockAhead(f"the clock says {now.isoformat()}; the log that is written is of {head.log_year}")
         while await integrate(conn, head.log_year) == INTEGRATION_STEP:
             pass
         await publish(conn, keys, vault, head.log_year, now)

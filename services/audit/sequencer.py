@@ -21,7 +21,7 @@ from chassis.db import Connection, Pool
 from chassis.errors import DomainError
 from chassis.s3 import StoreError
 from services.audit import commands, continuity, domain, tree_store
-from services.audit.commands import Fenced, LogDamaged, LogKeys
+from services.audit.commands import ClockAhead, Fenced, LogDamaged, LogKeys
 from services.audit.note import NoteError
 from services.audit.tlog import TreeError
 from services.audit.vault import Vault
@@ -105,9 +105,14 @@ class Sequencer:
 
     async def _turn_year(self, conn: Connection) -> None:
         with _damage():
-            year = await commands.turn_year(conn, self._keys, self._vault, clock.now(), clock.new_id)
-            if year is not None:
-                log.info("a new fiscal year's log was opened", extra={"log_year": year})
+            try:
+                year = await commands.turn_year(conn, self._keys, self._vault, clock.now(), clock.new_id)
+                if year is not None:
+                    log.info("a new fiscal year's log was opened", extra={"log_year": year})
+            except ClockAhead as error:
+                # The log of before goes on and is signed; somebody has to look at the clock.
+                log.error("no new fiscal year's log is opened", extra={"error": str(error)})
+                telemetry.count("log.not_turned")
             for closed in await tree_store.closed_logs_to_keep(conn):
                 await commands.keep_final(conn, self._vault, closed)
 

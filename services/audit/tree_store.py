@@ -121,11 +121,13 @@ async def save_checkpoint(conn: Connection, log_year: int, size: int, note: byte
 
 
 async def archive_checkpoint(conn: Connection, log_year: int, size: int, note: bytes, now: dt.datetime) -> bool:
-    """Keep this checkpoint for good if it is the first of its hour; whether it is."""
+    """Keep this checkpoint for good if it is the first of its hour; whether it is. What was signed in another hour does
+    not count, a later one neither: a clock that ran ahead for a time leaves no gap behind it."""
     cursor = await conn.execute(
         "INSERT INTO checkpoints (log_year, size, note, signed_at) SELECT %s, %s, %s, %s WHERE NOT EXISTS"
-        " (SELECT 1 FROM checkpoints WHERE log_year = %s AND signed_at >= date_trunc('hour', %s::timestamptz))",
-        (log_year, size, note, now, log_year, now),
+        " (SELECT 1 FROM checkpoints, date_trunc('hour', %s::timestamptz) AS hour"
+        " WHERE log_year = %s AND signed_at >= hour AND signed_at < hour + interval '1 hour')",
+        (log_year, size, note, now, now, log_year),
     )
     return cursor.rowcount == 1
 

@@ -14,7 +14,7 @@ import pytest
 
 from chassis import clock, db
 from chassis.errors import DomainError, Kind
-from services.audit import commands, note, source_store, store, tlog, tree_store
+from services.audit import commands, domain, note, source_store, store, tlog, tree_store
 from services.audit.commands import DirectBatch, LogDamaged
 from services.audit.entry import Leaf, decode, encode
 from services.audit.export import LogWriter, write_log
@@ -335,6 +335,18 @@ async def test_the_first_checkpoint_of_each_hour_is_kept(pool, keys, vault):
     assert [note.open_checkpoint(kept, KEY.verifier).size for _, kept in rows] == [1, 3]
 
 
+async def test_a_clock_that_ran_ahead_leaves_no_hour_without_its_checkpoint(pool, keys, vault):
+    """Whatever was signed under a later hour while it was wrong."""
+    moments = (NOW, NOW + dt.timedelta(days=30), NOW, *(NOW + dt.timedelta(hours=n) for n in (1, 2)), NOW)
+    async with db.connection(pool) as conn:
+        for number, at in enumerate(moments, start=1):
+            await commands.append(pool, keys, [event_leaf(number)], at)
+            await commands.integrate(conn, 2026)
+            await commands.publish(conn, keys, vault, 2026, at)
+        rows = await (await conn.execute("SELECT size FROM checkpoints ORDER BY size")).fetchall()
+    assert rows == [(1,), (2,), (4,), (5,)]
+
+
 # --- damage -----------------------------------------------------------------------------------------------------
 
 
@@ -529,6 +541,24 @@ async def test_a_leader_that_stops_leaves_the_lock_free(pool, keys, superuser, v
     async with asyncio.timeout(10):
         while await _leaders(superuser):
             await asyncio.sleep(0.01)
+
+
+async def test_a_clock_that_is_years_ahead_is_told_and_the_log_of_before_is_signed_on(pool, keys, vault, caplog):
+    """Here it is the log that is of years ago."""
+    before = clock.now().replace(year=clock.now().year - 3, day=1)
+    await commands.append(pool, keys, [event_leaf(1)], before)
+    running = asyncio.create_task(Sequencer(pool, keys, vault, 0.05, 180).run())
+    try:
+        await _until_signed(pool, 1)
+        async with asyncio.timeout(20):
+            while "no new fiscal year's log is opened" not in caplog.text:
+                await asyncio.sleep(0.01)
+        await commands.append(pool, keys, [event_leaf(2)], clock.now())
+        await _until_signed(pool, 2)
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+    assert (await log_of(pool)).log_year == domain.fiscal_year(before.date())
 
 
 async def test_what_is_appended_within_half_a_second_shares_a_checkpoint(pool, keys, vault):

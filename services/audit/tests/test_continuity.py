@@ -17,7 +17,7 @@ from chassis.errors import DomainError, Kind
 from chassis.s3 import StoreUnavailable
 from conftest import Database
 from services.audit import commands, continuity, note, store, tree_store
-from services.audit.commands import Fenced, LogBehind, LogDamaged
+from services.audit.commands import ClockAhead, Fenced, LogBehind, LogDamaged
 from services.audit.continuity import NotRestored
 from services.audit.entry import decode
 from services.audit.export import LogWriter
@@ -418,6 +418,17 @@ async def test_a_new_year_opens_with_a_leaf_that_names_the_final_checkpoint_of_t
     assert await turned(pool, keys, vault, NOW) is None
     assert (await vault.head(fresh=True)).note == log.checkpoint
     assert keys.of(2026).verifier.vkey != keys.of(2027).verifier.vkey
+
+
+async def test_a_clock_that_is_years_ahead_turns_no_year(pool, keys, vault):
+    """It could never be taken back: the log goes on in its year, and the next one opens when it is time."""
+    await leaves(pool, keys, 3)
+    with pytest.raises(ClockAhead, match="2028-04-01"):
+        await turned(pool, keys, vault, NEW_YEAR.replace(year=2028))
+    assert not (await log_of(pool)).closed
+    await leaves(pool, keys, 1, 4)
+    assert (await advanced(pool, keys, vault)).checkpoint_size == 4
+    assert await turned(pool, keys, vault) == 2027
 
 
 async def test_the_same_event_after_the_year_has_changed_is_still_known(pool, keys, vault):
