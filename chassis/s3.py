@@ -53,6 +53,10 @@ class StoreRefused(StoreError):
     """The object store understood and refused. Nothing has changed."""
 
 
+class TooLarge(StoreRefused):
+    """The object is larger than the caller reads."""
+
+
 class StoreConflict(StoreRefused):
     """Refused because the object is there already, or is not the one that was named. Nothing has changed."""
 
@@ -156,14 +160,14 @@ class S3(Minio):
         return str(self._put_object(bucket, name, data, headers).etag)
 
     def read(self, bucket: str, name: str, limit: int) -> tuple[bytes, str]:
-        """An object's bytes and etag. StoreRefused(code="too_large") if it is over `limit` bytes."""
+        """An object's bytes and etag. TooLarge if it is over `limit` bytes."""
         response = self.get_object(bucket, name)
         try:
             data = response.read(limit + 1)
         finally:
             response.close()
         if len(data) > limit:
-            raise StoreRefused(f"{name} is over {limit} bytes", "too_large")
+            raise TooLarge(f"{name} is over {limit} bytes", "too_large")
         return data, str(response.headers.get("etag", "")).strip('"')
 
     def create_multipart(self, bucket: str, name: str) -> str:

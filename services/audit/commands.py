@@ -473,7 +473,7 @@ async def turn_year(
         await publish(conn, keys, vault, head.log_year, now)
         await tree_store.close_log(conn, head.log_year)
         old = await tree_store.lock_log(conn, head.log_year)
-        if await tree_store.archive_final(conn, old.log_year, old.checkpoint_size, old.checkpoint, now):
+        if await tree_store.insert_archived(conn, old.log_year, old.checkpoint_size, old.checkpoint, now):
             await _keep(vault, old.log_year, f"checkpoints/{old.checkpoint_size}", old.checkpoint)
         opening = Leaf(
             event_id=new_id(),

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chassis.db import Connection
-from services.audit import commands, source_store, store, tlog, tree_store
+from services.audit import archive, commands, source_store, store, tlog, tree_store
 from services.audit.commands import LogBehind, LogDamaged, LogKeys
 from services.audit.entry import EntryError, Leaf, decode
 from services.audit.note import NoteError, open_checkpoint
@@ -87,6 +87,7 @@ async def restore(
                         raise NotRestored(f"the final checkpoint of {log_year} is not in the object store")
                     at, more = await _bring_back(conn, keys, vault, at, target, now)
                     found += more
+                    await _catch_up(conn, vault, log_year)
                     if log_year != head_year:
                         await tree_store.save_checkpoint(conn, log_year, at.next_index, target)
                         await tree_store.close_log(conn, log_year)
@@ -135,6 +136,13 @@ async def _bring_back(
     while await commands.integrate(conn, at.log_year) == commands.INTEGRATION_STEP:
         pass
     return Coordinator(at.log_year, edge.size, at.compared), edge.size - log.size
+
+
+async def _catch_up(conn: Connection, vault: Vault, log_year: int) -> None:
+    """The archived checkpoints that the backup did not know."""
+    log = await tree_store.log_of(conn, log_year)
+    if log is not None:
+        await archive.catch_up(conn, vault, log)
 
 
 async def _put_head_back(conn: Connection, keys: LogKeys, vault: Vault, log_year: int) -> bool:

@@ -1,4 +1,5 @@
-"""Does the service still hold what it signed? Every leaf, column, tile and copy, against each other and the checkpoint.
+"""Does the service still hold what it signed? Every leaf, column, tile, archived checkpoint and time-stamp, and every
+copy, against each other and the checkpoint.
 
 What an administrator of the database or of the object store changed after it was signed is found here, and named. An
 outsider needs none of this: `verify` asks for the key alone. This is for the city that wants to know first.
@@ -12,11 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chassis.db import Connection
-from services.audit import store, tlog, tree_store
+from services.audit import archive, store, tlog, tree_store
 from services.audit.entry import EntryError, decode
+from services.audit.export import ARCHIVE, TIMESTAMPS
 from services.audit.note import NoteError, VerifierKey, open_checkpoint
 from services.audit.retention import copies
 from services.audit.retention import store as retention_store
+from services.audit.timestamps import store as archive_store
 from services.audit.tlog import ENTRIES, TILE_WIDTH, Edge, Tile
 from services.audit.tree_store import Log
 from services.audit.vault import FINAL, Vault
@@ -52,6 +55,7 @@ async def check(conn: Connection, vault: Vault, log_year: int, report: Report, r
         await run.bundle(index)
         await asyncio.sleep(rest * (time.monotonic() - began))
     run.root()
+    await run.archive(rest)
     return Checked(log.origin, log.checkpoint_size, run.findings)
 
 
@@ -128,6 +132,44 @@ class _Run:
         """All leaves together lead to the signed root."""
         if self._root and self._edge.root() != self._root:
             self._find("checkpoint in the database", f"its root is not that of the {self._edge.size} leaves")
+
+    async def archive(self, rest: float) -> None:
+        """Archived checkpoints and their time-stamps: each row with its copy, and each copy with its row."""
+        year = self._log.log_year
+        rows = await archive_store.sizes_of(self._conn, year)
+        for size, is_stamped in rows:
+            began = time.monotonic()
+            await self._archived(size, is_stamped)
+            await asyncio.sleep(rest * (time.monotonic() - began))
+        sizes, stamped = [size for size, _ in rows], [size for size, is_stamped in rows if is_stamped]
+        checkpoints = await self._vault.kept_in(year, ARCHIVE)
+        tokens = await self._vault.kept_in(year, TIMESTAMPS)
+        known = {archive.checkpoint_path(size) for size in sizes} | {archive.token_path(size) for size in stamped}
+        # Newer than every row: of a run that was killed, or of before a restore, if the log signed it.
+        known.update(archive.newer(tokens, stamped))
+        log = await tree_store.log_of(self._conn, year) or self._log
+        for path in archive.newer(checkpoints, sizes):
+            note = await self._vault.kept(year, path) or b""
+            if await archive.continues(self._conn, log, archive.size_in(path), note):
+                known.add(path)
+        for path in sorted({*checkpoints, *tokens} - known):
+            self._find(f"{path} in the object store", "is not in the database")
+
+    async def _archived(self, size: int, is_stamped: bool) -> None:
+        year, path = self._log.log_year, archive.checkpoint_path(size)
+        note = await archive_store.archived_at(self._conn, year, size) or b""
+        try:
+            signed = open_checkpoint(note, VerifierKey.parse(self._log.verifier_key)).size
+        except NoteError as error:
+            self._find(f"{path} in the database", str(error))
+        else:
+            if signed != size:
+                self._find(f"{path} in the database", f"is of {signed} leaves")
+        self._compare(path, await self._vault.kept(year, path), note)
+        if is_stamped:
+            path = archive.token_path(size)
+            token = await archive_store.token_at(self._conn, year, size) or b""
+            self._compare(path, await self._vault.kept(year, path), token)
 
     def _columns(self, row: store.StoredEntry) -> None:
         """What repeats the leaf, to find it, says the same; or a search would pass over it."""

@@ -20,7 +20,7 @@ from chassis import clock, db, telemetry
 from chassis.db import Connection, Pool
 from chassis.errors import DomainError
 from chassis.s3 import StoreError
-from services.audit import commands, continuity, domain, tree_store
+from services.audit import archive, commands, continuity, domain, tree_store
 from services.audit.commands import ClockAhead, Fenced, LogDamaged, LogKeys
 from services.audit.note import NoteError
 from services.audit.tlog import TreeError
@@ -83,6 +83,8 @@ class Sequencer:
     async def _lead(self, conn: Connection) -> None:
         with _damage():
             await continuity.compare(conn, self._keys, self._vault)
+            if (current := await tree_store.current_log(conn)) is not None:
+                await archive.catch_up(conn, self._vault, current)
         self.leads.set()
         turned = 0
         # While nobody led, perhaps nobody could write: sources get their time anew.

@@ -132,8 +132,8 @@ async def archive_checkpoint(conn: Connection, log_year: int, size: int, note: b
     return cursor.rowcount == 1
 
 
-async def archive_final(conn: Connection, log_year: int, size: int, note: bytes, now: dt.datetime) -> bool:
-    """Keep a log's last checkpoint for good, whatever its hour; whether it was not kept already."""
+async def insert_archived(conn: Connection, log_year: int, size: int, note: bytes, now: dt.datetime) -> bool:
+    """Keep a checkpoint for good, whatever its hour; whether it was not kept already."""
     cursor = await conn.execute(
         "INSERT INTO checkpoints (log_year, size, note, signed_at) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",
         (log_year, size, note, now),

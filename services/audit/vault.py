@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from chassis import clock
-from chassis.s3 import S3, NotFound, StoreConfig, StoreConflict, StoreUnavailable, attempt
+from chassis.s3 import S3, NotFound, StoreConfig, StoreConflict, StoreUnavailable, TooLarge, attempt
 from services.audit import tlog
 from services.audit.note import MAX_NOTE_BYTES
 
@@ -94,8 +94,20 @@ class Vault:
                 raise Altered(f"{log_year}/{path} in the store is not what the log has there") from conflict
 
     async def kept(self, log_year: int, path: str) -> bytes | None:
-        """What is kept under this path; None if nothing is."""
+        """What is kept under this path; None if nothing is, empty if it is larger than anything of ours."""
         return await self._read(self._kept, f"{log_year}/{path}")
+
+    async def kept_in(self, log_year: int, folder: str) -> dict[str, dt.datetime]:
+        """What is kept in a folder of a year, by path, and when the store took it (aware)."""
+
+        def listed() -> dict[str, dt.datetime]:
+            return {
+                str(one.object_name).removeprefix(f"{log_year}/"): one.last_modified
+                for one in self._s3.list_objects(self._kept, f"{log_year}/{folder}/")
+                if one.last_modified is not None
+            }
+
+        return await self._run(listed)
 
     async def closed_years(self) -> list[int]:
         """Fiscal years whose log was closed, ascending."""
@@ -176,6 +188,9 @@ class Vault:
             content, _ = await self._run(self._s3.read, bucket, path, _LARGEST)
         except NotFound:
             return None
+        except TooLarge:
+            # Somebody put it there: to be found, and no reason to look no further.
+            return b""
         return content
 
     async def _run(self, call: Callable[..., T], *arguments: object) -> T:

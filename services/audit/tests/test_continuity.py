@@ -81,6 +81,13 @@ async def everything(pool):
     return found
 
 
+async def archived(pool):
+    """Every archived checkpoint."""
+    async with db.connection(pool) as conn:
+        rows = await conn.execute("SELECT log_year, size, note FROM checkpoints ORDER BY log_year, size")
+        return await rows.fetchall()
+
+
 async def restored(pool, keys, vault):
     async with db.connection(pool) as conn:
         return await continuity.restore(conn, keys, vault, NOW, clock.new_id)
@@ -178,6 +185,8 @@ async def test_restore_brings_back_every_leaf_that_was_signed(
     expected, found = await everything(pool), await everything(old)
     record = found["entries"].pop()
     assert found == expected
+    # With the archived checkpoints that the backup did not know.
+    assert await archived(old) == await archived(pool)
     # The restore is itself in the log, which goes on where it was.
     log = await advanced(old, keys, vault)
     assert log.checkpoint_size == signed.checkpoint_size + 1
@@ -207,6 +216,8 @@ async def test_a_database_that_lost_everything_comes_back_over_two_years(
     expected, found = await everything(pool), await everything(empty)
     found["entries"].pop()
     assert found == expected
+    assert [(year, size) for year, size, _ in await archived(empty)] == [(2026, 300), (2027, 21)]
+    assert await archived(empty) == await archived(pool)
     async with db.connection(empty) as conn:
         assert (await tree_store.log_of(conn, 2026)).closed
     assert (await advanced(empty, keys, vault)).checkpoint_size == 22

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
 import io
 
 import pytest
@@ -10,9 +12,12 @@ import pytest_asyncio
 from chassis import clock, db
 from services.audit import commands, self_check, tlog, tree_store
 from services.audit.entry import encode
+from services.audit.note import sign_checkpoint
+from services.audit.sequencer import Sequencer
 from services.audit.tests.making import NOW, event_leaf, view_leaf
 from services.audit.tests.test_commands import advanced
-from services.audit.tests.test_continuity import turned
+from services.audit.tests.test_continuity import signed, turned
+from services.audit.timestamps import store as archive_store
 
 FORGED = encode(event_leaf(1, staff_id="S9999", object_id="別の文書"))
 
@@ -79,6 +84,105 @@ async def test_a_leaf_replaced_with_everything_that_follows_from_it_differs_from
     assert "tile/entries/001 in the object store: is not what the database holds" in found
     assert "tile/0/001 in the object store: is not what the database holds" in found
     assert "checkpoint in the database: its root is not that of the 600 leaves" in found
+
+
+async def test_something_huge_in_place_of_a_copy_is_named(pool, vault, engines, buckets, log):
+    """It ends no check."""
+    huge = bytes(tlog.MAX_BUNDLE_BYTES + 1)
+    engines.s3("admin").put_object(buckets, "2026/tile/0/000", io.BytesIO(huge), len(huge))
+    assert await findings_of(pool, vault) == ["tile/0/000 in the object store: is not what the database holds"]
+
+
+# --- the archive ------------------------------------------------------------------------------------------------
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def archived(pool, keys, vault, log):
+    """Three archived checkpoints, of 600, 601 and 602 leaves; the first two have a time-stamp."""
+    for number in (1, 2):
+        await commands.append(pool, keys, [event_leaf(300 + number, "D-1")], NOW)
+        await signed(pool, keys, vault, NOW + dt.timedelta(hours=number))
+    async with db.connection(pool) as conn:
+        for size in (600, 601):
+            await vault.keep(2026, f"timestamps/{size}.tsr", TOKEN)
+            await archive_store.insert_token(conn, 2026, size, TOKEN, NOW)
+
+
+TOKEN = "時刻の証明".encode()
+
+
+async def test_an_archive_that_is_what_it_was_is_no_finding(pool, vault, archived):
+    assert await findings_of(pool, vault) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("UPDATE checkpoints SET note = note || 'x' WHERE size = 601", [
+            "checkpoints/601 in the database: ", "checkpoints/601 in the object store: is not what the database holds"]),
+        ("UPDATE checkpoints SET note = (SELECT note FROM checkpoints WHERE size = 600) WHERE size = 601", [
+            "checkpoints/601 in the database: is of 600 leaves",
+            "checkpoints/601 in the object store: is not what the database holds"]),
+        ("DELETE FROM checkpoints WHERE size = 600", ["checkpoints/600 in the object store: is not in the database",
+            "timestamps/600.tsr in the object store: is not in the database"]),
+        ("UPDATE timestamps SET token = 'x' WHERE size = 600", [
+            "timestamps/600.tsr in the object store: is not what the database holds"]),
+        ("DELETE FROM timestamps WHERE size = 600", ["timestamps/600.tsr in the object store: is not in the database"]),
+        ("INSERT INTO checkpoints SELECT log_year, 300, note, signed_at FROM checkpoints WHERE size = 600", [
+            "checkpoints/300 in the database: is of 600 leaves", "checkpoints/300 in the object store: is missing"]),
+    ],
+)  # fmt: skip
+async def test_a_row_of_the_archive_that_was_changed_or_removed_is_named(
+    pool, vault, archived, superuser, statement, found
+):
+    """Export and `/log/archive` read the database alone: nobody else would miss it."""
+    await superuser.execute(statement)
+    named = await findings_of(pool, vault)
+    assert len(named) == len(found)
+    assert all(line.startswith(start) for line, start in zip(named, found, strict=True)), named
+
+
+@pytest.mark.parametrize("path", ["checkpoints/601", "timestamps/601.tsr"])
+async def test_a_copy_of_the_archive_that_is_hidden_is_named(pool, vault, engines, buckets, archived, path):
+    engines.s3("admin").remove_object(buckets, f"2026/{path}")
+    assert await findings_of(pool, vault) == [f"{path} in the object store: is missing"]
+
+
+@pytest.mark.parametrize("size", [5, 700])
+async def test_a_checkpoint_that_the_log_did_not_sign_is_named(pool, keys, vault, engines, buckets, archived, size):
+    """Written by somebody with the store's key, for a size to come or gone by; and one that the log's key signed over
+    another history."""
+    forged = [
+        f"偽の署名 {size}".encode(),
+        sign_checkpoint("audit.minoh.example/2026", size, b"\x07" * 32, keys.of(2026)),
+    ]
+    for content in forged:
+        engines.s3("admin").put_object(buckets, f"2026/checkpoints/{size}", io.BytesIO(content), len(content))
+        assert await findings_of(pool, vault) == [f"checkpoints/{size} in the object store: is not in the database"]
+
+
+async def test_what_a_run_kept_that_was_killed_is_no_finding_and_gets_its_row(pool, keys, vault, archived, superuser):
+    """Or a database that was put back: what is newer than its newest row."""
+    await superuser.execute("DELETE FROM checkpoints WHERE size = 602")
+    assert await findings_of(pool, vault) == []
+    leader = asyncio.create_task(Sequencer(pool, keys, vault, 0.05, 180).run())
+    try:
+        async with asyncio.timeout(20):
+            while 602 not in await sizes(pool):
+                await asyncio.sleep(0.01)
+    finally:
+        leader.cancel()
+        await asyncio.wait([leader])
+    async with db.connection(pool) as conn:
+        assert await archive_store.archived_at(conn, 2026, 602) == await vault.kept(2026, "checkpoints/602")
+
+
+async def sizes(pool):
+    async with db.connection(pool) as conn:
+        return [size for size, _ in await archive_store.sizes_of(conn, 2026)]
+
+
+# --- the object store -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", ["tile/entries/001", "tile/0/000"])

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 
 from cryptography.x509 import Certificate
 
-from chassis.db import Pool, transaction
+from chassis.db import Connection, Pool, transaction
+from services.audit import archive
+from services.audit.export import TIMESTAMPS
 from services.audit.outgoing import NoAnswer, Outgoing
 from services.audit.timestamps import store, tokens
+from services.audit.timestamps.store import Archived
 from services.audit.timestamps.tokens import TokenError
 from services.audit.vault import Vault
 
@@ -45,7 +48,8 @@ async def stamp(
         found = await store.newest_unstamped(conn)
         if found is None:
             return None
-        path = f"timestamps/{found.size}.tsr"
+        await _bring_in(conn, vault, authority, found)
+        path = archive.token_path(found.size)
         token = await vault.kept(found.log_year, path)
         try:
             if token is None:
@@ -56,6 +60,24 @@ async def stamp(
             raise NotStamped(str(error)) from error
         await store.insert_token(conn, found.log_year, found.size, token, stamped_at)
     return found.size
+
+
+async def _bring_in(conn: Connection, vault: Vault, authority: Authority, before: Archived) -> None:
+    """The rows of tokens that are newer than the newest row and older than `before`: a run was killed before its commit,
+    or the database was put back."""
+    stamped = [size for size, is_stamped in await store.sizes_of(conn, before.log_year) if is_stamped]
+    for path in archive.newer(await vault.kept_in(before.log_year, TIMESTAMPS), stamped):
+        size = archive.size_in(path)
+        note = await store.archived_at(conn, before.log_year, size)
+        if note is None or size >= before.size:
+            continue
+        token = await vault.kept(before.log_year, path) or b""
+        try:
+            stamped_at = tokens.verify(token, note, authority.roots)
+        except TokenError:
+            # None of ours: the daily check names it.
+            continue
+        await store.insert_token(conn, before.log_year, size, token, stamped_at)
 
 
 async def _ask(http: Outgoing, authority: Authority, content: bytes, now: Callable[[], dt.datetime]) -> bytes:

@@ -189,6 +189,26 @@ async def test_the_final_checkpoint_of_a_year_is_stamped(pool, vault, keys, http
     assert await vault.kept(YEAR, "timestamps/5.tsr") is not None
 
 
+async def test_a_token_whose_row_was_lost_gets_it_back_before_the_next(pool, vault, http, tsa, signed, superuser):
+    """Killed before the commit, and the next hour began before the next run; or the database was put back."""
+    noon = clock.now().replace(hour=12, minute=0, second=1)
+    for hours, size in ((0, 1), (1, 2), (2, 3)):
+        await signed(1, noon + dt.timedelta(hours=hours))
+        assert await stamp(pool, vault, http, tsa.authority, clock.now) == size
+    async with db.connection(pool) as conn:
+        before = await store.token_at(conn, YEAR, 2)
+    await superuser.execute("DELETE FROM timestamps WHERE size > 1")
+    # And one that is no token: it gets no row, and stops nothing.
+    await vault.keep(YEAR, "timestamps/4.tsr", "時刻".encode())
+    await signed(1, noon + dt.timedelta(hours=3))
+    await signed(1, noon + dt.timedelta(hours=4))
+    assert await stamp(pool, vault, http, tsa.authority, clock.now) == 5
+    assert await stamped(pool) == [1, 2, 3, 5]
+    async with db.connection(pool) as conn:
+        assert await store.token_at(conn, YEAR, 2) == before
+    assert len(tsa.asked) == 4
+
+
 async def test_after_the_authority_was_away_only_the_newest_is_asked_for(pool, vault, http, tsa, signed):
     noon = clock.now().replace(hour=12, minute=0, second=1)
     tsa.lie = lambda query, answer: (503, b"")
