@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PREFIX = "KANKETSU_"
+LONGEST_SILENCE = 600
+"""Seconds: a lost event is sent again and a dead process is noticed within ten minutes, whatever is configured."""
 
 
 class Secret(str):
@@ -63,6 +65,18 @@ class ServiceSettings:
     # Seconds of silence after which another replica closes an epoch of access records as crashed.
     # A living process writes three times as often, and at least every minute.
     recover_after: float = 180.0
+
+    def __post_init__(self) -> None:
+        if problems := self.problems():
+            raise SettingsError(problems)
+
+    def problems(self) -> list[str]:
+        """What would stop the service or the log half-way, and so is refused before it starts; subclasses add theirs."""
+        return [
+            f"{PREFIX}{name.upper()}: from 1 to {LONGEST_SILENCE} seconds"
+            for name in ("resend_after", "recover_after")
+            if not 1 <= getattr(self, name) <= LONGEST_SILENCE
+        ]
 
 
 if typing.TYPE_CHECKING:

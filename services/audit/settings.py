@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chassis.s3 import StoreConfig
-from chassis.settings import PREFIX, Secret, ServiceSettings, SettingsError, load
+from chassis.settings import PREFIX, Secret, ServiceSettings, load
 from services.audit.vault import Vault
+
+LONGEST_INTERVAL = 1
+"""Seconds: a checkpoint follows a record within two (I1), also when another replica took the record."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +61,9 @@ class Settings(ServiceSettings):
     # Certificate authority of the receiver, when it is not a public one.
     siem_ca_file: Path | None = None
 
-    def __post_init__(self) -> None:
-        # What would stop the log half-way is refused before it starts.
-        problems = []
+    def problems(self) -> list[str]:
+        """Also what would keep leaves unsigned for long, or copies unlocked."""
+        problems = super().problems()
         if self.pool_size < 6:
             problems.append(
                 f"{PREFIX}POOL_SIZE: at least 6: leading, checking the log, asking witnesses and pushing to a SIEM keep"
@@ -68,8 +71,9 @@ class Settings(ServiceSettings):
             )
         if self.log_retention_years < 1:
             problems.append(f"{PREFIX}LOG_RETENTION_YEARS: at least 1")
-        if problems:
-            raise SettingsError(problems)
+        if not 0.05 <= self.checkpoint_interval <= LONGEST_INTERVAL:
+            problems.append(f"{PREFIX}CHECKPOINT_INTERVAL: from 0.05 to {LONGEST_INTERVAL} seconds")
+        return problems
 
     def vault(self) -> Vault:
         """The log's copies in the object store."""

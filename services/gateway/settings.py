@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from chassis.settings import PREFIX, Secret, ServiceSettings, SettingsError, load
+from chassis.settings import PREFIX, Secret, ServiceSettings, load
 
 LONGEST_CANARY_INTERVAL = 300
 
@@ -66,9 +66,12 @@ class Settings(ServiceSettings):
     # Seconds between two rounds of the canary; more than five minutes would be no watch, and are refused.
     canary_interval: int = 300
 
-    def __post_init__(self) -> None:
+    def problems(self) -> list[str]:
+        """Also a canary that would sleep."""
+        problems = super().problems()
         if not 1 <= self.canary_interval <= LONGEST_CANARY_INTERVAL:
-            raise SettingsError([f"{PREFIX}CANARY_INTERVAL: from 1 to {LONGEST_CANARY_INTERVAL}"])
+            problems.append(f"{PREFIX}CANARY_INTERVAL: from 1 to {LONGEST_CANARY_INTERVAL}")
+        return problems
 
     @property
     def is_secure(self) -> bool:
