@@ -14,7 +14,7 @@ from chassis.settings import Secret
 from services.approvals.cases import store as cases
 from services.approvals.routes import questions, why
 from services.approvals.routes.domain import Facts
-from services.approvals.rules import store
+from services.approvals.rules import planned, store
 from services.approvals.rules.checks import check
 
 
@@ -22,7 +22,7 @@ async def check_rules(database_url: Secret, body: str, on: dt.date) -> int:
     """Print what the check finds in the rules in force on a day; 1 when something of it blocks, else 0."""
     async with _connected(database_url) as conn:
         rules = await store.rules_on(conn, body, on)
-        findings = check(rules, await store.organisation_on(conn, on, clock.now()))
+        findings = check(rules, await planned.organisation_on(conn, on))
     for finding in findings:
         sys.stdout.write(f"{'不可' if finding.blocking else '注意'}　{finding.text}\n")
     blocking = sum(finding.blocking for finding in findings)

@@ -12,6 +12,7 @@ import grpc
 from google.protobuf.message import Message
 
 from chassis import clock, db
+from chassis.db import Connection
 from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
 from chassis.identity import Identity
 from chassis.interceptors import identity
@@ -21,15 +22,19 @@ from kanketsu.approvals.v1.reorganisation_service_pb2_grpc import Reorganisation
 from services.approvals import policy
 from services.approvals.cases.domain import Case
 from services.approvals.cases.envelopes import cause_of
-from services.approvals.changes import commands, domain, messages, personnel, preview, store
+from services.approvals.changes import commands, domain, messages, personnel, preview, references, store
 from services.approvals.changes.domain import Change, ChangeKind
+from services.approvals.changes.references import Reference
 from services.approvals.handlers import Writing
 from services.approvals.inputs import known_id, require_readable
+from services.approvals.notices import store as notices_store
 from services.approvals.organisation import store as organisation_store
 from services.approvals.organisation.substitute_store import list_substitutes
+from services.approvals.rules import store as rules_store
 from services.approvals.succession import commands as succession_commands
 from services.approvals.succession import store as succession_store
 from services.approvals.succession.commands import Reassignment
+from services.approvals.templates import store as templates_store
 
 MAX_SETS = 200
 MAX_TENURES = 1000
@@ -105,7 +110,8 @@ class Api(Writing, ReorganisationServiceServicer):
                 made, _ = domain.after(before, found.changes)
                 prospects = preview.prospects(before, made, found.changes)
                 steps = await succession_store.open_steps_of(conn, [one.post_id for one in prospects])
-                shown = messages.shown(before, made, found.changes, steps)
+                named = await _references(conn, found.effective_on, before, made)
+                shown = messages.shown(before, made, found.changes, steps, named)
         record = await self._recorder.record(
             Access(actor=caller, action="change_set.viewed", object_type="change_set", object_id=found.change_set_id)
         )
@@ -277,6 +283,18 @@ class Api(Writing, ReorganisationServiceServicer):
 
     async def _listed(self, action: str, object_type: str, request: Message, ids: Sequence[str]) -> str:
         return await self._recorder.record(listing(identity(), action, object_type, request, ids))
+
+
+async def _references(
+    conn: Connection, day: dt.date, before: domain.Organisation, made: domain.Organisation
+) -> list[Reference]:
+    """What else names what a set ends: the rules of its day, templates, escalation lists."""
+    lists = await notices_store.escalation_lists(conn)
+    return [
+        *references.of_rules(await rules_store.rules_on(conn, "", day), before, made),
+        *references.of_templates(await templates_store.shared_templates(conn), before, made),
+        *references.of_lists({unit: one.post_ids for unit, one in lists.items()}, before, made),
+    ]
 
 
 # --- proto → plain ------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from services.approvals import policy
 from services.approvals.changes import domain, personnel, preview, substitutes
 from services.approvals.changes.domain import AppointmentRow, Change, Organisation, SubstituteRow
 from services.approvals.changes.planned import ChangeSet, SetState
+from services.approvals.changes.references import Reference
 from services.approvals.organisation.substitute_store import Substitution
 from services.approvals.succession.store import Stranded
 
@@ -47,8 +48,14 @@ def change_set(
     )
 
 
-def shown(before: Organisation, made: Organisation, changes: Sequence[Change], steps: Mapping[str, int]) -> pb.Preview:
-    """What a set would do; `steps` is how many open steps each post has that it touches."""
+def shown(
+    before: Organisation,
+    made: Organisation,
+    changes: Sequence[Change],
+    steps: Mapping[str, int],
+    references: Sequence[Reference],
+) -> pb.Preview:
+    """What a set would do; `steps` is how many open steps each post has that it touches, `references` what it breaks."""
     return pb.Preview(
         moves=moves(before, made),
         vacant=vacant(before, made),
@@ -59,6 +66,7 @@ def shown(before: Organisation, made: Organisation, changes: Sequence[Change], s
         ],
         substitutes=[_list(one, before, made) for one in substitutes.changed_lists(before, made)],
         warnings=[_warning(one, before, made) for one in substitutes.warnings(before, made)],
+        references=[pb.ReferenceWarning(kind=one.kind, about=one.about, text=one.text) for one in references],
     )
 
 

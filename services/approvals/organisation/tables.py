@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from services.approvals.changes.domain import UnitRow
 from services.approvals.organisation.domain import (
     BODIES,
     DECISION_CLASSES,
@@ -22,7 +23,6 @@ from services.approvals.organisation.domain import (
     AppointmentKind,
     Holder,
     Seat,
-    Unit,
 )
 from services.approvals.routes.domain import Rule
 from services.approvals.rules.checks import Organisation, check
@@ -327,7 +327,9 @@ def _organisation(city: City, day: dt.date) -> Organisation:
     for row in valid("appointments"):
         holders[row["post_id"]].append(Holder(row["staff_id"], row["staff_id"], AppointmentKind(row["kind"])))
     units = [
-        Unit(row["unit_id"], row["parent_id"], row["body"], row["name"], row["kana"], row["symbol"], row.begins, None)
+        UnitRow(
+            *(row[name] for name in ("unit_id", "parent_id", "body", "name", "kana", "symbol")), int(row["sort_order"])
+        )
         for row in sorted(valid("units"), key=lambda row: (int(row["sort_order"]), row["unit_id"]))
     ]
     seats = [

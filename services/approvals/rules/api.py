@@ -24,7 +24,7 @@ from services.approvals.cases.envelopes import Cause, cause_of
 from services.approvals.inputs import known_id
 from services.approvals.organisation.domain import BODIES
 from services.approvals.routes.domain import Rule
-from services.approvals.rules import commands, domain, store, table
+from services.approvals.rules import commands, domain, planned, store, table
 from services.approvals.rules.checks import Finding, check
 from services.approvals.rules.commands import Assessment
 from services.approvals.rules.domain import MAX_TITLE, Difference, Version, VersionState
@@ -84,13 +84,12 @@ class RulesApi(DecisionRulesServiceServicer):
     async def ListRuleFindings(
         self, request: pb.ListRuleFindingsRequest, context: Context
     ) -> pb.ListRuleFindingsResponse:
-        """What the check finds in what is in force on a day."""
+        """What the check finds in what is in force on a day, in the organisation planned for it."""
         policy.require_records_office(identity().roles)
-        now = clock.now()
-        day = _day(request.on, "on") if request.on else now.date()
+        day = _day(request.on, "on") if request.on else clock.today()
         async with db.connection(self._pool) as conn:
             rules = await store.rules_on(conn, _body(request.body, empty=True), day)
-            findings = check(rules, await store.organisation_on(conn, day, now))
+            findings = check(rules, await planned.organisation_on(conn, day))
         record = await self._listed("rules.checked", "rule_finding", [finding.text for finding in findings])
         return pb.ListRuleFindingsResponse(findings=map(_finding, findings), access_record=record)
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from services.approvals import words
-from services.approvals.organisation.domain import Seat, Unit, post_label
+from services.approvals.changes.domain import UnitRow
+from services.approvals.organisation.domain import Seat, post_label
 from services.approvals.routes.domain import Line, Rule, by_distance
 from services.approvals.routes.why import Band, bands
 
@@ -63,11 +64,11 @@ class Finding:
 class Organisation:
     """Units in the order of 事務分掌規則 and all posts with their holders, as of a day."""
 
-    units: tuple[Unit, ...]
+    units: tuple[UnitRow, ...]
     seats: tuple[Seat, ...]
 
     @cached_property
-    def unit(self) -> dict[str, Unit]:
+    def unit(self) -> dict[str, UnitRow]:
         """Units by id."""
         return {unit.unit_id: unit for unit in self.units}
 
@@ -83,7 +84,7 @@ class Organisation:
             found[seat.unit_id].append(seat)
         return found
 
-    def drafting(self, body: str) -> list[Unit]:
+    def drafting(self, body: str) -> list[UnitRow]:
         """Units of the body in which somebody drafts."""
         return [
             unit
@@ -140,7 +141,7 @@ def _decided(rules: Sequence[Rule], organisation: Organisation) -> Iterator[Find
         by_matter[rule.body, rule.matter].append(rule)
     reached: set[str] = set()
     for (body, matter), group in sorted(by_matter.items()):
-        wrong: dict[_Wrong, list[Unit]] = defaultdict(list)
+        wrong: dict[_Wrong, list[UnitRow]] = defaultdict(list)
         for unit, line in lines[body]:
             if not any(not rule.unit_id or rule.unit_id in line.units for rule in group):
                 continue

@@ -16,7 +16,7 @@ from chassis.requests import Call
 from services.approvals import policy
 from services.approvals.cases.envelopes import Cause
 from services.approvals.routes.domain import Rule
-from services.approvals.rules import domain, store
+from services.approvals.rules import domain, planned, store
 from services.approvals.rules.checks import Finding, check
 from services.approvals.rules.domain import Difference, Version, VersionState, difference
 from services.approvals.rules.envelopes import AWAITS, rules_changed
@@ -35,10 +35,10 @@ class Assessment:
 async def assess(
     conn: Connection, body: str, valid_from: dt.date, rules: Sequence[Rule], now: dt.datetime
 ) -> Assessment:
-    """Compared and checked in the organisation of its first day, or of today when that has passed."""
+    """Compared and checked in the organisation planned for its first day, or of today when that has passed."""
     before = await store.in_force(conn, body, valid_from - dt.timedelta(days=1))
     old = await store.rules_of(conn, before.rule_version_id) if before is not None else []
-    organisation = await store.organisation_on(conn, max(valid_from, now.date()), now)
+    organisation = await planned.organisation_on(conn, max(valid_from, now.date()))
     return Assessment(before, difference(old, rules), tuple(check(rules, organisation)))
 
 
@@ -86,7 +86,7 @@ async def activate_version(
             return stored
         draft = await _locked(conn, rule_version_id, expected_version)
         rules = await store.rules_of(conn, rule_version_id)
-        organisation = await store.organisation_on(conn, max(draft.valid_from, now.date()), now)
+        organisation = await planned.organisation_on(conn, max(draft.valid_from, now.date()))
         blocking = [finding for finding in check(rules, organisation) if finding.blocking]
         version = domain.activate(draft, len(blocking), by, now)
         if await store.begins_on(conn, version.body, version.valid_from) is not None:

@@ -11,10 +11,8 @@ from psycopg.types.json import Jsonb
 
 from chassis import clock
 from chassis.db import Connection
-from services.approvals.organisation import store as organisation
 from services.approvals.routes.domain import Rule
 from services.approvals.routes.store import RULE_COLUMNS, rule_of
-from services.approvals.rules.checks import Organisation
 from services.approvals.rules.domain import Version, VersionState
 
 _VERSION = (
@@ -121,12 +119,6 @@ async def settle(conn: Connection, version: Version) -> None:
         " WHERE rule_version_id = %s",
         (version.state, version.settled_by, version.settled_at, version.version, version.rule_version_id),
     )
-
-
-async def organisation_on(conn: Connection, day: dt.date, now: dt.datetime) -> Organisation:
-    """All units and posts of a day, for the check."""
-    units = await organisation.list_units(conn, day)
-    return Organisation(tuple(units), tuple(await organisation.list_seats(conn, "", day, now)))
 
 
 def _version(row: Sequence[Any]) -> Version:

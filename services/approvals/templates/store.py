@@ -35,6 +35,18 @@ async def list_templates(conn: Connection, staff_id: str, units: Sequence[str]) 
     return [_template(row) for row in await cursor.fetchall()]
 
 
+async def shared_templates(conn: Connection) -> list[Template]:
+    """What units and the city offer, by name."""
+    cursor = await conn.execute(
+        "SELECT route_template_id, version, scope, owner, name, steps, saved_by, saved_at, retired FROM ("
+        + _TEMPLATE
+        + "WHERE scope IN ('unit', 'city')"
+        + _LATEST
+        + ") AS t WHERE NOT retired ORDER BY name, route_template_id"
+    )
+    return [_template(row) for row in await cursor.fetchall()]
+
+
 async def find_template(conn: Connection, route_template_id: str) -> Template | None:
     """The version that counts; None when it does not exist or is retired."""
     cursor = await conn.execute(_TEMPLATE + "WHERE route_template_id = %s" + _LATEST, (route_template_id,))

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.errors import DomainError
-from services.approvals.organisation.domain import DECISION_CLASSES, AppointmentKind, Holder, Seat, Unit
+from services.approvals.changes.domain import UnitRow
+from services.approvals.organisation.domain import DECISION_CLASSES, AppointmentKind, Holder, Seat
 from services.approvals.routes.domain import Facts, Rule, choose_rule
 from services.approvals.rules.checks import BLOCKING, Organisation, Problem, check
 
-DAY = dt.date(2026, 4, 1)
 # Bounds of generated rules are at most 6, so these are all amounts that could differ, and none at all.
 AMOUNTS = (*range(9), None)
 
 
 def unit(unit_id, parent, name="", body="mayor"):
-    return Unit(unit_id, parent, body, name or unit_id, "", "箕", DAY, None)
+    return UnitRow(unit_id, parent, body, name or unit_id, "", "箕", 0)
 
 
 def seat(post_id, unit_id, rank, title="", held=True):

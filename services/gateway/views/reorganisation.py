@@ -60,6 +60,7 @@ def _preview(message: pb.Preview) -> View:
         ],
         "substitutes": [_substitute_list(one) for one in message.substitutes],
         "warnings": [_warning(one) for one in message.warnings],
+        "references": [{"kind": one.kind, "about": one.about, "text": one.text} for one in message.references],
         # Counted by documents.
         "owned": [],
     }

@@ -158,6 +158,14 @@ class SubstituteWarning(Shape):
     substitute: Placement | None
 
 
+class ReferenceWarning(Shape):
+    """Something beside the organisation that the set leaves wrong; it refuses nothing."""
+
+    kind: str = Field(description="rule, template or escalation")
+    about: str = Field(description="The matter of a rule, the id of a template, the unit of a 滞留の連絡先")
+    text: str
+
+
 class Owned(Shape):
     """What one rule of a split moves as of now; without a class and a folder it is all the rest (RT-10)."""
 
@@ -176,6 +184,7 @@ class Preview(Shape):
     prospects: list[Prospect]
     substitutes: list[SubstituteList]
     warnings: list[SubstituteWarning]
+    references: list[ReferenceWarning]
     owned: list[Owned]
 
 
