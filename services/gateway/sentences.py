@@ -622,6 +622,14 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
 # What is wrong with one field, for people; the word itself is for programs.
 FIELD_PROBLEMS: Final[dict[str, tuple[str, str]]] = {
     "REQUIRED": ("必ず入力してください。", "Required."),
+    "EXCEPTION_WITHOUT_KIND": (
+        "専決の例外とするときは、議会関係・重要・異例・先例・紛議のどれに当たるかを選んでください。",
+        "Say which exception it is.",
+    ),
+    "EXCEPTION_WITHOUT_REASON": (
+        "専決の例外とするときは、その理由を入力してください。",
+        "Say why it is an exception.",
+    ),
     "TOO_LONG": ("長すぎます。短くしてください。", "Too long."),
     "TOO_SHORT": ("短すぎます。", "Too short."),
     "TOO_MANY": ("数が多すぎます。減らしてください。", "Too many."),

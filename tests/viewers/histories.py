@@ -256,7 +256,8 @@ class Histories:
             return
         facts = {"unit_id": paper.unit_id, "matter": paper.matter, "amount": AMOUNT}
         facts |= {"drafter_post": paper.drafter_post, "decision_class": MATTERS[paper.matter][0]}
-        facts |= {"exceptional": self.rng.random() < 0.2}
+        if self.rng.random() < 0.2:
+            facts |= {"exception": "dispute", "exception_reason": "係争中のため"}
         drafter = await self.city.person(paper.drafter)
         plan = await self.tried("plan", self.city.plan(drafter, paper.document_id, **facts))
         if plan is None:

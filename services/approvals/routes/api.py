@@ -61,8 +61,11 @@ def _facts(facts: pb.RouteFacts, caller: Identity) -> Facts:
         problems.append(FieldViolation("facts.amount", "OUT_OF_RANGE"))
     if facts.exception and facts.exception not in set(ExceptionKind):
         problems.append(FieldViolation("facts.exception", "UNKNOWN"))
-    if facts.exception and not facts.exception_reason.strip():
-        problems.append(FieldViolation("facts.exception_reason", "REQUIRED"))
+    # AP-03: nobody seeks a higher decider without saying why.
+    if facts.exceptional and not facts.exception:
+        problems.append(FieldViolation("facts.exception", "EXCEPTION_WITHOUT_KIND"))
+    if (facts.exceptional or facts.exception) and not facts.exception_reason.strip():
+        problems.append(FieldViolation("facts.exception_reason", "EXCEPTION_WITHOUT_REASON"))
     if len(facts.exception_reason) > MAX_REASON:
         problems.append(FieldViolation("facts.exception_reason", "TOO_LONG"))
     try:

@@ -46,6 +46,8 @@ class StepKind(enum.StrEnum):
 class ExceptionKind(enum.StrEnum):
     """Why a matter is not for 専決 (AP-03)."""
 
+    # 議会関係
+    COUNCIL = "council"
     # 重要
     IMPORTANT = "important"
     # 異例
@@ -71,7 +73,7 @@ class Facts:
     wished_class: str
     # The next higher decider is sought (AP-03).
     exceptional: bool
-    # Which of 重要・異例・先例・紛議, and why; None and "" where only a higher decider was asked for.
+    # Which exception, and why. Plans of before may have None and "": only a higher decider was asked for.
     exception: ExceptionKind | None = None
     exception_reason: str = ""
 

@@ -58,7 +58,7 @@ class Cause(enum.StrEnum):
 
     AMOUNT_ABOVE = "amount_above"
     AMOUNT_BELOW = "amount_below"
-    # 重要・異例・先例・紛議 (AP-03)
+    # 専決の例外 (AP-03).
     EXCEPTION = "exception"
     NO_EXCEPTION = "no_exception"
     # The drafter's own choice of a higher class (AP-02).
@@ -169,6 +169,7 @@ def _asked(rule: Rule) -> tuple[frozenset[str], frozenset[str]]:
 # --- in words -----------------------------------------------------------------------------------
 
 EXCEPTIONS = {
+    ExceptionKind.COUNCIL: "議会関係",
     ExceptionKind.IMPORTANT: "重要",
     ExceptionKind.UNUSUAL: "異例",
     ExceptionKind.PRECEDENT: "先例",
@@ -218,7 +219,7 @@ def _change(change: Change, found: Explanation) -> str:
     when = {
         Cause.AMOUNT_ABOVE: f"金額が{amount}を超えると",
         Cause.AMOUNT_BELOW: f"金額が{amount}以下なら",
-        Cause.EXCEPTION: "重要・異例・先例・紛議に当たるときは",
+        Cause.EXCEPTION: f"{'・'.join(EXCEPTIONS.values())}に当たるときは",
         Cause.NO_EXCEPTION: "専決の例外に当たらなければ",
         Cause.NO_WISH: "上位の決裁を選ばなければ",
     }[change.cause]

@@ -439,7 +439,9 @@ async def test_the_second_substitute_acts_when_the_first_is_away_too(city):
 async def test_no_substitute_in_an_exceptional_case(city):
     """AP-12: 重要・異例 are for the decider."""
     posts = (CHIEF, DEPUTY, HEAD)
-    case_id = await city.circulating(exceptional=True, decision_class="head")
+    case_id = await city.circulating(
+        exception="unusual", exception_reason="前例のない補助のため", decision_class="head"
+    )
     for post in posts:
         person = await city.holder(post)
         case = await person.act(await person.see(case_id), "approve")

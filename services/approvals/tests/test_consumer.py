@@ -92,7 +92,14 @@ async def test_an_exceptional_plan_fits_both_the_wished_and_the_raised_class(cit
     """AP-03."""
     for decision_class in ("head", "deputy_director"):
         drafter, document_id = await city.person(DRAFTER), clock.new_id()
-        plan = await city.plan(drafter, document_id, **FACTS, decision_class="head", exceptional=True)
+        plan = await city.plan(
+            drafter,
+            document_id,
+            **FACTS,
+            decision_class="head",
+            exception="important",
+            exception_reason="影響が大きいため",
+        )
         case_id = await city.submit(drafter, plan, document_id, **FACTS, decision_class=decision_class)
         case = await drafter.see(case_id)
         assert (case.state, case.decision_class) == ("circulating", "deputy_director")

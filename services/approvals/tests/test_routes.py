@@ -121,11 +121,12 @@ async def test_the_class_may_be_higher_but_never_lower_than_the_rule(city):
 async def test_an_exceptional_case_goes_one_higher_to_a_post_that_exists(city):
     """AP-03: 重要・異例 → the next higher decider; 消防 has no 部長, so its 次長 is followed by the 消防長."""
     small = {"unit_id": "U-040-03", "matter": "補助金交付", "amount": 332_000}
-    assert (await plan(city, "S0072", **small, exceptional=True)).decision_class == "deputy_director"
+    unusual = {"exception": "unusual", "exception_reason": "前例のない補助のため"}
+    assert (await plan(city, "S0072", **small, **unusual)).decision_class == "deputy_director"
     fire = next(a["staff_id"] for a in SAMPLE.appointments if a["post_id"] == "P-090-02-05")
-    answer = await plan(city, fire, unit_id="U-090-02", matter="予算要求", exceptional=True)
+    answer = await plan(city, fire, unit_id="U-090-02", matter="予算要求", **unusual)
     assert answer.decision_class == "body_head"
-    top = await plan(city, "S0072", unit_id="U-040-03", matter="協定締結", exceptional=True)
+    top = await plan(city, "S0072", unit_id="U-040-03", matter="協定締結", **unusual)
     assert top.decision_class == "body_head"
 
 

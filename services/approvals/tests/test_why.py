@@ -40,7 +40,7 @@ async def test_a_rule_its_band_and_what_would_change_it(city):
     assert [change.text for change in found.changes] == [
         "金額が1,000,000円を超えると、部長決裁（R-SH-004）、合議・審査の相手も変わります。",
         "金額が10,000,000円を超えると、執行機関の長の決裁（R-SH-005）、合議・審査の相手も変わります。",
-        "重要・異例・先例・紛議に当たるときは、次長決裁。",
+        "議会関係・重要・異例・先例・紛議に当たるときは、次長決裁。",
     ]
     assert (found.rule_id, found.amount_max, found.decider_post_id) == ("R-SH-003", 1_000_000, "P-040-03-01")
 
@@ -75,6 +75,15 @@ async def test_an_exception_says_its_kind_and_its_reason(city):
     assert [change.text for change in found.changes][-1] == "専決の例外に当たらなければ、室長決裁。"
 
 
+async def test_a_matter_of_the_council_is_an_exception(city):
+    """AP-03: 議会関係."""
+    found = await explained(
+        city, **SUBSIDY, amount=332_000, exception="council", exception_reason="議会の議決を経た補助金のため"
+    )
+    assert (found.exception, found.decision_class) == ("council", "deputy_director")
+    assert any("「議会関係」に当たる案件として" in sentence for sentence in found.reasons)
+
+
 async def test_an_exception_of_the_highest_decider_stays_there(city):
     """AP-03: there is nobody higher."""
     found = await explained(
@@ -97,7 +106,15 @@ async def test_a_wish_for_a_higher_class_is_said(city):
 @pytest.mark.parametrize(
     ("fields", "problems"),
     [
-        ({"exception": "precedent"}, [("facts.exception_reason", "REQUIRED")]),
+        ({"exception": "precedent"}, [("facts.exception_reason", "EXCEPTION_WITHOUT_REASON")]),
+        (
+            {"exceptional": True},
+            [("facts.exception", "EXCEPTION_WITHOUT_KIND"), ("facts.exception_reason", "EXCEPTION_WITHOUT_REASON")],
+        ),
+        (
+            {"exceptional": True, "exception_reason": "議会に報告するため"},
+            [("facts.exception", "EXCEPTION_WITHOUT_KIND")],
+        ),
         ({"exception": "whim", "exception_reason": "気分"}, [("facts.exception", "UNKNOWN")]),
         ({"exception": "dispute", "exception_reason": "長" * 501}, [("facts.exception_reason", "TOO_LONG")]),
     ],

@@ -229,8 +229,8 @@ async def plan_route(
 ) -> Answer:
     """Propose a route from the decision rules for the document as it stands (AP-02).
 
-    `steps` ({kind, post_id, group, mandatory}) replaces the optional part of the proposal; `exceptional` seeks the
-    higher decider, and so does `exception` with its reason (AP-03). The body also holds the document's `version`, the one the plan is good for.
+    `steps` ({kind, post_id, group, mandatory}) replaces the optional part of the proposal; `exception` with its
+    reason seeks the higher decider (AP-03), and `exceptional` is refused without them. The body also holds the document's `version`, the one the plan is good for.
     """
     found = await clients.documents.ask(
         clients.documents.rpc.GetDocument, pb.GetDocumentRequest(document_id=document_id), caller

@@ -159,9 +159,10 @@ class RouteIn(Body):
     """Adjustments to the proposal; an empty object asks for it as it is."""
 
     steps: Annotated[list[RouteStepIn], Field(max_length=50)] = []
+    # Not without `exception` and its reason.
     exceptional: bool = False
-    # 重要・異例・先例・紛議 (AP-03): exceptional, with the reason.
-    exception: Literal["important", "unusual", "precedent", "dispute"] | None = None
+    # 議会関係・重要・異例・先例・紛議 (AP-03): what makes it exceptional; with the reason.
+    exception: Literal["council", "important", "unusual", "precedent", "dispute"] | None = None
     exception_reason: ShortText = ""
     # A template whose seats are added; not together with `steps`.
     route_template_id: Code | None = None

@@ -124,6 +124,7 @@ BODIES: Final[dict[str, str]] = {
 
 # 専決の例外 (AP-03).
 EXCEPTIONS: Final[dict[str, str]] = {
+    "council": "議会関係",
     "important": "重要",
     "unusual": "異例",
     "precedent": "先例",

@@ -162,7 +162,7 @@ def test_a_route_and_a_case_say_why_they_have_this_decider(people):
     assert "金額が1,000,000円を超えると、部長決裁（R-SH-004）" in shown
     unreasoned = send(clerk, page, page, exception="precedent")
     assert unreasoned.status_code == 422
-    assert "例外とする理由：必ず入力してください。" in unreasoned.text
+    assert "例外とする理由：専決の例外とするときは、その理由を入力してください。" in unreasoned.text
     raised = send(clerk, page, page, exception="precedent", exception_reason="今後の交付の先例になるため")
     assert "室長決裁が次長決裁になります（理由：今後の交付の先例になるため）" in raised.text
     plan = re.search(r'name="route_plan_id" value="([^"]+)"', raised.text)[1]
