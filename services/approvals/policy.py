@@ -190,7 +190,7 @@ def _signature(
         ]
     else:
         posts = [step.post_id]
-    if action in (Action.DECIDE, Action.DECIDE_CONDITIONALLY) and staff_id in case.authors:
+    if action in (Action.DECIDE, Action.DECIDE_CONDITIONALLY) and staff_id in case.barred(step):
         return _own_draft()
     for candidate in sorted(posts, key=lambda candidate: candidate != post_id):
         signature = _sign(hall.seats.get(candidate), staff_id)

@@ -51,6 +51,8 @@ class Settings(ServiceSettings):
     walk_around_days: int = 0
     # One 承認 may close the seats right after it that the same person holds (AP-43).
     consecutive_seats: bool = False
+    # Who drafts from the post of a 課長 (室長) may decide it from there: 課長起案 (AP-43).
+    head_decides_own_draft: bool = False
     # The city's own closed days, 12-29 for every year, 2026-11-04 for once; weekends and holidays are known.
     closed_days: tuple[str, ...] = Deadlines.closed_days
     # Opening days after which 合議, and any other step, counts as overdue (AP-09, LC-13).
@@ -94,6 +96,7 @@ class Settings(ServiceSettings):
             frozenset(self.bulk_approval),
             self.walk_around_days,
             self.consecutive_seats,
+            self.head_decides_own_draft,
         )
 
     @property

@@ -152,6 +152,8 @@ class CityRules:
     walk_around_days: int = 0
     # One 承認 may close the seats right after it that the same person holds (AP-43).
     consecutive_seats: bool = False
+    # 課長起案: who drafts from the post of a 課長 may decide it from there (AP-43).
+    head_decides_own_draft: bool = False
 
 
 @dataclass(frozen=True)
@@ -287,6 +289,8 @@ class Case:
     completed: bool = False
     # Who planned its route and submitted it; "" where that is the drafter.
     submitter: str = ""
+    # Of a 課長起案 that was planned so, the post that drafted and decides it (AP-43 ⚙); "" of every other case.
+    own_post: str = ""
     # Who carries on in the drafter's place after 引継ぎ (AP-42); "" while the drafter does.
     assignee: str = ""
     # Public key of the document, for what people write on its case; b"" of a case that was submitted without one.
@@ -299,8 +303,12 @@ class Case:
 
     @property
     def authors(self) -> frozenset[str]:
-        """Who wrote and submitted it, and so does not decide it (AP-43)."""
+        """Who wrote and submitted it."""
         return frozenset({self.drafter, self.submitter or self.drafter})
+
+    def barred(self, step: Step) -> frozenset[str]:
+        """Who does not decide it from this seat: its authors, unless it is a 課長起案 and the seat its own (AP-43)."""
+        return self.authors if step.post_id != self.own_post else frozenset()
 
     def step(self, step_id: str) -> Step:
         """The step of that id. NOT_FOUND."""

@@ -40,6 +40,10 @@ SELECT
     c.rule_id, c.basis, c.opened_at, c.decided_at, c.decided_by, c.reason, c.version, c.designated,
     EXISTS (SELECT FROM completed_documents AS e WHERE e.document_id = c.document_id),
     coalesce((SELECT r.made_by FROM route_plans AS r WHERE r.route_plan_id = c.route_plan_id), ''),
+    coalesce((
+        SELECT r.drafter_post FROM route_plans AS r
+        WHERE r.route_plan_id = c.route_plan_id AND r.steps -> -1 ->> 'post_id' = r.drafter_post
+    ), ''),
     coalesce((SELECT a.staff_id FROM assignees AS a WHERE a.document_id = c.document_id), ''),
     c.opinions_key,
     (
@@ -334,6 +338,7 @@ _PLAIN = (
     "designated",
     "completed",
     "submitter",
+    "own_post",
     "assignee",
     "opinions_key",
 )

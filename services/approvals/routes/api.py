@@ -41,6 +41,7 @@ class RoutesApi(Handlers):
                 reader_of(caller),
                 lambda *made: answers.planned_route(*made).SerializeToString(),
                 clock.now(),
+                head_decides_own_draft=self._parts.city.head_decides_own_draft,
             ),
         )
         await self._parts.recorder.record(

@@ -33,6 +33,8 @@ async def plan_route(
     reader: Reader,
     encode: Encode,
     now: dt.datetime,
+    *,
+    head_decides_own_draft: bool,
 ) -> bytes:
     """Store a route made from these facts today (AP-02, AP-06, AP-15, AP-54), with the drafter's own steps or a template.
 
@@ -57,7 +59,7 @@ async def plan_route(
         known = {seat.post_id: seat for seat in line.seats}
         if further := sorted(named - known.keys()):
             known |= await organisation.find_seats(conn, further, today, now)
-        route = build(rules, line, drafter.rank, facts, known)
+        route = build(rules, line, drafter.rank, facts, known, head_decides_own_draft)
         if template is not None:
             adjusted = applied(route, template, known, facts.drafter_post)
         if adjusted:

@@ -22,6 +22,8 @@ MAX_REASON = 500
 BEFORE_LINE = "drafter"
 # In which order it is asked; "" asks all of it at the same time.
 IN_UNIT_ORDER = "units"
+# The most concerned first, as the rule lists them.
+AS_LISTED = "listed"
 # Below 室長 the drafter may leave a seat of the own line out (AP-54: mandatory ones never).
 _OPTIONAL_RANKS = ("chief", "deputy_head")
 
@@ -96,7 +98,7 @@ class Rule:
     basis: str
     # How many of the 合議 have to answer; 0 for all (AP-08).
     concurrence_need: int = 0
-    # TOGETHER, or one after the other in the order of 事務分掌規則 (AP-07).
+    # "" for together; else one after the other: IN_UNIT_ORDER or AS_LISTED (AP-07).
     concurrence_order: str = ""
     # 仮決裁 before the 合議, 本決裁 after it.
     provisional: bool = False
@@ -239,11 +241,20 @@ def decision_class_of(rule: Rule, line: Line, facts: Facts) -> str:
     return next((rank for rank in higher if line.seat(rank) is not None), wished)
 
 
-def build(rules: Sequence[Rule], line: Line, drafter_rank: str, facts: Facts, named: Mapping[str, Seat]) -> Route:
+def build(
+    rules: Sequence[Rule],
+    line: Line,
+    drafter_rank: str,
+    facts: Facts,
+    named: Mapping[str, Seat],
+    head_decides_own_draft: bool = False,
+) -> Route:
     """The route of the rules. `named` holds the posts that rules name, as of the day.
 
-    Own line first, lower to higher (AP-06); 合議 after `concurrence_after` or before the own line, together or in the
-    order of the units (AP-07, AP-08); with 仮決裁 the decider is asked before the 合議 and decides after it; 審査 one after the other before the first step above 部長 or before the decider. A post is asked once: where
+    Who drafts does not decide, but for a 室長 in a 課長起案 of their own post, where the city has it so (AP-43).
+
+    Own line first, lower to higher (AP-06); 合議 after `concurrence_after` or before the own line, together, in the
+    order of the units or as the rule lists it (AP-07, AP-08); with 仮決裁 the decider is asked before the 合議 and decides after it; 審査 one after the other before the first step above 部長 or before the decider. A post is asked once: where
     it stands on the own line already, that seat becomes mandatory instead.
     """
     rule = choose_rule(rules, line, facts)
@@ -252,12 +263,14 @@ def build(rules: Sequence[Rule], line: Line, drafter_rank: str, facts: Facts, na
     if decider is None:
         raise _vacant("", decision_class, "no post of this rank above the unit")
     drafted_from = LINE.index(drafter_rank) if drafter_rank in LINE else -1
-    if LINE.index(decision_class) <= drafted_from:
+    # 課長起案 (AP-43 ⚙).
+    decides_own = head_decides_own_draft and drafter_rank == "head" and decider.post_id == facts.drafter_post
+    if LINE.index(decision_class) <= drafted_from and not decides_own:
         raise _own_draft(decider)
 
     ranks = LINE[: LINE.index(decision_class) + 1]
     own = [seat for rank in ranks if LINE.index(rank) > drafted_from and (seat := line.seat(rank)) is not None]
-    on_line = {seat.post_id for seat in own}
+    on_line = {seat.post_id for seat in own} | ({decider.post_id} if decides_own else set())
     concurring = [post for post in rule.concurrence_posts if post not in on_line]
     reviewing = [post for post in rule.review_posts if post not in on_line]
     asked_anyway = (set(rule.concurrence_posts) | set(rule.review_posts)) & on_line
@@ -270,8 +283,9 @@ def build(rules: Sequence[Rule], line: Line, drafter_rank: str, facts: Facts, na
         groups.append([PlannedStep(kind, post, len(groups) + 1, mandatory, rule.basis, need) for post in posts])
 
     def concur() -> None:
-        if rule.concurrence_order == IN_UNIT_ORDER:
-            for post in sorted(concurring, key=lambda post: _place(known, post)):
+        if rule.concurrence_order:
+            listed = rule.concurrence_order == AS_LISTED
+            for post in concurring if listed else sorted(concurring, key=lambda post: _place(known, post)):
                 add(StepKind.CONCUR, [post], True)
         elif concurring:
             need = rule.concurrence_need
@@ -303,7 +317,8 @@ def build(rules: Sequence[Rule], line: Line, drafter_rank: str, facts: Facts, na
 
     steps = tuple(step for group in groups for step in group)
     require_holders(steps, known)
-    _require_other_decider(steps, known, facts.drafter)
+    if not decides_own:
+        _require_other_decider(steps, known, facts.drafter)
     struck = tuple(
         seat.post_id
         for rank in LINE[LINE.index(decision_class) + 1 :]

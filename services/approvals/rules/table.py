@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.approvals.organisation.domain import DECISION_CLASSES, LINE
-from services.approvals.routes.domain import BEFORE_LINE, IN_UNIT_ORDER, Rule
+from services.approvals.routes.domain import AS_LISTED, BEFORE_LINE, IN_UNIT_ORDER, Rule
 from services.approvals.rules.domain import MAX_RULES
 
 # Forms of a route; a file of before does not have them.
@@ -35,7 +35,7 @@ _AMOUNTS = ("amount_min", "amount_max")
 # One answer of the 合議 is enough; another number says how many, and empty all of it (AP-08).
 ANY = "any"
 YES = "yes"
-ORDERS = ("", IN_UNIT_ORDER)
+ORDERS = ("", IN_UNIT_ORDER, AS_LISTED)
 PLACES = (BEFORE_LINE, *LINE)
 MAX_CELL = 1_000
 # Thirteen digits, as everywhere.

@@ -89,7 +89,7 @@ def stranded(case: Case, step: Step, hall: Hall) -> str:
     seat = hall.seats.get(step.post_id)
     if seat is None:
         return POST_ENDED
-    only_author = bool(seat.holders) and all(holder.staff_id in case.authors for holder in seat.holders)
+    only_author = bool(seat.holders) and all(holder.staff_id in case.barred(step) for holder in seat.holders)
     return OWN_DRAFT if step.kind is StepKind.DECIDE and step.state not in DUE and only_author else ""
 
 

@@ -174,6 +174,8 @@ WITH lost AS (
     INNER JOIN steps AS s ON s.post_id = h.post_id AND s.kind = 'decide' AND s.state IN ('waiting', 'active', 'held')
     INNER JOIN cases AS c ON c.case_id = s.case_id
     INNER JOIN route_plans AS r ON r.route_plan_id = c.route_plan_id AND h.staff_id IN (c.drafter, r.made_by)
+        -- 課長起案, where the city has it so.
+        AND NOT (s.post_id = r.drafter_post AND r.steps -> -1 ->> 'post_id' = r.drafter_post)
 )
 SELECT
     l.case_id::text, l.step_id::text, c.document_id::text, c.draft_number, c.unit_id, l.kind, l.state, l.cause,

@@ -16,7 +16,17 @@ from kanketsu.approvals.v1 import approvals_service_pb2 as pb
 from services.approvals.cases import groups
 from services.approvals.organisation import tables
 from services.approvals.organisation.domain import AppointmentKind, Holder, Seat
-from services.approvals.routes.domain import BEFORE_LINE, IN_UNIT_ORDER, Facts, Line, Rule, StepKind, adjust, build
+from services.approvals.routes.domain import (
+    AS_LISTED,
+    BEFORE_LINE,
+    IN_UNIT_ORDER,
+    Facts,
+    Line,
+    Rule,
+    StepKind,
+    adjust,
+    build,
+)
 from services.approvals.rules import table
 from services.approvals.tests.conftest import SAMPLES
 from services.approvals.tests.test_rule_versions import OFFICER, in_force, settle
@@ -83,6 +93,16 @@ def test_one_after_the_other_in_the_order_of_the_units():
     ]
 
 
+def test_one_after_the_other_as_the_rule_lists_them():
+    """AP-07 ⚙: by relevance, whatever place a unit has in 事務分掌規則."""
+    assert shape(route(concurrence_order=AS_LISTED).steps)[2:] == [
+        "3 concur P-財政",
+        "4 concur P-契約",
+        "5 concur P-法制",
+        "6 decide P-部長",
+    ]
+
+
 @pytest.mark.parametrize(("need", "planned"), [(1, 1), (2, 2), (3, 0), (9, 0)])
 def test_any_or_n_of_the_group(need, planned):
     """AP-08 ⚙: as many as there are, or more, are all."""
@@ -122,7 +142,7 @@ def test_the_drafter_keeps_the_provisional_decision_and_adds_to_a_group_without_
 FORMS = st.fixed_dictionaries(
     {
         "concurrence_need": st.integers(0, 3),
-        "concurrence_order": st.sampled_from(("", IN_UNIT_ORDER)),
+        "concurrence_order": st.sampled_from(("", IN_UNIT_ORDER, AS_LISTED)),
         "concurrence_after": st.sampled_from((BEFORE_LINE, "chief", "head", "director")),
         "provisional": st.booleans(),
         "review_posts": st.sampled_from(((), ("P-審査",))),

@@ -150,6 +150,9 @@ RULE_PROBLEMS: Final[dict[str, str]] = {
     "unreachable": "使われない定め",
 }
 
+# 合議 one after the other (AP-07).
+CONCURRENCE_ORDERS: Final[dict[str, str]] = {"units": "所属の順", "listed": "記載の順"}
+
 # Columns of the CSV of a 専決規程.
 RULE_COLUMNS: Final[dict[str, str]] = {
     "rule_id": "番号",
