@@ -295,6 +295,12 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
         "Route plan mismatch",
         "The document changed after the route was planned. Plan the route again.",
     ),
+    ("approvals", "PLAN_OUTDATED"): Sentence(
+        "回議ルートが古くなりました",
+        "ルートを作ったあとで、専決規程または組織が変わりました。ルートを作り直してから、回議を始めてください。",
+        "Route plan outdated",
+        "The decision rules or the organisation changed after the route was planned. Plan the route again.",
+    ),
     ("approvals", "NOT_ABSENT"): Sentence(
         "決裁者の不在が登録されていません",
         "代決は、決裁者の不在が登録されているときだけできます。不在の登録を確かめてください。",

@@ -87,13 +87,15 @@ class CaseWish:
 
 
 async def open_case(conn: Connection, submission: Submission, cause: Cause, now: dt.datetime) -> Case:
-    """DocumentSubmitted: begin to circulate, or refuse a plan that belongs to other facts.
+    """DocumentSubmitted: begin to circulate, or refuse a plan of other facts, or of rules or an organisation of before.
 
     Runs in the consumer's transaction, together with the inbox row of the event.
     """
     plan, hall = await routes.find_plan(conn, submission.route_plan_id), Hall({})
     if plan is None or not plan.belongs_to(submission.facts):
         case, events = acts.refuse(_refused_case(submission, now), "PLAN_MISMATCH")
+    elif await routes.is_outdated(conn, plan, now.date()):
+        case, events = acts.refuse(_refused_case(submission, now), "PLAN_OUTDATED")
     else:
         case = _new_case(submission, plan, now)
         before = await store.load_replaced(conn, case.document_id) if submission.replacement == "minor" else None

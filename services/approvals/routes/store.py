@@ -100,6 +100,30 @@ async def find_plan(conn: Connection, route_plan_id: str) -> Plan | None:
     )
 
 
+async def is_outdated(conn: Connection, plan: Plan, day: dt.date) -> bool:
+    """Whether a plan would be another one on the day: its rule is not of the version that holds, or since the day it was
+    made a unit, or a post that stands on routes, has begun, changed or ended.
+
+    People who come and go change no plan: a seat belongs to its post (AP-40).
+    """
+    cursor = await conn.execute(
+        "SELECT NOT EXISTS (SELECT 1 FROM decision_rules WHERE rule_version_id = %(version)s AND rule_id = %(rule)s"
+        " AND valid_from <= %(day)s AND %(day)s < valid_to)"
+        " OR EXISTS (SELECT 1 FROM units WHERE (valid_from > %(made)s AND valid_from <= %(day)s)"
+        " OR (valid_to > %(made)s AND valid_to <= %(day)s))"
+        " OR EXISTS (SELECT 1 FROM posts WHERE rank <> 'member' AND ((valid_from > %(made)s AND valid_from <= %(day)s)"
+        " OR (valid_to > %(made)s AND valid_to <= %(day)s)))",
+        {
+            "version": plan.route.rule_version_id or None,
+            "rule": plan.route.rule_id,
+            "made": plan.planned_at.date(),
+            "day": day,
+        },
+    )
+    row = await cursor.fetchone()
+    return row is not None and bool(row[0])
+
+
 def _step_json(step: PlannedStep) -> dict[str, Any]:
     return {
         "kind": step.kind,

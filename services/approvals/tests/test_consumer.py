@@ -88,6 +88,47 @@ async def test_a_plan_of_other_facts_is_refused_and_the_document_goes_back(city,
     assert await city.rows("SELECT count(*) FROM steps WHERE case_id = %s", event.case_id) == [(0,)]
 
 
+@pytest.mark.parametrize(
+    ("statement", "state"),
+    [
+        ("UPDATE appointments SET kind = kind WHERE post_id = 'P-040-03-01'", "circulating"),
+        (
+            "INSERT INTO posts (post_id, unit_id, title, rank, valid_from) VALUES ('P-新', 'U-050', '主幹', 'member',"
+            " current_date)",
+            "circulating",
+        ),
+        (
+            "INSERT INTO posts (post_id, unit_id, title, rank, valid_from) VALUES ('P-新', 'U-050', '主幹', 'head',"
+            " current_date)",
+            "refused",
+        ),
+        (
+            "INSERT INTO units (unit_id, parent_id, body, name, kana, symbol, sort_order, valid_from)"
+            " VALUES ('U-新', 'U-050', 'mayor', '万博推進室', 'バンパク', '箕地', 299, current_date)",
+            "refused",
+        ),
+        ("UPDATE posts SET valid_to = current_date WHERE post_id = 'P-130-11-01'", "refused"),
+    ],
+    ids=["nothing", "a member's post", "a post", "a unit", "an end"],
+)
+async def test_a_plan_of_an_organisation_of_before_is_refused(city, owner, statement, state):
+    """AP-02: a plan of yesterday is good today unless a unit or a post of routes has begun or ended since."""
+    event = await event_of(city)
+    await owner.execute(
+        "UPDATE route_plans SET planned_at = planned_at - interval '1 day' WHERE route_plan_id = %s",
+        (event.route_plan_id,),
+    )
+    await owner.execute(statement)
+    try:
+        await consumer.on_submitted(city.pool, city.relay, submitted(event, DRAFTER))
+    finally:
+        await owner.execute("DELETE FROM posts WHERE post_id = 'P-新'")
+        await owner.execute("DELETE FROM units WHERE unit_id = 'U-新'")
+        await owner.execute("UPDATE posts SET valid_to = 'infinity' WHERE post_id = 'P-130-11-01'")
+    shown = snapshot_of((await city.envelopes(event.case_id))[-1])
+    assert (shown.state, shown.reason) == (state, "PLAN_OUTDATED" if state == "refused" else "")
+
+
 async def test_an_exceptional_plan_fits_both_the_wished_and_the_raised_class(city):
     """AP-03."""
     for decision_class in ("head", "deputy_director"):

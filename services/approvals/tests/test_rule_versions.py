@@ -160,18 +160,21 @@ async def test_another_officer_activates_and_the_rules_hold_from_that_day(city):
 
 
 async def test_a_version_of_today_decides_what_is_drafted_from_now_on(city):
-    """AP-02: a plan made before keeps its rule; what is in force cannot be taken back."""
-    drafter, document_id = await city.holder("P-110-03-05"), clock.new_id()
+    """AP-02: a case keeps its rule, a plan that was not submitted does not; what is in force cannot be taken back."""
+    drafter, document_id, late_id = await city.holder("P-110-03-05"), clock.new_id(), clock.new_id()
     facts = {"unit_id": "U-110-03", "matter": "照会回答"}
     before = await city.plan(drafter, document_id, **facts)
+    case_id = await city.submit(drafter, before, document_id, **facts)
+    late = await city.plan(drafter, late_id, **facts)
     text = (await in_force(city, "water")).replace("R-SD-001,,照会回答,,,head", "R-SD-101,,照会回答,,,director")
     draft = (await imported(city, text, body="water", valid_from=clock.today().isoformat())).version
     active = await settle(city, "ActivateRuleVersion", draft)
     after = await city.plan(drafter, clock.new_id(), **facts)
     assert (before.rule_id, after.rule_id, after.decision_class) == ("R-SD-001", "R-SD-101", "director")
-    case_id = await city.submit(drafter, before, document_id, **facts)
     case = await drafter.see(case_id)
-    assert (case.rule_id, case.decision_class) == ("R-SD-001", "head")
+    assert (case.state, case.rule_id, case.decision_class) == ("circulating", "R-SD-001", "head")
+    outdated = await drafter.see(await city.submit(drafter, late, late_id, **facts))
+    assert (outdated.state, outdated.reason) == ("refused", "PLAN_OUTDATED")
     versions = await city.rows(
         "SELECT rule_version_id::text FROM route_plans WHERE route_plan_id = %s", after.route_plan_id
     )
