@@ -12,6 +12,7 @@ from typing import Final
 from chassis import wareki
 from chassis.wareki import JST
 from services.gateway.pages import vocabulary
+from services.gateway.sentences import REFUSALS
 from services.gateway.views import View
 
 # Steps whose window carries a seal: the person acted.
@@ -326,6 +327,9 @@ def _sentence(document: View, case: View | None, titles: Sequence[str]) -> str:
         return "決裁されました。内容を固定しています。"
     if state == "sent_back" and case is not None and case["reason"] in _TAKEN_BACK:
         return f"{_TAKEN_BACK[case['reason']]}直してから、もう一度回議を始めます。"
+    if state == "sent_back" and case is not None and case["state"] == "refused":
+        # It never circulated: its plan was not taken.
+        return REFUSALS["approvals", case["reason"]].detail
     sends = document["enforcement"]["required"]
     sentences = {
         "drafting": "下書きです。回議を始めるまで、担当者だけに見えます。",

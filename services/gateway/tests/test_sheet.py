@@ -307,3 +307,15 @@ def test_a_case_waits_for_nobody_whom_it_is_only_shown_to() -> None:
     now = sheet.now(document("circulating"), shown, is_drafter=True, is_member=True)
     assert now["sentence"] == "室長補佐の処理を待っています。"
     assert [holder["post_title"] for holder in now["holders"]] == ["室長補佐"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [("PLAN_OUTDATED", "専決規程または組織が変わりました"), ("PLAN_MISMATCH", "金額や決裁区分などが変わりました")],
+)
+def test_a_plan_that_was_not_taken_says_why(reason: str, told: str) -> None:
+    """AP-02: the document came back before anybody saw it; nobody sent it back."""
+    back = sheet.now(document("sent_back"), case(state="refused", reason=reason), is_drafter=True, is_member=True)
+    assert told in back["sentence"]
+    assert "ルートを作り直して" in back["sentence"]
+    assert "差し戻されました" not in back["sentence"]
