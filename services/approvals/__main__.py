@@ -189,6 +189,7 @@ def main() -> None:
     check_parser = commands.add_parser("check-rules", help="what is wrong with the rules in force: 1 when it blocks")
     check_parser.add_argument("--on", type=date.fromisoformat, default=clock.today(), metavar="YYYY-MM-DD")
     check_parser.add_argument("--body", default="", choices=("", *BODIES), metavar="BODY", help="all when missing")
+    check_parser.add_argument("--classes", type=Path, metavar="FILE", help="the file plan: names units without a rule")
     why_parser = commands.add_parser("why", help="why a case, or a draft with these facts, has its decider")
     why_parser.add_argument("--case", type=_case_id, metavar="CASE_ID")
     why_parser.add_argument("--unit", default="", metavar="UNIT_ID")
@@ -215,7 +216,8 @@ def main() -> None:
     elif chosen.command == "load":
         process.run(load_city(chosen.folder))
     elif chosen.command == "check-rules":
-        raise SystemExit(process.run(report.check_rules(settings.read_load().database_url, chosen.body, chosen.on)))
+        url = settings.read_load().database_url
+        raise SystemExit(process.run(report.check_rules(url, chosen.body, chosen.on, chosen.classes)))
     elif chosen.case:
         raise SystemExit(process.run(report.explain_case(settings.read_load().database_url, chosen.case)))
     elif chosen.unit and chosen.matter:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from chassis import clock, db
 from chassis.db import Connection
@@ -18,16 +20,25 @@ from services.approvals.rules import planned, store
 from services.approvals.rules.checks import check
 
 
-async def check_rules(database_url: Secret, body: str, on: dt.date) -> int:
-    """Print what the check finds in the rules in force on a day; 1 when something of it blocks, else 0."""
+async def check_rules(database_url: Secret, body: str, on: dt.date, classes: Path | None) -> int:
+    """Print what the check finds in the rules in force on a day; 1 when something of it blocks, else 0.
+
+    `classes`: the file plan as documents loads it (classes.csv), for matters of a unit without a rule.
+    """
+    plan = _file_plan(classes) if classes is not None else set()
     async with _connected(database_url) as conn:
         rules = await store.rules_on(conn, body, on)
-        findings = check(rules, await planned.organisation_on(conn, on))
+        findings = check(rules, await planned.organisation_on(conn, on), plan)
     for finding in findings:
         sys.stdout.write(f"{'不可' if finding.blocking else '注意'}　{finding.text}\n")
     blocking = sum(finding.blocking for finding in findings)
     sys.stdout.write(f"{on.isoformat()} 現在の定め{len(rules)}件：不可{blocking}件、注意{len(findings) - blocking}件\n")
     return 1 if blocking else 0
+
+
+def _file_plan(classes: Path) -> set[tuple[str, str]]:
+    with classes.open(encoding="utf-8-sig", newline="") as file:
+        return {(row["unit_id"], row["matter"]) for row in csv.DictReader(file)}
 
 
 async def explain_facts(database_url: Secret, facts: Facts, on: dt.date) -> int:

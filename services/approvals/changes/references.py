@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import enum
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from services.approvals.changes.domain import Organisation
 from services.approvals.organisation.domain import post_label
 from services.approvals.routes.domain import Rule
-from services.approvals.rules.checks import check
+from services.approvals.rules.checks import Problem, check
 from services.approvals.rules.planned import as_checked
 from services.approvals.templates.domain import Scope, Template
 
@@ -32,12 +33,18 @@ class Reference:
 
 
 def of_rules(rules: Sequence[Rule], before: Organisation, made: Organisation) -> list[Reference]:
-    """What the check finds in the rules of the day after the set and would not find without it."""
-    known = set(check(rules, as_checked(before)))
+    """What the check finds in the rules of the day after the set and would not find without it.
+
+    Not which units have no rule for a matter: that says the file plan, which documents keeps.
+    """
+    known: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for found in check(rules, as_checked(before)):
+        known[found.problem, found.matter, *found.rule_ids].update(found.unit_ids, [""])
     return [
         Reference(ReferenceKind.RULE, found.matter, found.text)
         for found in check(rules, as_checked(made))
-        if found not in known
+        if found.problem is not Problem.NO_RULE
+        and not {"", *found.unit_ids} <= known[found.problem, found.matter, *found.rule_ids]
     ]
 
 

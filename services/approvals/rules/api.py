@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import grpc
@@ -25,7 +25,7 @@ from services.approvals.inputs import known_id
 from services.approvals.organisation.domain import BODIES
 from services.approvals.routes.domain import Rule
 from services.approvals.rules import commands, domain, planned, store, table
-from services.approvals.rules.checks import Finding, check
+from services.approvals.rules.checks import FilePlan, Finding, check
 from services.approvals.rules.commands import Assessment
 from services.approvals.rules.domain import MAX_TITLE, Difference, Version, VersionState
 from services.approvals.rules.table import Flaw
@@ -61,7 +61,9 @@ class RulesApi(DecisionRulesServiceServicer):
             if version is None:
                 raise not_found()
             rules = await store.rules_of(conn, version.rule_version_id)
-            assessed = await commands.assess(conn, version.body, version.valid_from, rules, now)
+            assessed = await commands.assess(
+                conn, version.body, version.valid_from, rules, _plan(request.file_plan), now
+            )
             listed = await store.list_versions(conn, version.body)
         record = await self._recorder.record(
             Access(
@@ -89,7 +91,7 @@ class RulesApi(DecisionRulesServiceServicer):
         day = _day(request.on, "on") if request.on else clock.today()
         async with db.connection(self._pool) as conn:
             rules = await store.rules_on(conn, _body(request.body, empty=True), day)
-            findings = check(rules, await planned.organisation_on(conn, day))
+            findings = check(rules, await planned.organisation_on(conn, day), _plan(request.file_plan))
         record = await self._listed("rules.checked", "rule_finding", [finding.text for finding in findings])
         return pb.ListRuleFindingsResponse(findings=map(_finding, findings), access_record=record)
 
@@ -111,7 +113,7 @@ class RulesApi(DecisionRulesServiceServicer):
         domain.require_future(version.valid_from, now.date())
         rules, flaws = table.parse(request.rules_csv, version.body)
         if request.dry_run:
-            return await self._dry_run(version, rules, flaws)
+            return await self._dry_run(version, rules, flaws, _plan(request.file_plan))
         if flaws:
             raise invalid(FieldViolation("rules_csv", "MALFORMED"))
         return await self._write(
@@ -122,6 +124,7 @@ class RulesApi(DecisionRulesServiceServicer):
                 call,
                 version,
                 rules,
+                _plan(request.file_plan),
                 caller.roles,
                 cause,
                 lambda made, assessed: _imported(made, assessed).SerializeToString(),
@@ -179,14 +182,14 @@ class RulesApi(DecisionRulesServiceServicer):
         return response
 
     async def _dry_run(
-        self, version: Version, rules: Sequence[Rule], flaws: Sequence[Flaw]
+        self, version: Version, rules: Sequence[Rule], flaws: Sequence[Flaw], plan: FilePlan
     ) -> pb.ImportRuleVersionResponse:
         if flaws:
             return pb.ImportRuleVersionResponse(
                 flaws=[pb.RuleFlaw(line=flaw.line, column=flaw.column, problem=flaw.problem) for flaw in flaws]
             )
         async with db.connection(self._pool) as conn:
-            assessed = await commands.assess(conn, version.body, version.valid_from, rules, version.imported_at)
+            assessed = await commands.assess(conn, version.body, version.valid_from, rules, plan, version.imported_at)
         await self._listed("rules.compared", "rule_finding", [finding.text for finding in assessed.findings])
         answer = _imported(version, assessed)
         answer.ClearField("version")
@@ -211,6 +214,10 @@ def _body(text: str, *, empty: bool = False) -> str:
     if text not in BODIES and not (empty and not text):
         raise invalid(FieldViolation("body", "UNKNOWN"))
     return text
+
+
+def _plan(classes: Iterable[pb.PlannedMatter]) -> FilePlan:
+    return {(one.unit_id, one.matter) for one in classes}
 
 
 def _day(text: str, field: str) -> dt.date:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,8 +17,11 @@ from services.approvals.organisation.domain import Seat, post_label
 from services.approvals.routes.domain import Line, Rule, by_distance
 from services.approvals.routes.why import Band, bands
 
-# Who drafts (起案): a unit without any of them has no drafts of its own.
-_DRAFTING_RANKS = ("member", "chief")
+# Who drafts (起案): a unit without any of them has no drafts of its own. A 次長 or 部長 drafts in none.
+_DRAFTING_RANKS = ("member", "chief", "deputy_head", "head")
+
+# The file plan as far as rules are concerned: (unit, matter) of each class, the unit "" where it is for all of them.
+FilePlan = Collection[tuple[str, str]]
 
 
 class Problem(enum.StrEnum):
@@ -26,6 +29,8 @@ class Problem(enum.StrEnum):
 
     # An amount for which no rule holds, although rules of the matter hold for the unit.
     GAP = "gap"
+    # A unit that has the matter, and no rule for it at all.
+    NO_RULE = "no_rule"
     # Two rules that are equally near.
     OVERLAP = "overlap"
     # No post of the rank that decides stands above the unit (AP-01).
@@ -40,8 +45,9 @@ class Problem(enum.StrEnum):
     UNREACHABLE = "unreachable"
 
 
-# With one of these a version cannot be activated. A vacancy passes, and an idle rule harms nobody.
-BLOCKING = frozenset(set(Problem) - {Problem.VACANT, Problem.UNREACHABLE})
+# With one of these a version cannot be activated. A vacancy passes, an idle rule harms nobody, and a matter may be meant for
+# some units only.
+BLOCKING = frozenset(set(Problem) - {Problem.NO_RULE, Problem.VACANT, Problem.UNREACHABLE})
 
 
 @dataclass(frozen=True)
@@ -102,9 +108,12 @@ class Organisation:
         return Line(tuple(units), self.unit[units[0]].body, tuple(seats))
 
 
-def check(rules: Sequence[Rule], organisation: Organisation) -> list[Finding]:
-    """Everything wrong with these rules in this organisation, blocking findings first, then by matter."""
-    found = [*_named(rules, organisation), *_decided(rules, organisation)]
+def check(rules: Sequence[Rule], organisation: Organisation, plan: FilePlan = ()) -> list[Finding]:
+    """Everything wrong with these rules in this organisation, blocking findings first, then by matter.
+
+    Units have the matters of their classes in the file plan; without one, every unit all that the rules of its body name.
+    """
+    found = [*_named(rules, organisation), *_decided(rules, organisation, frozenset(plan))]
     order = list(Problem)
     return sorted(found, key=lambda one: (not one.blocking, one.matter, order.index(one.problem), one.rule_ids))
 
@@ -130,20 +139,23 @@ def _named(rules: Sequence[Rule], organisation: Organisation) -> Iterator[Findin
 _Wrong = tuple[Problem, str, tuple[str, ...]]
 
 
-def _decided(rules: Sequence[Rule], organisation: Organisation) -> Iterator[Finding]:
+def _decided(rules: Sequence[Rule], organisation: Organisation, plan: frozenset[tuple[str, str]]) -> Iterator[Finding]:
     """Each matter in each unit that drafts: one rule and one decider for every amount, and for none."""
     lines = {
         body: [(unit, organisation.line(unit.unit_id)) for unit in organisation.drafting(body)]
         for body in {rule.body for rule in rules}
     }
-    by_matter: dict[tuple[str, str], list[Rule]] = defaultdict(list)
+    by_matter: dict[tuple[str, str], list[Rule]] = {(body, matter): [] for body in lines for _, matter in plan}
     for rule in rules:
-        by_matter[rule.body, rule.matter].append(rule)
+        by_matter.setdefault((rule.body, rule.matter), []).append(rule)
     reached: set[str] = set()
     for (body, matter), group in sorted(by_matter.items()):
         wrong: dict[_Wrong, list[UnitRow]] = defaultdict(list)
         for unit, line in lines[body]:
             if not any(not rule.unit_id or rule.unit_id in line.units for rule in group):
+                if not plan or {("", matter), (unit.unit_id, matter)} & plan:
+                    text = f"「{matter}」（{words.BODIES[body]}）の定めがない所属があります。"
+                    wrong[Problem.NO_RULE, text, ()].append(unit)
                 continue
             for band in (*bands(group, line, matter), *_without_amount(group, line, matter)):
                 reached |= {rule.rule_id for rule in band.rules}

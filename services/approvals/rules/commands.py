@@ -17,7 +17,7 @@ from services.approvals import policy
 from services.approvals.cases.envelopes import Cause
 from services.approvals.routes.domain import Rule
 from services.approvals.rules import domain, planned, store
-from services.approvals.rules.checks import Finding, check
+from services.approvals.rules.checks import FilePlan, Finding, check
 from services.approvals.rules.domain import Difference, Version, VersionState, difference
 from services.approvals.rules.envelopes import AWAITS, rules_changed
 
@@ -33,13 +33,13 @@ class Assessment:
 
 
 async def assess(
-    conn: Connection, body: str, valid_from: dt.date, rules: Sequence[Rule], now: dt.datetime
+    conn: Connection, body: str, valid_from: dt.date, rules: Sequence[Rule], plan: FilePlan, now: dt.datetime
 ) -> Assessment:
     """Compared and checked in the organisation planned for its first day, or of today when that has passed."""
     before = await store.in_force(conn, body, valid_from - dt.timedelta(days=1))
     old = await store.rules_of(conn, before.rule_version_id) if before is not None else []
     organisation = await planned.organisation_on(conn, max(valid_from, now.date()))
-    return Assessment(before, difference(old, rules), tuple(check(rules, organisation)))
+    return Assessment(before, difference(old, rules), tuple(check(rules, organisation, plan)))
 
 
 async def import_version(
@@ -47,6 +47,7 @@ async def import_version(
     call: Call,
     version: Version,
     rules: Sequence[Rule],
+    plan: FilePlan,
     roles: Collection[str],
     cause: Cause,
     encode: Callable[[Version, Assessment], bytes],
@@ -57,7 +58,7 @@ async def import_version(
     async with db.transaction(pool) as conn:
         if (stored := await requests.claim(conn, call)) is not None:
             return stored
-        assessed = await assess(conn, version.body, version.valid_from, rules, version.imported_at)
+        assessed = await assess(conn, version.body, version.valid_from, rules, plan, version.imported_at)
         response = encode(version, assessed)
         await store.insert(conn, version, rules)
         await outbox.append(conn, [rules_changed(version, cause)], AWAITS)

@@ -65,38 +65,59 @@ def any_rules(draw):
     ]
 
 
-def met(rules, organisation):
+def drafting(organisation):
+    """Units in which somebody up to the 室長 can draft."""
+    ranks = ("member", "chief", "deputy_head", "head")
+    there = {one.unit_id for one in organisation.seats if one.rank in ranks}
+    return [one for one in organisation.units if one.unit_id in there]
+
+
+def met(rules, organisation, plan):
     """By brute force: what each unit meets, {problem: units}, and the rules that somebody is decided by."""
     found = {problem: set() for problem in Problem}
     used = set()
-    for drafting in organisation.drafting("mayor"):
-        line = organisation.line(drafting.unit_id)
-        applying = [one for one in rules if not one.unit_id or one.unit_id in line.units]
+    for room in drafting(organisation) if rules else []:
+        line = organisation.line(room.unit_id)
+        outcomes = {}
         for amount in AMOUNTS:
-            if not applying or (amount is None and not any(one.fits(None) for one in applying)):
-                continue
             try:
-                chosen = choose_rule(rules, line, facts(drafting.unit_id, amount))
+                outcomes[amount] = choose_rule(rules, line, facts(room.unit_id, amount))
             except DomainError as error:
-                ids = [one for one in error.metadata["rules"].split(",") if one]
-                used |= set(ids)
-                found[Problem.OVERLAP if ids else Problem.GAP].add(drafting.unit_id)
+                outcomes[amount] = [one for one in error.metadata["rules"].split(",") if one]
+        if not any(outcomes.values()) and not any(one.unit_id in ("", *line.units) for one in rules):
+            # Whoever drafts there has NO_RULE, whatever the amount.
+            if not plan or ("", "契約締結") in plan or (room.unit_id, "契約締結") in plan:
+                found[Problem.NO_RULE].add(room.unit_id)
+            continue
+        for amount, chosen in outcomes.items():
+            if chosen == []:
+                # That every rule asks for an amount is no gap.
+                if amount is not None:
+                    found[Problem.GAP].add(room.unit_id)
+                continue
+            if isinstance(chosen, list):
+                used |= set(chosen)
+                found[Problem.OVERLAP].add(room.unit_id)
                 continue
             used.add(chosen.rule_id)
             decider = line.seat(chosen.decision_class)
             if decider is None:
-                found[Problem.NO_DECIDER].add(drafting.unit_id)
+                found[Problem.NO_DECIDER].add(room.unit_id)
             elif not decider.holders:
-                found[Problem.VACANT].add(drafting.unit_id)
+                found[Problem.VACANT].add(room.unit_id)
     return found, used
 
 
-@given(any_rules(), organisations())
-def test_it_finds_what_a_drafter_would_meet_and_nothing_else(rules, organisation):
+@given(
+    any_rules(),
+    organisations(),
+    st.sets(st.tuples(st.sampled_from(("", *UNITS)), st.sampled_from(("契約締結", "広聴")))),
+)
+def test_it_finds_what_a_drafter_would_meet_and_nothing_else(rules, organisation, plan):
     """AP-01, AP-02: the same units, the same problems, the same idle rules as trying every amount."""
-    findings = check(rules, organisation)
-    expected, used = met(rules, organisation)
-    for problem in (Problem.GAP, Problem.OVERLAP, Problem.NO_DECIDER, Problem.VACANT):
+    findings = [one for one in check(rules, organisation, plan) if one.matter == "契約締結"]
+    expected, used = met(rules, organisation, plan)
+    for problem in (Problem.GAP, Problem.NO_RULE, Problem.OVERLAP, Problem.NO_DECIDER, Problem.VACANT):
         units = {unit_id for one in findings if one.problem is problem for unit_id in one.unit_ids}
         assert units == expected[problem], problem
     idle = {one.rule_ids[0] for one in findings if one.problem is Problem.UNREACHABLE}
@@ -199,6 +220,32 @@ def test_each_finding_says_what_is_wrong(rules, problem, words):
     found = [finding for finding in check(rules, CITY) if finding.problem is problem]
     assert words in [finding.text for finding in found]
     assert all(finding.blocking is (problem in BLOCKING) for finding in found)
+
+
+def test_a_matter_of_the_file_plan_without_a_rule_is_named_once_with_its_units():
+    """AP-02: what the clerk would meet as NO_RULE; it may be meant so, and forbids nothing."""
+    two = Organisation(
+        (*CITY.units, unit("U-040-04", "U-040", "環境整備室")),
+        (*CITY.seats, seat("P-整備室長", "U-040-04", "head", "室長")),
+    )
+    plan = {("", "契約締結"), ("", "広聴"), ("U-040-04", "占用許可"), ("U-040-09", "統計")}
+    found = check([rule("R-1"), rule("R-2", matter="占用許可", unit_id="U-040-03")], two, plan)
+    assert [(one.problem, one.text, one.unit_ids, one.blocking) for one in found] == [
+        (
+            Problem.NO_RULE,
+            "「占用許可」（市長）の定めがない所属があります。起案：環境整備室",
+            ("U-040-04",),
+            False,
+        ),
+        (
+            Problem.NO_RULE,
+            "「広聴」（市長）の定めがない所属があります。起案：環境政策室、環境整備室",
+            ("U-040-03", "U-040-04"),
+            False,
+        ),
+    ]
+    unplanned = check([rule("R-1"), rule("R-2", matter="占用許可", unit_id="U-040-03")], two)
+    assert [(one.matter, one.unit_ids) for one in unplanned] == [("占用許可", ("U-040-04",))]
 
 
 def test_blocking_findings_come_first_and_a_sound_table_has_none():

@@ -278,6 +278,16 @@ async def test_a_loaded_file_replaces_the_version_of_the_same_day(migrated_datab
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[-1].startswith("2026-11-27 現在の定め191件：不可0件")
+    classes = tmp_path / "classes.csv"
+    classes.write_bytes((SAMPLES / "classes.csv").read_bytes())
+    with classes.open("a", encoding="utf-8") as file:
+        file.write("0000-09-99,庶務,広聴,市民の声,,広聴,1,規程,open,none,false,dispose,unit\n")
+    planned = [*command, "--body", "fire", "--classes", str(classes)]
+    done = subprocess.run(planned, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert [line for line in done.stdout.splitlines() if "定めがない所属" in line] == [
+        "注意　「広聴」（消防長）の定めがない所属があります。起案：総務室、予防室 ほか2所属"
+    ]
     async with pool.connection() as conn:
         await conn.execute("UPDATE posts SET valid_to = '2026-11-01' WHERE post_id = 'P-090-00-01'")
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)

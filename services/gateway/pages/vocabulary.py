@@ -142,6 +142,7 @@ RULE_VERSION_STATES: Final[dict[str, tuple[str, str]]] = {
 
 RULE_PROBLEMS: Final[dict[str, str]] = {
     "gap": "定めのない金額",
+    "no_rule": "定めのない所属",
     "overlap": "定めの重なり",
     "no_decider": "決裁する職がない",
     "unknown_unit": "存在しない所属",

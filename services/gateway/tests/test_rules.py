@@ -56,6 +56,10 @@ def test_a_program_imports_and_another_officer_activates(people):
     assert dry["flaws"] == []
     assert dry["compared_with"] == current
     assert [one["after"]["matter"] for one in dry["difference"]["changed"]] == ["会議の開催"]
+    # AP-02: the file plan, which documents keeps, still has the matter for everybody.
+    lacking = [one for one in dry["findings"] if one["problem"] == "no_rule"]
+    assert [(one["matter"], one["blocking"]) for one in lacking] == [("会議開催", False)]
+    assert "「会議開催」（病院事業管理者）の定めがない所属があります。" in lacking[0]["text"]
     made = officer.post("/decision-rules/versions", wish)
     path = f"/decision-rules/versions/{made['id']}"
     assert colleague.get(path)["rules_csv"] == text

@@ -61,7 +61,9 @@ class RuleDifference(Shape):
 class RuleFinding(Shape):
     """What the check found; `blocking` forbids activation."""
 
-    problem: str = Field(description="gap, overlap, no_decider, unknown_unit, unknown_post, vacant or unreachable")
+    problem: str = Field(
+        description="gap, no_rule, overlap, no_decider, unknown_unit, unknown_post, vacant or unreachable"
+    )
     blocking: bool
     matter: str
     rule_ids: list[str]
