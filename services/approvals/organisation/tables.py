@@ -328,7 +328,13 @@ def _organisation(city: City, day: dt.date) -> Organisation:
         holders[row["post_id"]].append(Holder(row["staff_id"], row["staff_id"], AppointmentKind(row["kind"])))
     units = [
         UnitRow(
-            *(row[name] for name in ("unit_id", "parent_id", "body", "name", "kana", "symbol")), int(row["sort_order"])
+            row["unit_id"],
+            row["parent_id"],
+            row["body"],
+            row["name"],
+            row["kana"],
+            row["symbol"],
+            int(row["sort_order"]),
         )
         for row in sorted(valid("units"), key=lambda row: (int(row["sort_order"]), row["unit_id"]))
     ]
