@@ -34,7 +34,7 @@ async def plan_route(
     encode: Encode,
     now: dt.datetime,
     *,
-    head_decides_own_draft: bool,
+    head_decides_own_draft: bool = False,
 ) -> bytes:
     """Store a route made from these facts today (AP-02, AP-06, AP-15, AP-54), with the drafter's own steps or a template.
 
