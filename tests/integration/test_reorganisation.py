@@ -168,6 +168,12 @@ def test_change_sets_over_the_api(city: City) -> None:
     with pytest.raises(Refused) as caught:
         reviewer.post(f"/change-sets/{bad['id']}/review", {}, etag='"1"')
     assert (caught.value.reason, caught.value.problem["errors"][0]["field"]) == ("CHANGES_REFUSED", "changes.1")
+    # AP-02: what the rules of the day name is told of, on the page too.
+    ends = author.post("/change-sets", body | {"changes": [{"kind": "post_ends", "post_id": "P-020-04-01"}]})
+    told = "R-SH-007「契約締結」：合議先の職P-020-04-01は、この日に存在しません。"
+    references = author.get(f"/change-sets/{ends['id']}")["preview"]["references"]
+    assert {"kind": "rule", "about": "契約締結", "text": told} in references
+    assert told in page(author, f"/changes/{ends['id']}")
     for method in ("/change-sets", "/stranded-steps"):
         with pytest.raises(Refused) as caught:
             city.person("clerk").get(method)
