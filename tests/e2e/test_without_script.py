@@ -71,7 +71,9 @@ def test_an_exceptional_matter_goes_to_a_higher_decider(city: City, visit) -> No
     page.get_by_text("上位の決裁を求める・ひな形を使う").click()
     page.get_by_label("専決の例外").select_option("先例")
     journey.press(page, "ルートを作り直す")
-    expect(page.get_by_role("alert")).to_contain_text("例外とする理由：必ず入力してください。")
+    expect(page.get_by_role("alert")).to_contain_text(
+        "例外とする理由：専決の例外とするときは、その理由を入力してください。"
+    )
     page.get_by_label("例外とする理由").fill("今後の交付の先例になるため")
     journey.press(page, "ルートを作り直す")
     expect(page.get_by_text("「先例」に当たる案件として")).to_be_visible()
