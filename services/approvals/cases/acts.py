@@ -504,12 +504,13 @@ def ask_substitute(case: Case, act: Act, whose_turn: Callable[[], str], city: Ci
 # --- 差替え --------------------------------------------------------------------------------------
 
 
-def carry_over(case: Case, before: Case, now: dt.datetime, new_id: Callable[[], str]) -> Case:
+def carry_over(case: Case, before: Case, hall: Hall, now: dt.datetime, new_id: Callable[[], str]) -> Case:
     """The new case after a minor 差替え: acts on the earlier version go on counting (AP-30).
 
     Kept are the 承認 and 同意 of seats that stand on both routes; who was against it, away or pulled up is asked
     anew, for the new version may have answered them. Each kept act is on record in the new
-    case with the digest it was given for and the act it was carried from. Who acted gets the new version as 供覧.
+    case with the digest it was given for and the act it was carried from. Who acted gets the new version as 供覧, in the
+    post they acted from; who holds that no more gets a notice of their own (`notices`), and their successor nothing.
     Nothing is kept where the new route leaves out a seat that was added to the earlier one (AP-54).
     """
     planned = {step.post_id for step in case.line}
@@ -529,7 +530,8 @@ def carry_over(case: Case, before: Case, now: dt.datetime, new_id: Callable[[], 
         acted = next(d for d in reversed(before.decisions) if d.step_id == old.step_id and d.action in _AGREEING)
         origin = acted.carried_from or acted.decision_id
         kept.append(replace(acted, decision_id=new_id(), step_id=step.step_id, round=1, carried_from=origin))
-    told = dict.fromkeys(decision.by.post_id for decision in kept)
+    still = [one.by for one in kept if (seat := hall.seats.get(one.by.post_id)) and seat.held_by(one.by.staff_id)]
+    told = dict.fromkeys(by.post_id for by in still)
     steps.extend(informed_step(new_id(), post_id, now, "軽微な差替え") for post_id in told)
     kept.sort(key=lambda decision: decision.acted_at)
     return replace(case, steps=tuple(steps), decisions=tuple(kept))

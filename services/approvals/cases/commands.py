@@ -98,11 +98,11 @@ async def open_case(conn: Connection, submission: Submission, cause: Cause, now:
         case, events = acts.refuse(_refused_case(submission, now), "PLAN_OUTDATED")
     else:
         case = _new_case(submission, plan, now)
+        hall = await store.hall_of(conn, _posts(plan), now.date(), now)
         before = await store.load_replaced(conn, case.document_id) if submission.replacement == "minor" else None
         # Another rule or decider is a change of substance, whatever it was called.
         if before is not None and (before.rule_id, before.decision_class) == (case.rule_id, case.decision_class):
-            case = acts.carry_over(case, before, now, clock.new_id)
-        hall = await store.hall_of(conn, _posts(plan), now.date(), now)
+            case = acts.carry_over(case, before, hall, now, clock.new_id)
         case, events = acts.open_case(case, hall.absent, now)
     await store.insert(conn, case)
     await notices.tell(conn, None, case, now)

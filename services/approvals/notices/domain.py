@@ -13,6 +13,7 @@ from typing import Final
 
 from chassis.errors import FieldViolation, invalid
 from services.approvals.cases.domain import Action, Case, CaseState, Step, inbox_kind
+from services.approvals.routes.domain import StepKind
 
 MAX_LISTED_POSTS: Final = 20
 # Longer than any tree of units: searches end.
@@ -104,7 +105,7 @@ def told(before: Case | None, after: Case) -> tuple[Told, ...]:
 
     `before` is None for a case that is opened. The order is that of the kinds.
     """
-    found = [*_ended(before, after), *_waiting(before, after)]
+    found = [*_ended(before, after), *_waiting(before, after), *(_elsewhere(after) if before is None else ())]
     order = list(NoticeKind)
     return tuple(sorted(dict.fromkeys(found), key=lambda one: order.index(one.kind)))
 
@@ -163,6 +164,13 @@ def _waiting(before: Case | None, after: Case) -> list[Told]:
         if asked and (old is None or old.asked_post_id != asked):
             found.append(Told(after.case_id, NoticeKind.SUBSTITUTE, post_id=asked))
     return found
+
+
+def _elsewhere(after: Case) -> list[Told]:
+    """Whose act counts on after a minor 差替え, but who holds its post no more, so that no 供覧 waits for them (AP-30)."""
+    shown = {step.post_id for step in after.steps if step.kind is StepKind.INFORM}
+    moved = (one.by for one in after.decisions if one.carried_from and one.by.post_id not in shown)
+    return [Told(after.case_id, NoticeKind.CIRCULATION, staff_id=by.staff_id) for by in moved]
 
 
 def _waited(case: Case, step: Step) -> tuple[str, str, int]:

@@ -502,7 +502,7 @@ class Office:
             steps=steps,
         )
         if before is not None:
-            case = acts.carry_over(case, before, self.clock, self.new_id)
+            case = acts.carry_over(case, before, self.hall(), self.clock, self.new_id)
         self.paper.put()
         self.paper.move()
         self.case, events = acts.open_case(case, self.hall().absent, self.tick())
@@ -678,7 +678,7 @@ class Office:
         self.paper.ended = "sent_back" if replaces else "withdrawn"
 
     def the_drafter_submits_again(self, rng):
-        """差替え (AP-30): minor keeps 承認 and 同意 and shows the new version to who gave them."""
+        """差替え (AP-30): minor keeps 承認 and 同意 and shows the new version to who gave them and is there still."""
         if self.paper.ended != "sent_back":
             return
         minor = rng.random() < 0.5
@@ -699,7 +699,7 @@ class Office:
             twin = next(b for b in old.boxes if b.post == box.post)
             if twin.kind == box.kind and twin.mark in ("approved", "concurred"):
                 box.mark, box.signed, box.carried, box.saw = twin.mark, twin.signed, True, {twin.signed}
-                told.append(box.post)
+                told += [box.post] if old.holders[box.post] == twin.signed else []
         self.paper.boxes.extend(Box("inform", 0, post) for post in told)
         self.circulate_anew(before if minor else None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.approvals.tests.conftest import DIGEST, refused, snapshot_of, states
+from services.approvals.tests.test_acts import appointed, transferred
 
 CHIEF, DEPUTY, HEAD = "P-040-03-03", "P-040-03-02", "P-040-03-01"
 DRAFTER = "S0072"
@@ -48,6 +49,24 @@ async def test_a_minor_replacement_keeps_what_was_approved_and_tells_who_approve
         (DIGEST, True),
         (SECOND, False),
     ], "the manifest tells which version each act was for"
+
+
+async def test_after_a_transfer_who_approved_is_told_and_not_their_successor(city):
+    """AP-30: the earlier actor hears of the new version wherever they are now; nothing of it waits for the post."""
+    chief = await city.holder(CHIEF)
+    before = await approved_by_chief(city)
+    async with transferred(city, chief.staff_id, CHIEF), appointed(city, "S0071", CHIEF) as successor:
+        case_id = await replaced(city, before, "minor")
+    case = await chief.see(case_id)
+    assert states(case)[0] == "approved"
+    assert "active" not in states(case)[2:], "no 供覧 of the post"
+    heard = []
+    for person in (chief, successor):
+        notices = (await person.call("ListNotices", limit=200)).notices
+        heard.append([(one.kind, one.post_id) for one in notices if one.case_id == case_id])
+    assert heard == [[("circulation", "")], []]
+    left = snapshot_of((await city.envelopes(case_id))[0]).leases
+    assert f"staff:{chief.staff_id}" in {lease.principal for lease in left}, "and can open it"
 
 
 async def test_a_substantive_replacement_begins_anew(city):
