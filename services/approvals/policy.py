@@ -302,12 +302,18 @@ def require_still_held(step: Step, hall: Hall, staff_id: str) -> Signature:
 
 
 def circulator(case: Case, hall: Hall, staff_id: str) -> Signature:
-    """Who adds 供覧: the holder of a step that waits, else the 担当者. NOT_PERMITTED for others (AP-10)."""
-    for step in case.line:
-        signature = _sign(hall.seats.get(step.post_id), staff_id) if step.state in cases.OPEN else None
-        if signature is not None:
-            return signature
-    return signature_of(case, hall, staff_id)
+    """Who adds 供覧: the holder of a step that waits, after the decision of the one that decided, else the 担当者 (AP-10).
+
+    NOT_PERMITTED for others.
+    """
+    return _shows_from(case, hall, staff_id) or signature_of(case, hall, staff_id)
+
+
+def _shows_from(case: Case, hall: Hall, staff_id: str) -> Signature | None:
+    decided = case.state is CaseState.DECIDED
+    seats = [step for step in case.line if step.state in cases.OPEN or (decided and step.kind is StepKind.DECIDE)]
+    signed = (_sign(hall.seats.get(step.post_id), staff_id) for step in seats)
+    return next((one for one in signed if one is not None), None)
 
 
 def adder(case: Case, hall: Hall, staff_id: str) -> tuple[Step, Signature]:
@@ -338,17 +344,17 @@ def require_may_inform(by: Signature, own_department: Collection[str], informed:
 
 def allowed_on_case(case: Case, hall: Hall, staff_id: str, city: CityRules) -> tuple[Action, ...]:
     """Of the acts on the case itself, what this person could do now."""
+    drafts = _in_charge(case, hall, staff_id) is not None
+    shows = acts.may_be_shown(case) and (drafts or _shows_from(case, hall, staff_id) is not None)
     if case.state is not CaseState.CIRCULATING:
-        return ()
+        return (Action.CIRCULATE,) if shows else ()
     step = acts.recallable(case, staff_id)
     recalls_step = step is not None and _sign(hall.seats.get(step.post_id), staff_id) is not None
-    drafts = _in_charge(case, hall, staff_id) is not None
-    holds = any(s.state in cases.OPEN and _sign(hall.seats.get(s.post_id), staff_id) for s in case.line)
     found = {
         Action.RECALL: recalls_step or (drafts and acts.drafter_may_recall(case)),
         Action.WITHDRAW: drafts,
         Action.REPLACE: drafts,
-        Action.CIRCULATE: drafts or holds,
+        Action.CIRCULATE: shows,
         Action.ASK_SUBSTITUTE: drafts and _may_ask(case, hall, city),
         Action.ADD_SEAT: any(additions.may_add(s) and _sign(hall.seats.get(s.post_id), staff_id) for s in case.line),
         Action.REGISTER_WALK_AROUND: drafts and not walk_around.barred(case, city),

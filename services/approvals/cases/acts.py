@@ -446,12 +446,19 @@ def _too_late(case: Case) -> DomainError:
     )
 
 
-def circulate(case: Case, act: Act, posts: Sequence[str], new_id: Callable[[], str]) -> Outcome:
-    """供覧: these posts see the document from now on and are asked nothing (AP-10).
+def may_be_shown(case: Case) -> bool:
+    """Whether 供覧 may begin: while the case circulates, and after its decision (事後通知) until 完結 (AP-10)."""
+    return case.state is CaseState.CIRCULATING or (case.state is CaseState.DECIDED and not case.completed)
 
-    INVALID_FIELDS "post_ids": REQUIRED, TOO_MANY, or ALREADY_ON_ROUTE for a post that has a step already.
+
+def circulate(case: Case, act: Act, posts: Sequence[str], new_id: Callable[[], str]) -> Outcome:
+    """供覧 to one post, or to several at once (同報): they see the document from now on and are asked nothing (AP-10).
+
+    CASE_CLOSED once `may_be_shown` says no. INVALID_FIELDS "post_ids": REQUIRED, TOO_MANY, or ALREADY_ON_ROUTE for a post
+    that has a step already.
     """
-    require_circulating(case)
+    if not may_be_shown(case):
+        raise _closed(case)
     require_comment(act.action, act.comment)
     taken = {step.post_id for step in case.steps if step.state is not StepState.STRUCK}
     informed = sum(step.kind is StepKind.INFORM for step in case.steps)

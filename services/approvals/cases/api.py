@@ -82,7 +82,7 @@ class CasesApi(Handlers):
         return await self._write_case(request, pb.ReplaceVersionResponse, Action.REPLACE)
 
     async def CirculateCase(self, request: pb.CirculateCaseRequest, context: Context) -> pb.CirculateCaseResponse:
-        """供覧 to more posts, by the drafter or whom the case waits for (AP-10, AC-12)."""
+        """供覧 to more posts, by the drafter or whom the case waits for, after the decision by the decider (AP-10, AC-12)."""
         post_ids = tuple(request.post_ids)
         return await self._write_case(request, pb.CirculateCaseResponse, Action.CIRCULATE, post_ids)
 

@@ -215,6 +215,17 @@ class City:
         await consumer.on_submitted(self.pool, self.relay, submitted(event, drafter.staff_id))
         return case_id
 
+    async def complete(self, document_id: str) -> None:
+        """What the documents service announces at 完結, consumed twice, as a broker may have it."""
+        completed = documents_pb2.DocumentCompleted(document_id=document_id)
+        envelope = envelope_pb2.Envelope(
+            event_id=clock.new_id(),
+            type="kanketsu.documents.v1.DocumentCompleted",
+            payload=completed.SerializeToString(),
+        )
+        for _ in range(2):
+            await consumer.apply(self.pool, self.relay, envelope)
+
     async def circulating(self, drafter_id: str = "S0072", **facts: Any) -> str:
         """A case of 環境政策室 in circulation: 担当主査 → 室長補佐 → 室長 unless other facts are given."""
         chosen = {"unit_id": "U-040-03", "matter": "補助金交付", "amount": 332_000} | facts

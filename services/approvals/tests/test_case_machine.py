@@ -707,10 +707,12 @@ class Office:
         """供覧 (AP-10)."""
         who = rng.choice([*PEOPLE, DRAFTER, DRAFTER])
         posts = rng.choices([*READERS, "P-0"], k=rng.randint(1, 2))
-        holds = any(self.paper.lies_with(b) and self.paper.holders[b.post] == who for b in self.paper.line)
+        decided = self.paper.ended == "decided"
+        desks = [b for b in self.paper.line if self.paper.lies_with(b) or (decided and b is self.paper.decider)]
+        holds = any(self.paper.holders[box.post] == who for box in desks)
         drafts = self.paper.is_drafters(who)
         taken = {box.post for box in self.paper.boxes if box.kind != "struck"}
-        allowed = not self.paper.ended and (holds or drafts)
+        allowed = (decided or not self.paper.ended) and (holds or drafts)
         assert allowed == (Action.CIRCULATE in policy.allowed_on_case(self.case, self.hall(), who, self.city))
         expected = allowed and not taken & set(posts) and len(set(posts)) == len(posts)
         try:

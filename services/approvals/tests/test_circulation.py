@@ -57,6 +57,33 @@ async def test_outside_the_department_only_a_head_shows_it(city):
     assert case.steps[-1].post_id == STRANGER
 
 
+async def test_the_result_is_told_to_several_at_once_until_the_document_is_completed(city):
+    """AP-10, AC-12: 事後通知 by the drafter within the 部, beyond it by the 所属長 who decided; nobody once it is 完結."""
+    drafter, head, deputy = await city.person(DRAFTER), await city.holder(HEAD), await city.holder(DEPUTY)
+    case = await drafter.see(await city.circulating(DRAFTER))
+    for post, action in ((CHIEF, "approve"), (DEPUTY, "approve"), (HEAD, "decide")):
+        person = await city.holder(post)
+        case = await person.act(await person.see(case.case_id), action)
+    error = await refused(deputy.on_case("CirculateCase", await deputy.see(case.case_id), post_ids=[NEIGHBOUR]))
+    assert error.reason == "NOT_PERMITTED", "what no longer waits for them they show to nobody"
+    case = await drafter.see(case.case_id)
+    assert list(case.allowed_actions) == ["circulate"]
+    error = await refused(drafter.on_case("CirculateCase", case, post_ids=[NEIGHBOUR, STRANGER]))
+    assert (error.reason, error.metadata["why"]) == ("NOT_PERMITTED", "outside_department")
+    case = await drafter.on_case("CirculateCase", case, "結果をお知らせします。", post_ids=[NEIGHBOUR, "P-040-02-03"])
+    case = await head.on_case("CirculateCase", await head.see(case.case_id), post_ids=[STRANGER])
+    told = [NEIGHBOUR, "P-040-02-03", STRANGER]
+    assert (case.state, [step.post_id for step in case.steps[-3:]]) == ("decided", told)
+    assert {f"post:{post}" for post in told} <= viewers((await city.envelopes(case.case_id))[-1])
+    for post in told:
+        waiting = (await (await city.holder(post)).inbox(kinds=["circulation"])).items
+        assert case.case_id in [item.case_id for item in waiting]
+    await city.complete(case.document_id)
+    shown = await drafter.see(case.case_id)
+    assert list(shown.allowed_actions) == []
+    assert (await refused(drafter.on_case("CirculateCase", shown, post_ids=["P-040-02-05"]))).reason == "CASE_CLOSED"
+
+
 async def test_circulation_refuses_what_makes_no_sense(city):
     """AP-10: posts that nobody holds or that are on the route already, nobody, and people who may not add."""
     drafter, neighbour = await city.person(DRAFTER), await city.holder(NEIGHBOUR)

@@ -11,9 +11,6 @@ from chassis import client, clock, sealing
 from chassis.identity import Identity
 from kanketsu.approvals.v1 import approvals_service_pb2 as pb
 from kanketsu.approvals.v1 import events_pb2
-from kanketsu.documents.v1 import events_pb2 as documents_pb2
-from kanketsu.event.v1 import envelope_pb2
-from services.approvals import consumer
 from services.approvals.cases import domain, envelopes
 from services.approvals.cases.domain import Action, Case, CaseState, Decision, Hall, Signature
 from services.approvals.organisation.domain import AppointmentKind
@@ -100,14 +97,7 @@ async def test_who_acted_sees_the_case_until_its_document_is_completed(city):
         await act(city, case_id, post)
     case = await finance.act(await finance.see(case_id), "concur")
     assert (await finance.see(case_id)).case_id == case_id
-    completed = documents_pb2.DocumentCompleted(document_id=case.document_id)
-    envelope = envelope_pb2.Envelope(
-        event_id=clock.new_id(),
-        type="kanketsu.documents.v1.DocumentCompleted",
-        payload=completed.SerializeToString(),
-    )
-    for _ in range(2):
-        await consumer.apply(city.pool, city.relay, envelope)
+    await city.complete(case.document_id)
     assert (await refused(finance.see(case_id))).reason == "NOT_FOUND"
     # An open seat, as a 後閲 is one, and the unit.
     for person in (contracts, await city.person(DRAFTER)):

@@ -171,7 +171,7 @@ async def circulate(
     request_id: RequestId,
     body: inputs.CirculateIn,
 ) -> Response:
-    """By the drafter or whom the case waits for; outside the department by a 所属長 only."""
+    """By the drafter or whom the case waits for, from the decision to 完結 by the decider; outside the department by a 所属長 only."""
     answer = await cases.circulate(
         clients_of(request), caller, case_id, version, body.post_ids, body.comment, request_id
     )

@@ -140,8 +140,9 @@ async def _draw_circulation(desk: Desk, document_id: str, unit: str, form: Form,
         organisation.units(desk.clients, desk.caller),
         organisation.posts(desk.clients, desk.caller, unit_id=unit),
     )
-    # Who asks sees it already.
-    taken = {step["post_id"] for step in case["steps"]} if case is not None else set()
+    # Who asks sees it already; who is struck through (AP-04) does not.
+    steps = case["steps"] if case is not None else ()
+    taken = {step["post_id"] for step in steps if step["state"] != "struck"}
     taken |= {post.post_id for post in desk.caller.staff.posts}
     near = choices.units_near(units.body["items"], unit or document["unit_id"], only=bool(unit))
     free = [one for one in posts.body["items"] if one["post_id"] not in taken and one["holder_staff_ids"]]
