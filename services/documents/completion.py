@@ -30,6 +30,8 @@ class Record:
     annotations: Sequence[AnnotationEntry]
     decisions: Sequence[Mapping[str, str]]
     seats: Sequence[Seat]
+    # Circulations before the one that was decided.
+    earlier: Sequence[Mapping[str, Any]]
 
     def sheet(self) -> dict[str, Any]:
         """What the approval sheet says."""
@@ -56,6 +58,7 @@ class Record:
             attachments=[*self.attachments, sheet],
             annotations=self.annotations,
             decisions=self.decisions,
+            earlier=self.earlier,
             salt=os.urandom(32),
         )
 
@@ -81,4 +84,5 @@ async def record_of(
         annotations=view.annotations,
         decisions=await store.decisions_of(conn, document.case_id),
         seats=await store.seats_of(conn, document.case_id),
+        earlier=await store.earlier_cases(conn, document.document_id, document.case_id),
     )

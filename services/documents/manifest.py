@@ -86,6 +86,7 @@ def build(
     attachments: Sequence[AttachmentEntry],
     annotations: Sequence[AnnotationEntry],
     decisions: Sequence[Mapping[str, str]],
+    earlier: Sequence[Mapping[str, Any]],
     salt: bytes,
 ) -> bytes:
     """The manifest: what was decided, by whom, how it was sent and filed, and the digest of every file.
@@ -121,6 +122,9 @@ def build(
             "case_id": document.case_id,
             # What was written is in the sheet, which is one of the attachments; here its digest says which words they were.
             "decisions": [{name: act[name] for name in act if name != "comment"} for act in decisions],
+            # Of circulations that were sent back or taken back; what was written then is on no sheet, so it is here (AP-53).
+            # A manifest of a document that circulated once is as it always was.
+            **({"earlier_cases": [dict(case) for case in earlier]} if earlier else {}),
             "enforcement": {
                 "enforced_on": document.enforced_on.isoformat() if document.enforced_on else "",
                 "method": document.enforced_method,

@@ -657,6 +657,17 @@ async def decisions_of(conn: Connection, case_id: str) -> list[dict[str, str]]:
     return [] if row is None else list(row[0])
 
 
+async def earlier_cases(conn: Connection, document_id: str, case_id: str) -> list[dict[str, Any]]:
+    """Circulations of the document before this one, oldest first, with every act; none of a case that never circulated."""
+    cursor = await conn.execute(
+        "SELECT c.case_id::text, c.state, c.reason, c.decisions FROM cases AS c"
+        # Ids are in the order in which they were made.
+        " WHERE c.document_id = %s AND c.case_id <> %s AND c.state <> 'refused' ORDER BY c.case_id",
+        (document_id, case_id),
+    )
+    return [dict(zip(("case_id", "state", "reason", "decisions"), row, strict=True)) for row in await cursor.fetchall()]
+
+
 async def seats_of(conn: Connection, case_id: str) -> list[Seat]:
     """The 決裁欄 of a decided case, as last announced."""
     cursor = await conn.execute("SELECT c.seats FROM cases AS c WHERE c.case_id = %s", (case_id,))

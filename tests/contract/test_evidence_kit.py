@@ -33,6 +33,12 @@ ORIGIN = "audit.minoh.example/2026"
 LOG = note.SigningKey.from_seed(ORIGIN, bytes(range(32)))
 WITNESS = note.SigningKey.from_seed("witness.toyonaka.example", bytes(range(1, 33)), note.COSIGNATURE_V1)
 INDEX, SIZE, STAMPED_SIZE = 300, 777, 512
+# Before a 差戻し: with its words, and one whose words never reached the document.
+REASON = "同意書の写しがありません。"
+EARLIER = [
+    {"decision_id": "d-8", "comment_digest": hashlib.sha256(REASON.encode()).hexdigest(), "comment": REASON},
+    {"decision_id": "d-9", "comment_digest": "0" * 64},
+]
 
 
 def canonical(value):
@@ -98,6 +104,7 @@ def kit(tmp_path_factory, authority):
             "version": version,
             "version_digest": kept["version_digest"],
             "decisions": [kept],
+            "earlier_cases": [{"case_id": "c-1", "state": "sent_back", "reason": "s-1", "decisions": EARLIER}],
             "attachments": [
                 {"file_name": name[3:], "sha256": hashlib.sha256(content).hexdigest()}
                 for name, content in files.items()
@@ -170,7 +177,7 @@ def verify():
 def test_it_verifies_without_any_package_and_says_what_it_did_not_check(kit):
     code, report = run(kit)
     assert (code, "一致しない" in report) == (0, False), report
-    assert len(re.findall("^正しい", report, flags=re.M)) == 15
+    assert len(re.findall("^正しい", report, flags=re.M)) == 16
     unchecked = re.findall("^確かめていない (.*)$", report, flags=re.M)
     assert ["witness.toyonaka.example" in unchecked[0], "時刻印" in unchecked[1]] == [True, True]
 
@@ -232,6 +239,20 @@ def test_a_decision_told_otherwise_is_found(copy, verify, change):
     assert not verify.check(copy)
     path.write_text("[]", encoding="utf-8")
     assert not verify.check(copy)
+
+
+def test_an_earlier_opinion_told_otherwise_is_found_and_a_manifest_without_any_is_good(copy, verify, capsys):
+    """AP-53: words and digest of an act before a 差戻し belong together; what circulated once has none."""
+    (copy / "manifest.json").write_bytes((copy / "manifest.json").read_bytes().replace(REASON.encode(), b"-"))
+    assert not verify.check(copy)
+    assert "一致しない   前の回議の意見" in capsys.readouterr().out
+    manifest = json.loads((copy / "manifest.json").read_bytes())
+    del manifest["earlier_cases"]
+    (copy / "manifest.json").write_bytes(canonical(manifest))
+    verify.check(copy)
+    # The log names another manifest, and nothing else is wrong.
+    found = capsys.readouterr().out
+    assert (found.count("一致しない"), "前の回議の意見" in found) == (1, False)
 
 
 def test_another_log_under_its_own_key_passes_only_with_that_key(copy, verify):

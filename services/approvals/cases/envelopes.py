@@ -1,7 +1,8 @@
 """What others hear of a case: each event carries the whole case, so their order does not matter.
 
 All events of one act show the case as it is after the act; only `case_version` differs. Of a comment the digest travels
-(architecture I5), and once decided the text as well, sealed for its document: the approval sheet says it (ADR-0020).
+(architecture I5), and once the case has ended the text as well, sealed for its document: its approval sheet says it, or its
+manifest does (ADR-0020).
 """
 
 from __future__ import annotations
@@ -134,6 +135,7 @@ def snapshot(case: Case, version: int, hall: Hall) -> events_pb2.CaseSnapshot:
         getattr(entry, "from").CopyFrom(timestamp(lease.since))
     if case.state is CaseState.DECIDED:
         made.seats.extend(seats(case, hall))
+    if case.state is not CaseState.CIRCULATING:
         made.sealed_opinions = _opinions(case)
     return made
 

@@ -323,6 +323,16 @@ async def test_what_people_wrote_is_for_the_document_alone(city):
         sealing.unseal(decided.sealed_opinions, bytes(32), case_id.encode())
 
 
+async def test_what_people_wrote_reaches_the_document_however_the_case_ends(city):
+    """AP-53: 差戻し and 不同意 belong to the record as much as what was written before a decision."""
+    case_id = await city.circulating()
+    await act(city, case_id, CHIEF, "hold", "算定額の確認中です。")
+    await act(city, case_id, CHIEF, "send_back", "同意書の写しがありません。")
+    *running, ended = [snapshot_of(one) for one in await city.envelopes(case_id)]
+    assert (ended.state, opinions_in(ended)) == ("sent_back", ["算定額の確認中です。", "同意書の写しがありません。"])
+    assert not any(one.sealed_opinions for one in running if one.state == "circulating")
+
+
 def test_words_never_make_an_event_too_large_to_travel():
     """Promise I8: the broker takes a message of 1 MiB; beyond half of that they stay here, and the sheet says so."""
     by = Signature("S0070", "髙橋 一郎", CHIEF, "担当主査", "U-040-03", "環境政策室", AppointmentKind.MAIN)

@@ -66,7 +66,7 @@ class CaseSnapshot:
     state: str
     version_digest: str
     leases: tuple[Lease, ...]
-    # For the manifest: one mapping per act; "comment" is what was written, once the case is decided.
+    # For the manifest: one mapping per act; "comment" is what was written, once the case has ended.
     decisions: tuple[Mapping[str, str], ...]
     decided_at: dt.datetime | None
     decided_by: str

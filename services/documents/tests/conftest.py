@@ -233,7 +233,7 @@ class House:
 
     async def seal(self, case: approvals_pb2.CaseSnapshot, opinions: Sequence[str]) -> None:
         """What was written with its acts, as approvals seals it with the key of the submission."""
-        (told,) = [one for one in await self.envelopes(case.document_id) if one.action == "document.submitted"]
+        *_, told = [one for one in await self.envelopes(case.document_id) if one.action == "document.submitted"]
         key = documents_events.DocumentSubmitted.FromString(told.payload).opinions_key
         words = {act.decision_id: text for act, text in zip(case.decisions, opinions, strict=False)}
         case.sealed_opinions = sealing.seal(

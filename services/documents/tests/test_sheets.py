@@ -98,6 +98,44 @@ async def test_what_people_wrote_is_on_the_sheets(house: House) -> None:
         assert AGAINST.encode() not in envelope.SerializeToString()
 
 
+SENT_BACK, DISSENT = "同意書の写しがありません。", "要綱第4条の要件を満たしません。"
+
+
+async def test_what_people_wrote_in_an_earlier_circulation_is_in_the_record(house: House) -> None:
+    """AP-53, I4: the manifest names the acts before a 差戻し with their words; the sheet is of the last circulation."""
+    first = await house.circulating(enforcement_required=False)
+    returned = snapshot(
+        first, 4, "sent_back", acted=["S0070", "S0069"], opinions=[DISSENT, SENT_BACK], reason="step-S0069"
+    )
+    await house.seal(returned, [DISSENT, SENT_BACK])
+    await house.announce("CaseClosed", returned)
+    again = await house.drafter.submit(await house.drafter.see(first.document_id))
+    refused_one = snapshot(again, 1, "refused", reason="PLAN_MISMATCH")
+    await house.announce("CaseClosed", refused_one)
+    again = await house.drafter.submit(await house.drafter.see(first.document_id))
+    await house.decide(again, opinions=[WEIGHED])
+    await house.drawn()
+    current = await house.drafter.see(first.document_id)
+    await house.drafter.call("CompleteDocument", document_id=first.document_id, expected_version=current.version)
+    manifest = json.loads((await house.drafter.call("GetManifest", document_id=first.document_id)).manifest)
+    assert manifest["case_id"] == again.case_id
+    (earlier,) = manifest["earlier_cases"]
+    assert (earlier["case_id"], earlier["state"], earlier["reason"]) == (first.case_id, "sent_back", "step-S0069")
+    assert [(one["comment"], one["comment_digest"]) for one in earlier["decisions"]] == [
+        (words, hashlib.sha256(words.encode()).hexdigest()) for words in (DISSENT, SENT_BACK)
+    ]
+    assert not any("comment" in one for one in manifest["decisions"])
+    for sheet in sheets_of(await house.drafter.see(first.document_id)):
+        said = await text_of(house, first.document_id, sheet)
+        assert (WEIGHED in said, SENT_BACK in said) == (True, False)
+
+
+async def test_the_manifest_of_a_document_that_circulated_once_is_as_it_always_was(house: House) -> None:
+    document = await house.completed()
+    answer = await house.drafter.call("GetManifest", document_id=document.document_id)
+    assert "earlier_cases" not in json.loads(answer.manifest)
+
+
 async def test_an_opinion_that_is_not_the_one_of_its_act_is_not_kept(house: House) -> None:
     """I4: the act names its words; with others, or with a seal that does not open, nothing happens and somebody looks."""
     document = await house.circulating(enforcement_required=False)

@@ -204,6 +204,13 @@ def check_content(folder: Path, leaf: bytes, report: Report) -> None:
         and all(is_told_as_kept(one, kept[one["decision_id"]]) for one in told),
     )
 
+    earlier = [act for case in manifest.get("earlier_cases", ()) for act in case["decisions"] if "comment" in act]
+    if earlier:
+        report.say(
+            "前の回議の意見 (earlier_cases)",
+            all(sha256(act["comment"].encode()) == act["comment_digest"] for act in earlier),
+        )
+
 
 def is_told_as_kept(told: dict[str, str | None], kept: dict[str, str]) -> bool:
     """Whether a decision with its comment says what the manifest says of it, and nothing else. Times there are longer."""
