@@ -8,6 +8,7 @@ from __future__ import annotations
 from chassis.interceptors import Policy, Refusal
 from kanketsu.approvals.v1.approvals_service_pb2_grpc import ApprovalsServiceServicer
 from services.approvals.cases.api import CasesApi
+from services.approvals.circulations.api import CirculationsApi
 from services.approvals.deadlines.api import DeadlinesApi
 from services.approvals.inbox.api import InboxApi
 from services.approvals.organisation.api import OrganisationApi
@@ -42,6 +43,7 @@ POLICY = Policy(
         "CountInbox": Refusal("inbox.listed", "step"),
         "ListOverdue": Refusal("step.listed", "step"),
         "GetCase": Refusal("case.viewed", "case", "case_id"),
+        "ListCases": Refusal("case.history_read", "document", "document_id"),
         "ActOnStep": Refusal("step.acted", "case", "case_id"),
         "RecallCase": Refusal("case.recalled", "case", "case_id"),
         "WithdrawCase": Refusal("case.withdrawn", "case", "case_id"),
@@ -94,5 +96,5 @@ POLICY = Policy(
 )
 
 
-class Api(OrganisationApi, RoutesApi, InboxApi, DeadlinesApi, CasesApi, ApprovalsServiceServicer):
+class Api(OrganisationApi, RoutesApi, InboxApi, DeadlinesApi, CasesApi, CirculationsApi, ApprovalsServiceServicer):
     """kanketsu.approvals.v1.ApprovalsService."""

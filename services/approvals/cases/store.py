@@ -172,6 +172,17 @@ async def load_latest(conn: Connection, document_id: str, day: dt.date, now: dt.
     return None if row is None else _case(row)
 
 
+async def load_of_document(
+    conn: Connection, document_id: str, day: dt.date, now: dt.datetime
+) -> list[tuple[Case, Hall]]:
+    """Every case of a document, the latest first."""
+    cursor = await conn.execute(
+        _LOAD + "WHERE c.document_id = %(document_id)s ORDER BY c.opened_at DESC, c.case_id DESC",
+        {"document_id": document_id, "day": day, "now": now},
+    )
+    return [_case(row) for row in await cursor.fetchall()]
+
+
 async def load_replaced(conn: Connection, document_id: str) -> Case | None:
     """The case that a resubmission follows: the latest that circulated, when it went back to the drafter."""
     cursor = await conn.execute(

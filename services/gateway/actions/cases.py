@@ -77,6 +77,14 @@ async def read(
     return Answer(views.case(answer.case), answer.access_record)
 
 
+async def of_document(clients: Clients, caller: Caller, document_id: str, *, read_receipt: str = "") -> Answer:
+    """Every circulation of a document that the caller may see, newest first (AP-53)."""
+    rpc = clients.approvals.rpc
+    request = pb.ListCasesRequest(document_id=document_id, read_receipt=read_receipt)
+    answer = await clients.approvals.ask(rpc.ListCases, request, caller)
+    return page_of((views.case(one) for one in answer.cases), "", answer.access_record)
+
+
 async def decider(
     clients: Clients, caller: Caller, *, case_id: str = "", document_id: str = "", read_receipt: str = ""
 ) -> Answer:

@@ -67,6 +67,18 @@ async def read(
 
 
 @router.get(
+    "/documents/{document_id}/cases",
+    summary="Every circulation of a document",
+    responses=answers(200, shapes.CaseList, 404, record=True),
+)
+async def of_document(
+    request: Request, document_id: inputs.Id, caller: SignedIn, read_receipt: ReadReceipt = ""
+) -> Response:
+    """Newest first, those before a 差戻し, 差替え or 引戻し as well, each as GET /cases/{id} shows it (AP-53)."""
+    return reply(await cases.of_document(clients_of(request), caller, document_id, read_receipt=read_receipt))
+
+
+@router.get(
     "/cases/{case_id}/decider",
     summary="Why this decider",
     responses=answers(200, Explanation, 404, record=True),

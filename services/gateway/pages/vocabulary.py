@@ -308,6 +308,7 @@ RECORDED_ACTIONS: Final[dict[str, str]] = {
     "route.planned": "回議ルートを作成",
     "case.opened": "案件を開始",
     "case.viewed": "回議の状況を閲覧",
+    "case.history_read": "すべての回議を閲覧",
     "case.explained": "決裁者の理由を閲覧",
     "case.decided": "案件を決裁",
     "case.decision_registered": "持回りの決裁を事後登録",

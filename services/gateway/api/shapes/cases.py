@@ -181,3 +181,8 @@ class OverdueStep(Shape):
 class OverdueList(Shape):
     items: list[OverdueStep]
     next_cursor: str | None
+
+
+class CaseList(Shape):
+    items: list[Case]
+    next_cursor: str | None
