@@ -87,6 +87,15 @@ async def reconcile(desk: AtDesk) -> Response:
     return desk.go("/audit", done="reconciled")
 
 
+@router.get("/audit/record")
+async def record(desk: AtDesk, access_record: str = "") -> Response:
+    """To the record that an act names as its reading, with its proof; to the list where it has not arrived."""
+    found = await audit.entries(desk.clients, desk.caller, access_record=access_record)
+    for one in found.body["items"]:
+        return desk.go(f"/audit/{one['year']}/{one['index']}")
+    return desk.go("/audit", access_record=access_record)
+
+
 @router.get("/audit/{year}/{index}")
 async def entry(desk: AtDesk, year: int, index: int) -> Response:
     """One record of a year's log with its inclusion proof, and the proof as files."""

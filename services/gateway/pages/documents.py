@@ -165,7 +165,7 @@ async def decider(desk: AtDesk, document_id: str) -> Response:
 
 @router.get("/documents/{document_id}/history")
 async def history(desk: AtDesk, document_id: str, cursor: str = "") -> Response:
-    """Every event, and for those entitled every access (LC-11)."""
+    """Every event, every act of every circulation, and for those entitled every access (LC-11, AP-53)."""
     document, answer = await asyncio.gather(
         documents.read(desk.clients, desk.caller, document_id),
         documents.history(desk.clients, desk.caller, document_id, cursor=cursor),
@@ -173,7 +173,7 @@ async def history(desk: AtDesk, document_id: str, cursor: str = "") -> Response:
     accesses = answer.body["accesses"]
     told = [principal for one in answer.body["items"] for principal in sheet.principals_in(one["detail"])]
     called = await organisation.names(desk.clients, desk.caller, told) if told else {}
-    events = sheet.course(answer.body["items"], await case_of(desk, document.body), called)
+    events = sheet.course(answer.body["items"], await _cases_of(desk, document.body), called)
     names = await actor_names(desk, [*events, *(one["actor"] for one in accesses or ())])
     return desk.draw(
         "history",
@@ -318,6 +318,22 @@ async def case_of(desk: Desk, document: View) -> View | None:
             raise
         return None
     return found.body
+
+
+async def _cases_of(desk: Desk, document: View) -> list[View]:
+    """All circulations, newest first. None before the first, and for the moment until approvals has opened it."""
+    if not document["case_id"]:
+        return []
+    try:
+        found = await cases.of_document(
+            desk.clients, desk.caller, document["document_id"], read_receipt=document["read_receipt"] or ""
+        )
+    except DomainError as error:
+        if error.kind is not Kind.NOT_FOUND:
+            raise
+        return []
+    items: list[View] = found.body["items"]
+    return items
 
 
 def _shown(document: View, names: dict[str, str], registered: View | None) -> View:

@@ -42,8 +42,9 @@ _LABELS: Final[Mapping[str, str]] = {
 _UNPROVEN: Final = (
     "持回りの決裁が事後登録されました。登録した証拠書類がまだ添付されていません。追加するまで、施行も完結もできません。"
 )
-# Acts that the document's own events tell as well.
-_TOLD_BY_THE_DOCUMENT: Final = frozenset({"decide", "substitute", "reject", "withdraw"})
+# Acts that end a case, as 差戻し to the drafter does, and the events by which the document follows: one fact, one row.
+_ENDING: Final = frozenset({"decide", "substitute", "reject", "withdraw"})
+_FOLLOWING: Final = frozenset({"document.decided", "document.rejected", "document.withdrawn", "document.sent_back"})
 # Identifiers in the detail of an event that people know.
 _DETAILS: Final[Mapping[str, str]] = {
     "draft_number": "起案番号",
@@ -393,37 +394,46 @@ def principals_in(detail: Mapping[str, str]) -> list[str]:
     return [f"{kind}:{detail[name]}" for name, kind in _NAMED.items() if name in detail]
 
 
-def course(events: Iterable[View], case: View | None, names: Mapping[str, str]) -> list[View]:
-    """What happened to the document, oldest first: its own events, acts on its latest case, moves of seats (LC-11).
+def course(events: Iterable[View], cases: Sequence[View], names: Mapping[str, str]) -> list[View]:
+    """What happened to the document, oldest first: its own events, the acts of every circulation with what was written
+    and which reading each rests on, moves of seats (LC-11, AP-53).
 
-    `names`: of the principals in the details.
+    An act that a minor 差替え carries on (AP-30) stands where it was done, once. `names`: of the principals in the details.
     """
-    rows = [one | {"detail_text": _detail(one["action"], one["detail"], names)} for one in events]
-    for act in case["decisions"] if case is not None else ():
-        ended = case is not None and act["action"] == "send_back" and act["step_id"] == case["reason"]
-        if ended or act["action"] in _TOLD_BY_THE_DOCUMENT:
-            continue
-        rows.append(
-            {
-                "occurred_at": act["acted_at"],
-                "staff_id": act["staff_id"],
-                "unit_id": None,
-                "action": vocabulary.ACTIONS.get(act["action"], act["action"]) + ("（一括）" if act["bulk"] else ""),
-                "detail_text": f"{act['unit_name']}　{act['post_title']}として{_decided_by(act['walk_around'])}",
-            }
-        )
-    for move in case["moves"] if case is not None else ():
+    told = {case["case_id"] for case in cases if any(_ends(act, case) for act in case["decisions"])}
+    rows = [
+        _row(one, one["action"], _detail(one["action"], one["detail"], names))
+        for one in events
+        if not (one["action"] in _FOLLOWING and one["detail"].get("case_id") in told)
+    ]
+    acts = {act["decision_id"]: act for case in cases for act in case["decisions"]}
+    for act in acts.values():
+        if act["carried_from"] not in acts:
+            action = vocabulary.ACTIONS.get(act["action"], act["action"]) + ("（一括）" if act["bulk"] else "")
+            detail = f"{act['unit_name']}　{act['post_title']}として{_decided_by(act['walk_around'])}"
+            row = _row(act | {"occurred_at": act["acted_at"]}, action, detail)
+            rows.append(row | {"comment": act["comment"], "access_record": act["access_record"]})
+    for move in (move for case in cases for move in case["moves"]):
         reason = f"　理由：{move['reason']}" if move["reason"] else "（引継先の職）"
-        rows.append(
-            {
-                "occurred_at": move["moved_at"],
-                "staff_id": move["moved_by"],
-                "unit_id": None,
-                "action": "宛先の変更",
-                "detail_text": f"{move['from_post']}から{move['to_post']}へ{reason}",
-            }
-        )
+        by = {"occurred_at": move["moved_at"], "staff_id": move["moved_by"]}
+        rows.append(_row(by, "宛先の変更", f"{move['from_post']}から{move['to_post']}へ{reason}"))
     return sorted(rows, key=lambda row: str(row["occurred_at"]))
+
+
+def _ends(act: View, case: View) -> bool:
+    return act["action"] in _ENDING or (act["action"] == "send_back" and act["step_id"] == case["reason"])
+
+
+def _row(one: View, action: str, detail: str) -> View:
+    return {
+        "occurred_at": one["occurred_at"],
+        "staff_id": one["staff_id"],
+        "unit_id": one.get("unit_id"),
+        "action": action,
+        "detail_text": detail,
+        "comment": "",
+        "access_record": None,
+    }
 
 
 def _decided_by(walk: View | None) -> str:

@@ -150,14 +150,14 @@ def test_a_decision_on_paper_is_marked_and_its_evidence_comes_first() -> None:
     walk |= {"unit_name": "環境政策室", "decided_at": "2026-11-20T18:30:00+09:00", "evidence_sha256": "5" * 64}
     act = {"action": "register_walk_around", "step_id": "", "acted_at": "2026-11-24T08:45:00+09:00", "comment": "停電"}
     act |= {"staff_id": "S0072", "staff_name": "葛󠄀城 拓也", "unit_name": "環境政策室", "post_title": "係員"}
-    act |= {"decision_id": "d-9", "carried_from": None, "walk_around": walk, "bulk": False}
+    act |= {"decision_id": "d-9", "carried_from": None, "walk_around": walk, "bulk": False, "access_record": None}
     own = step("decide", "registered", acted_at="2026-11-20T18:30:00+09:00", post_view=True)
     known = case(own, state="decided", decisions=[act])
     (seat,) = sheet.seats(document("decided"), known, "葛󠄀城 拓也")[1:]
     assert (seat["stamp"], seat["seal_name"], seat["acted_at"]) == ("決裁", "髙橋 誠司", "2026-11-20T18:30:00+09:00")
     assert seat["names"] == [{"mark": "事後登録", "name": "葛󠄀城 拓也"}, {"mark": "後閲", "name": "髙橋 誠司"}]
     assert sheet.opinions(known) == [act | {"added": ""}]
-    (row,) = sheet.course([], known, {})
+    (row,) = sheet.course([], [known], {})
     assert row["detail_text"].endswith("室長　髙橋 誠司が令和8年11月20日 18:30に決裁")
 
     other = act | {"walk_around": walk | {"staff_name": "髙﨑 邦夫", "post_id": "P-040-03-02"}}
@@ -240,14 +240,41 @@ def test_the_course_joins_events_and_acts_in_order() -> None:
             "detail": {"completed_on": "2026-11-24", "case_id": "c-1"},
         },
     ]
-    act = {"staff_id": "S0070", "unit_name": "環境政策室", "post_title": "担当主査", "walk_around": None}
     acts = [
-        act | {"acted_at": "2026-11-19T10:00:00+09:00", "action": "approve", "bulk": True},
-        act | {"acted_at": "2026-11-20T10:00:00+09:00", "action": "decide", "bulk": False},
+        act_of("d-1", "approve", "2026-11-19T10:00:00+09:00", bulk=True),
+        act_of("d-2", "decide", "2026-11-20T10:00:00+09:00"),
     ]
-    rows = sheet.course(events, case(decisions=acts), {})
-    assert [row["action"] for row in rows] == ["document.submitted", "承認（一括）", "document.completed"]
-    assert rows[2]["detail_text"] == "完結日 令和8年11月24日"
+    rows = sheet.course(events, [case(decisions=acts)], {})
+    assert [row["action"] for row in rows] == ["document.submitted", "承認（一括）", "決裁", "document.completed"]
+    assert rows[3]["detail_text"] == "完結日 令和8年11月24日"
+
+
+def act_of(decision_id: str, action: str, acted_at: str, **fields: Any) -> dict[str, Any]:
+    """An act of the 担当主査."""
+    act = {"staff_id": "S0070", "unit_name": "環境政策室", "post_title": "担当主査", "walk_around": None}
+    act |= {"decision_id": decision_id, "action": action, "acted_at": acted_at, "step_id": f"s-{decision_id}"}
+    return act | {"bulk": False, "carried_from": None, "comment": "", "access_record": "documents.1/e/4"} | fields
+
+
+def test_the_course_tells_every_circulation_with_its_reasons_and_each_act_once() -> None:
+    """AP-53, AP-30: the 差戻し with its reason, and what was carried on where it was done."""
+    follows = {"staff_id": "S0069", "unit_id": None, "occurred_at": "2026-11-19T11:00:01+09:00"}
+    events = [follows | {"action": "document.sent_back", "detail": {"case_id": "c-1", "reason": "s-d-2"}}]
+    kept = act_of("d-1", "approve", "2026-11-19T10:00:00+09:00", comment="確認しました。")
+    reason = act_of("d-2", "send_back", "2026-11-19T11:00:00+09:00", comment="同意書の写しがありません。")
+    first = case(decisions=[kept, reason], state="sent_back", reason="s-d-2", case_id="c-1")
+    carried = kept | {"decision_id": "d-3", "carried_from": "d-1"}
+    second = case(decisions=[carried, act_of("d-4", "decide", "2026-11-20T10:00:00+09:00")], case_id="c-2")
+    rows = sheet.course(events, [second, first], {})
+    assert [(row["action"], row["comment"]) for row in rows] == [
+        ("承認", "確認しました。"),
+        ("差戻し", "同意書の写しがありません。"),
+        ("決裁", ""),
+    ]
+    assert {row["access_record"] for row in rows} == {"documents.1/e/4"}
+    # Who may not see the cases is told by the document's own events; an act whose first form is not shown stands itself.
+    assert [row["action"] for row in sheet.course(events, [], {})] == ["document.sent_back"]
+    assert [row["action"] for row in sheet.course(events, [second], {})] == ["承認", "document.sent_back", "決裁"]
 
 
 def test_a_seat_that_went_to_another_post_says_why() -> None:
@@ -257,7 +284,7 @@ def test_a_seat_that_went_to_another_post_says_why() -> None:
     followed = move | {"reason": None, "moved_by": "service:approvals", "moved_by_name": None}
     known = case(moves=[followed, move])
     assert sheet.reassigned(known) == [move]
-    assert [row["detail_text"] for row in sheet.course([], known, {})] == [
+    assert [row["detail_text"] for row in sheet.course([], [known], {})] == [
         "観光推進室長から環境政策室長補佐へ（引継先の職）",
         "観光推進室長から環境政策室長補佐へ　理由：室の統合により",
     ]
