@@ -70,12 +70,10 @@ def test_a_change_of_substance_is_approved_anew(city: City, visit, title) -> Non
     journey.act(chief, "承認する", "承認を登録しました。")
 
 
-def test_a_document_is_shown_to_a_colleague_of_the_department(city: City, visit, title, picture) -> None:
-    """供覧 asks for nothing; beyond the department only a 所属長 shows it."""
-    document = city.draft(title=title)["id"]
-    clerk = visit("clerk", f"/documents/{document}/route")
-    journey.press(clerk, "回議を開始する")
-    clerk.goto(f"{city.stack.url}/documents/{document}")
+def test_a_document_is_shown_to_colleagues_of_the_department(city: City, visit, title, picture) -> None:
+    """供覧 asks for nothing, several at once are 同報; beyond the department only a 所属長 shows it (AP-10, AC-12)."""
+    document, case_id = city.circulating(title=title)
+    clerk = visit("clerk", f"/documents/{document}")
     journey.reload_until(clerk, "供覧先を追加する")
     journey.follow(clerk, "供覧先を追加する")
     assert findings(clerk) == []
@@ -83,9 +81,12 @@ def test_a_document_is_shown_to_a_colleague_of_the_department(city: City, visit,
     expect(clerk.get_by_role("alert")).to_contain_text("供覧先の職を選んでください。")
     picture(clerk, "circulate")
     colleagues = clerk.get_by_role("group", name="供覧先").get_by_role("checkbox")
-    colleagues.first.check()
+    colleagues.nth(0).check()
+    colleagues.nth(1).check()
     journey.press(clerk, "供覧先に加える")
     journey.told(clerk, "供覧先を追加しました。")
+    steps = city.person("clerk").get(f"/cases/{case_id}")["steps"]
+    assert [one["state"] for one in steps if one["kind"] == "inform"] == ["active", "active"], "同報"
 
     journey.follow(clerk, "供覧先を追加する")
     clerk.get_by_label("ほかの所属から選ぶ").select_option(label="財政経営室")
