@@ -23,6 +23,8 @@ pytestmark = pytest.mark.system
 PLAN = yaml.safe_load((ROOT / "deploy" / "walkthrough" / "minoh.yaml").read_text(encoding="utf-8"))
 NAMES = ["交付申請書（髙﨑）.pdf", "会議/か\u3099い議事録.txt"]
 
+SENT_BACK = "同意書の写しがありません。"
+
 
 def until(question):
     """The first answer that is not a refusal and not None; facts travel between services."""
@@ -63,6 +65,9 @@ def completed(city):
     for number, name in enumerate(NAMES):
         content = f"内容{number}".encode() * 100_000
         clerk.request("POST", f"{path}/attachments", params={"filename": name}, content=content)
+    first = clerk.submit(document["id"])["case_id"]
+    until(lambda: people["chief"].act(first, "send_back", SENT_BACK))
+    until(lambda: clerk.get(path)["state"] == "sent_back" or None)
     case_id = clerk.submit(document["id"])["case_id"]
     until(lambda: people["chief"].act(case_id, "approve", "確認しました。"))
     until(lambda: people["deputy"].act(case_id, "approve"))
@@ -104,7 +109,7 @@ def test_the_evidence_verifies_without_the_system(archive, tmp_path):
     code, report = verify(tmp_path)
     assert code == 0, report
     assert "一致しない" not in report
-    assert report.count("正しい") == 13
+    assert report.count("正しい") == 14
     names = {"README.pdf", "README.txt", "verify.py", "manifest.json", "decisions.json", "leaf.json", "log.vkey"}
     assert names | {"completed.tlog-proof", "checkpoint"} <= {*archive.namelist()}
     assert len(pypdfium2.PdfDocument(archive.read("README.pdf"))) == 2
@@ -116,6 +121,8 @@ def test_the_evidence_verifies_without_the_system(archive, tmp_path):
     assert all("/" not in name.removeprefix("files/") for name in files)
     comments = [one["comment"] for one in json.loads(archive.read("decisions.json"))]
     assert "確認しました。" in comments
+    (earlier,) = json.loads(archive.read("manifest.json"))["earlier_cases"]
+    assert [one["comment"] for one in earlier["decisions"]] == [SENT_BACK], "AP-53"
 
 
 def changed_byte(name):
