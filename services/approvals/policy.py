@@ -125,7 +125,7 @@ def require_signature(case: Case, step: Step, action: Action, hall: Hall, staff_
     """The person as they act: name, post and unit of today (AP-40).
 
     The step says from which post; where several of theirs would do, `post_id` is preferred (AP-44).
-    NOT_YOUR_STEP, OWN_DRAFT (AP-43), NOT_ABSENT (AP-14, AP-13).
+    NOT_YOUR_STEP, OWN_DRAFT (AP-43), NOT_ABSENT (AP-14, AP-13), DECIDER_VACANT.
     """
     found = _signature(case, step, action, hall, staff_id, post_id)
     if isinstance(found, DomainError):
@@ -207,21 +207,28 @@ def _substitute(case: Case, step: Step, hall: Hall, staff_id: str) -> Signature 
             continue
         if staff_id in case.authors:
             return _own_draft()
-        present = _present_before(step, hall, hall.substitutes[:place])
-        return signature if present is None else _not_absent(present)
+        return _before_substitute(step, hall, hall.substitutes[:place]) or signature
     return _not_yours(step, hall)
 
 
-def _present_before(step: Step, hall: Hall, earlier: Collection[str]) -> Seat | None:
-    """Who stands before a substitute and is there: the decider, unless recorded as absent, or an earlier substitute.
+def _before_substitute(step: Step, hall: Hall, earlier: Collection[str]) -> DomainError | None:
+    """Why a substitute may not decide: the decider is not recorded as absent, or an earlier substitute is there.
 
     A decider's post that nobody holds is not 不在 (glossary): nobody is a substitute for it.
     """
     decider = hall.seats.get(step.post_id)
-    if decider is None or not decider.absent:
-        return decider or Seat(step.post_id, "", "", "", "")
+    if decider is None or not decider.holders:
+        return DomainError(
+            Kind.PRECONDITION,
+            "DECIDER_VACANT",
+            "nobody holds the deciding post, and that is no absence",
+            metadata={"post": decider.title if decider is not None else ""},
+        )
+    if not decider.absent:
+        return _not_absent(decider)
     seats = (hall.seats.get(post) for post in earlier)
-    return next((seat for seat in seats if seat is not None and seat.holders and not seat.absent), None)
+    present = next((seat for seat in seats if seat is not None and seat.holders and not seat.absent), None)
+    return None if present is None else _not_absent(present)
 
 
 def _not_absent(seat: Seat) -> DomainError:
@@ -237,11 +244,10 @@ def _not_absent(seat: Seat) -> DomainError:
 def substitute_to_ask(case: Case, hall: Hall) -> str:
     """The substitute's post whose turn it is to stand in for the decider (AP-13, AP-14, AP-17).
 
-    NOT_ABSENT while the decider is there, NO_SUBSTITUTE when no listed one is.
+    NOT_ABSENT while the decider is there, DECIDER_VACANT when there is none, NO_SUBSTITUTE when no listed one is there.
     """
-    present = _present_before(case.decider, hall, ())
-    if present is not None:
-        raise _not_absent(present)
+    if (barred := _before_substitute(case.decider, hall, ())) is not None:
+        raise barred
     for post_id in hall.substitutes:
         seat = hall.seats.get(post_id)
         if seat is not None and seat.holders and not seat.absent and not any(map(seat.held_by, case.authors)):
@@ -253,7 +259,7 @@ def walk_around_decider(case: Case, then: Hall, staff_id: str) -> Signature:
     """Who decided by 持回り, as they were: `then` is the hall of that moment (AP-50).
 
     The holder of the deciding post, or the first listed substitute who was there while the decider was recorded as
-    absent (AP-13, AP-14). OWN_DRAFT (AP-43), NOT_ABSENT, NOT_DECIDER for anybody else.
+    absent (AP-13, AP-14). OWN_DRAFT (AP-43), NOT_ABSENT, DECIDER_VACANT, NOT_DECIDER for anybody else.
     """
     if staff_id == case.drafter:
         raise _own_draft()

@@ -307,6 +307,14 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
         "Decider not absent",
         "A substitute may decide only while the decider is recorded as absent.",
     ),
+    ("approvals", "DECIDER_VACANT"): Sentence(
+        "決裁する職に就いている人がいません",
+        "代決は、決裁者が不在のときだけできます。人事の担当に職務代理・事務取扱の発令を依頼するか、"
+        "文書管理の担当に宛先の変更を依頼してください。",
+        "Deciding post vacant",
+        "A substitute stands in for an absence, not for a vacancy. Have somebody appointed to act in the post, or ask the"
+        " records office to reassign the step.",
+    ),
     ("approvals", "NO_SUBSTITUTE"): Sentence(
         "代決できる人がいません",
         "代決の順位に定められた人が、全員不在か空席です。決裁者の戻りを待つか、文書管理の担当に相談してください。",

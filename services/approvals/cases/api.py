@@ -87,7 +87,7 @@ class CasesApi(Handlers):
         return await self._write_case(request, pb.CirculateCaseResponse, Action.CIRCULATE, post_ids)
 
     async def AskSubstitute(self, request: pb.AskSubstituteRequest, context: Context) -> pb.AskSubstituteResponse:
-        """代決依頼 by the drafter while the decider is away (AP-17). NOT_ABSENT, NO_SUBSTITUTE."""
+        """代決依頼 by the drafter while the decider is away (AP-17). NOT_ABSENT, DECIDER_VACANT, NO_SUBSTITUTE."""
         return await self._write_case(request, pb.AskSubstituteResponse, Action.ASK_SUBSTITUTE)
 
     async def AddSeat(self, request: pb.AddSeatRequest, context: Context) -> pb.AddSeatResponse:

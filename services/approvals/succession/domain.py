@@ -1,4 +1,4 @@
-"""Open steps whose post has ended (AP-41): they follow the successor, or stay without an addressee until reassigned.
+"""Open steps that nobody can act on (AP-41): they follow the successor of their post, or stay until reassigned.
 
 Pure. A route never shrinks by it: a step changes its post and nothing else. What was acted on never moves (AP-40).
 """
@@ -20,6 +20,7 @@ from services.approvals.cases.domain import (
     Hall,
     Step,
     StepState,
+    inbox_kind,
 )
 from services.approvals.cases.turns import Change, Outcome
 from services.approvals.organisation.domain import RANKS, Seat
@@ -28,6 +29,7 @@ from services.approvals.routes.domain import StepKind
 MOVABLE = OPEN | DUE | {StepState.WAITING}
 # Why a step has no addressee.
 POST_ENDED = "post_ended"
+VACANT = "vacant"
 OWN_DRAFT = "own_draft"
 
 
@@ -83,13 +85,19 @@ def release(case: Case, hall: Hall) -> Outcome:
 
 
 def stranded(case: Case, step: Step, hall: Hall) -> str:
-    """Why nobody can act on the step, "" when somebody can: its post has ended, or only the drafter could decide."""
+    """Why nobody can act on the step, "" when somebody can.
+
+    Its post has ended, nobody holds it now that its turn has come, or only the drafter could decide. A vacant post may
+    still be given to somebody: the step waits there until then, or until it is reassigned.
+    """
     if not is_open(case, step):
         return ""
     seat = hall.seats.get(step.post_id)
     if seat is None:
         return POST_ENDED
-    only_author = bool(seat.holders) and all(holder.staff_id in case.barred(step) for holder in seat.holders)
+    if not seat.holders:
+        return VACANT if inbox_kind(case, step) else ""
+    only_author = all(holder.staff_id in case.barred(step) for holder in seat.holders)
     return OWN_DRAFT if step.kind is StepKind.DECIDE and step.state not in DUE and only_author else ""
 
 

@@ -1,7 +1,7 @@
 # ruff: noqa: S608 - statements are put together from constants of this module
 """All SQL about open steps and the posts that take them over.
 
-Ended posts are few; their open steps are found by post (index `steps_open`), never by reading all steps.
+Ended and vacant posts are few; their open steps are found by post (index `steps_open`), never by reading all steps.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class Stranded:
     unit_id: str
     kind: StepKind
     state: StepState
-    # "post_ended", "own_draft"
+    # "post_ended", "vacant", "own_draft"
     cause: str
     post_id: str
     # As it was called last.
@@ -163,6 +163,14 @@ _STRANDED = f"""
 WITH lost AS (
     SELECT s.step_id, s.case_id, s.kind, s.state, s.post_id, 'post_ended' AS cause
     FROM ({_ENDED}) AS e INNER JOIN steps AS s ON s.post_id = e.post_id AND {_OPEN}
+    UNION ALL
+    -- Whose turn has come at a post that exists and that nobody holds.
+    SELECT s.step_id, s.case_id, s.kind, s.state, s.post_id, 'vacant'
+    FROM posts AS p INNER JOIN steps AS s ON s.post_id = p.post_id AND s.inbox_kind IS NOT NULL AND {_OPEN}
+    WHERE p.valid_from <= %(day)s AND %(day)s < p.valid_to AND NOT EXISTS (
+        SELECT FROM appointments AS a
+        WHERE a.post_id = p.post_id AND a.valid_from <= %(day)s AND %(day)s < a.valid_to
+    )
     UNION ALL
     -- A drafter, or who submitted in their place, who was appointed to the post that decides (AP-43).
     SELECT s.step_id, s.case_id, s.kind, s.state, s.post_id, 'own_draft'

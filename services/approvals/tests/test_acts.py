@@ -265,7 +265,7 @@ async def test_a_vacant_post_waits_for_its_successor(city):
     async with transferred(city, head.staff_id, HEAD):
         case = await deputy.see(case_id)
         assert (case.steps[2].staff_id, states(case)[2]) == ("", "active")
-        assert (await refused(deputy.act(case, "substitute", step=case.steps[2]))).reason == "NOT_ABSENT"
+        assert (await refused(deputy.act(case, "substitute", step=case.steps[2]))).reason == "DECIDER_VACANT"
         drafter = await city.person(DRAFTER)
         error = await refused(city.plan(drafter, clock.new_id(), unit_id="U-040-03", matter="照会回答"))
         assert (error.reason, error.metadata["post"]) == ("POST_VACANT", "環境政策室長")

@@ -715,6 +715,7 @@ PROSPECTS: Final[dict[str, str]] = {
 APPOINTMENTS: Final[dict[str, str]] = {"main": "本務", "concurrent": "兼務", "acting": "事務取扱"}
 STRANDED_CAUSES: Final[dict[str, str]] = {
     "post_ended": "職が廃止された",
+    "vacant": "職に就いている人がいない",
     "own_draft": "起案者が決裁する職に就いた",
 }
 

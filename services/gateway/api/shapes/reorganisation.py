@@ -239,7 +239,7 @@ class StrandedStep(Shape):
     unit_id: str
     step_kind: str
     step_state: str
-    cause: str = Field(description="post_ended or own_draft")
+    cause: str = Field(description="post_ended, vacant or own_draft")
     post_id: str
     post_title: str
     unit_name: str
