@@ -68,17 +68,18 @@ def _problem(case: Case, own: Step, kind: StepKind, post_id: str, hall: Hall) ->
         return "ALREADY_ON_ROUTE"
     if any(step.post_id == post_id for step in case.steps if step.state is StepState.STRUCK):
         return "ABOVE_DECIDER"
-    beside = {who for step in case.line if step.group == own.group for who in _people(step, hall)}
-    if beside & _holders(post_id, hall):
+    beside = {who for step in case.line if step.group == own.group for who in people_of(step, hall)}
+    if beside & holders_of(post_id, hall):
         return "SAME_PERSON"
     return "TOO_MANY" if len(case.line) >= MAX_STEPS else ""
 
 
-def _people(step: Step, hall: Hall) -> set[str]:
+def people_of(step: Step, hall: Hall) -> set[str]:
     """Who acted on a step, or could."""
-    return {step.holder.staff_id} if step.holder is not None else _holders(step.post_id, hall)
+    return {step.holder.staff_id} if step.holder is not None else holders_of(step.post_id, hall)
 
 
-def _holders(post_id: str, hall: Hall) -> set[str]:
+def holders_of(post_id: str, hall: Hall) -> set[str]:
+    """Who holds a post now."""
     seat = hall.seats.get(post_id)
     return {holder.staff_id for holder in seat.holders} if seat is not None else set()

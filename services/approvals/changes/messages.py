@@ -55,14 +55,17 @@ def shown(
     steps: Mapping[str, int],
     references: Sequence[Reference],
 ) -> pb.Preview:
-    """What a set would do; `steps` is how many open steps each post has that it touches, `references` what it breaks."""
+    """What a set would do; `steps` is how many open steps each post has that it touches, `references` what it breaks.
+
+    A successor that is too low to decide is named without any, too: there may be some by the day.
+    """
     return pb.Preview(
         moves=moves(before, made),
         vacant=vacant(before, made),
         prospects=[
-            _prospect(one, steps[one.post_id], before, made)
+            _prospect(one, steps.get(one.post_id, 0), before, made)
             for one in preview.prospects(before, made, changes)
-            if one.post_id in steps
+            if one.post_id in steps or one.outcome == "lower_successor"
         ],
         substitutes=[_list(one, before, made) for one in substitutes.changed_lists(before, made)],
         warnings=[_warning(one, before, made) for one in substitutes.warnings(before, made)],

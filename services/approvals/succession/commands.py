@@ -31,7 +31,8 @@ async def follow_successors(pool: Pool, now: dt.datetime) -> int:
     """Every open step of an ended post goes to the post that took over; returns how many moved.
 
     In batches, so that acts on other steps go on meanwhile; a crash between two leaves the rest for the next round, and
-    so does a case that is locked. Steps without a living successor stay where they are and are listed.
+    so does a case that is locked. Steps without a living successor, and those that the successor may not have (AP-02,
+    AP-45), stay where they are and are listed.
     """
     day, moved, after = now.date(), 0, ""
     async with db.connection(pool) as conn:
@@ -48,11 +49,12 @@ async def follow_successors(pool: Pool, now: dt.datetime) -> int:
             moves: list[StepMove] = []
             told: list[envelope_pb2.Envelope] = []
             for case, hall in await cases.load_many(conn, locked, day, now):
-                made, events = domain.follow(case, heirs)
+                wider = _with(hall, seats)
+                made, events = domain.follow(case, heirs, wider)
                 if events:
                     changed.append((case, made))
                     moves += _moves(case, made, "", ITSELF.staff_id)
-                    told += envelopes(made, events, cause_of(ITSELF), _with(hall, seats))
+                    told += envelopes(made, events, cause_of(ITSELF), wider)
             if moves:
                 await store.save_moves(conn, [made for _, made in changed], moves, now)
                 await notices.tell_moved(conn, changed, now)
@@ -60,7 +62,8 @@ async def follow_successors(pool: Pool, now: dt.datetime) -> int:
                 moved += len(moves)
         if not after:
             break
-    log.info("steps followed successors", extra={"moved": moved, "posts": len(heirs)})
+    if moved:
+        log.info("steps followed successors", extra={"moved": moved, "posts": len(heirs)})
     return moved
 
 

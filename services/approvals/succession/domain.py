@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from chassis.errors import DomainError, FieldViolation, Kind, invalid
+from services.approvals.cases.additions import people_of
 from services.approvals.cases.domain import (
     DUE,
     MAX_COMMENT,
@@ -63,14 +64,41 @@ def move(case: Case, step_id: str, post_id: str, detail: str) -> Outcome:
     return change.done()
 
 
-def follow(case: Case, heirs: Mapping[str, str]) -> Outcome:
-    """Every open step of an ended post goes to its heir."""
+def follow(case: Case, heirs: Mapping[str, str], hall: Hall) -> Outcome:
+    """Every open step of an ended post goes to its heir; what the heir may not have stays, and is listed.
+
+    `hall` holds the heirs as well.
+    """
     events: tuple[Event, ...] = ()
     for step in case.steps:
-        if step.post_id in heirs and is_open(case, step):
-            case, moved = move(case, step.step_id, heirs[step.post_id], "succeed")
+        if step.post_id not in heirs or not is_open(case, step):
+            continue
+        seat = hall.seats[heirs[step.post_id]]
+        if not unfit(case, step, seat, hall):
+            case, moved = move(case, step.step_id, seat.post_id, "succeed")
             events += moved
     return case, events
+
+
+def unfit(case: Case, step: Step, seat: Seat, hall: Hall) -> str:
+    """Why the step may not be this post's, whoever gives it, in the words of FieldViolation; "" for nothing.
+
+    NOT_ALLOWED for a post that never approves, POST_TWICE and SAME_PERSON for one, or somebody, who stands in the same
+    group already (AP-45), BELOW_RULE for a decider below the class of the case: only upward is free (AP-02). 供覧 is for
+    everybody.
+    """
+    if step.kind is StepKind.INFORM:
+        return ""
+    if seat.rank == RANKS[0]:
+        return "NOT_ALLOWED"
+    beside = [one for one in case.line if one.group == step.group and one.step_id != step.step_id]
+    if any(one.post_id == seat.post_id for one in beside):
+        return "POST_TWICE"
+    if any(seat.held_by(who) for one in beside for who in people_of(one, hall)):
+        return "SAME_PERSON"
+    if step.kind is StepKind.DECIDE and RANKS.index(seat.rank) < RANKS.index(case.decision_class):
+        return "BELOW_RULE"
+    return ""
 
 
 def release(case: Case, hall: Hall) -> Outcome:
@@ -105,7 +133,7 @@ def reassign(case: Case, step_id: str, seat: Seat | None, reason: str, hall: Hal
     """The records office names the post that acts (AP-41).
 
     STEP_ADDRESSED when the step has somebody; POST_VACANT; OWN_DRAFT; COMMENT_REQUIRED; INVALID_FIELDS for a post
-    that does not exist, that never approves, that stands in the same group already, or that may not decide this class.
+    that does not exist, and for one that is `unfit`.
     """
     step = case.step(step_id)
     if not is_open(case, step):
@@ -118,16 +146,10 @@ def reassign(case: Case, step_id: str, seat: Seat | None, reason: str, hall: Hal
         raise invalid(FieldViolation("reason", "TOO_LONG"))
     if seat is None:
         raise invalid(FieldViolation("post_id", "UNKNOWN"))
-    if seat.rank == RANKS[0]:
-        raise invalid(FieldViolation("post_id", "NOT_ALLOWED"))
-    if any(one.group == step.group and one.post_id == seat.post_id for one in case.steps):
-        raise invalid(FieldViolation("post_id", "POST_TWICE"))
+    if problem := unfit(case, step, seat, hall):
+        raise invalid(FieldViolation("post_id", problem))
     if not seat.holders:
         raise DomainError(Kind.PRECONDITION, "POST_VACANT", "nobody holds the post today")
-    if step.kind is StepKind.DECIDE:
-        # AP-02: the class of the case fixes the decider; a free choice only upward.
-        if RANKS.index(seat.rank) < RANKS.index(case.decision_class):
-            raise invalid(FieldViolation("post_id", "BELOW_RULE"))
-        if all(holder.staff_id in case.authors for holder in seat.holders):
-            raise DomainError(Kind.DENIED, "OWN_DRAFT", "the drafter does not decide (AP-43)")
+    if step.kind is StepKind.DECIDE and all(holder.staff_id in case.authors for holder in seat.holders):
+        raise DomainError(Kind.DENIED, "OWN_DRAFT", "the drafter does not decide (AP-43)")
     return move(case, step_id, seat.post_id, "reassign")

@@ -22,6 +22,7 @@ from services.approvals.cases.domain import Action, CaseState, CityRules, StepSt
 from services.approvals.cases.envelopes import cause_of
 from services.approvals.changes import commands, midnight
 from services.approvals.organisation import store as organisation_store
+from services.approvals.organisation.domain import Seat
 from services.approvals.policy import Reader, Receipt
 from services.approvals.succession import commands as succession
 from services.approvals.succession import domain
@@ -359,7 +360,8 @@ def test_following_never_shrinks_a_route_and_never_touches_what_was_acted_on(sta
         steps,
         version=3,
     )
-    made, events = domain.follow(case, {"P-旧": "P-新"})
+    heir = Seat("P-新", "室長", "head", "U", "環境政策室")
+    made, events = domain.follow(case, {"P-旧": "P-新"}, cases.Hall({"P-新": heir}))
     assert [(s.step_id, s.state, s.group, s.mandatory) for s in made.steps] == [
         (s.step_id, s.state, s.group, s.mandatory) for s in steps
     ]
@@ -387,7 +389,7 @@ async def test_acts_on_other_cases_go_on_while_many_steps_move(city, owner):
         " SELECT gen_random_uuid(), c.case_id, 'decide', 'active', 1, 0, 'P-060-01-01', true, '', now(), 'decision',"
         " now(), 1 FROM cases AS c WHERE NOT EXISTS (SELECT 1 FROM steps AS s WHERE s.case_id = c.case_id)"
     )
-    await reviewed(city, day, {"kind": "post_ends", "post_id": "P-060-01-01", "successor": "P-060-01-03"})
+    await reviewed(city, day, {"kind": "post_ends", "post_id": "P-060-01-01", "successor": "P-060-02-01"})
     await commands.apply_due(city.pool, at(day))
     started = time.perf_counter()
     moving = [asyncio.create_task(succession.follow_successors(city.pool, at(day))) for _ in range(2)]

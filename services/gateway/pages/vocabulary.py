@@ -709,6 +709,7 @@ MOVES: Final[dict[str, str]] = {
 PROSPECTS: Final[dict[str, str]] = {
     "new_holder": "新しく就く人が処理",
     "successor": "引継先の職へ移る",
+    "lower_successor": "引継先の職へ移る（決裁は、下位の職のため移らず、文書管理の担当が宛先を指定）",
     "vacant": "空席（就く人を待つ）",
     "unresolved": "宛先なし（文書管理の担当が指定）",
 }

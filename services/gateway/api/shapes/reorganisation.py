@@ -128,7 +128,7 @@ class Prospect(Shape):
 
     post: Placement
     open_steps: int
-    outcome: str = Field(description="new_holder, successor, vacant or unresolved")
+    outcome: str = Field(description="new_holder, successor, lower_successor, vacant or unresolved")
     acts: Placement | None
     holder_names: list[str]
 
