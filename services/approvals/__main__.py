@@ -71,7 +71,7 @@ async def serve() -> None:
             chosen.deadlines,
             managers_see_below=chosen.managers_see_subordinate_units,
         )
-        reorganising = ReorganisationApi(parts.pool, parts.relay, parts.recorder)
+        reorganising = ReorganisationApi(parts.pool, parts.relay, parts.recorder, chosen.records_unit)
         return Wiring(
             servicers=[
                 partial(add_ApprovalsServiceServicer_to_server, Api(given)),

@@ -33,7 +33,8 @@ class Settings(ServiceSettings):
     membership_signing_key_file: Path
     # Connections to the database of this process.
     pool_size: int = 10
-    # The unit of the records office: what a unit that ends without a successor owned goes to it (RT-10). "" for none.
+    # The unit of the records office: what a unit that ends without a successor owned goes to it (RT-10). "" for none:
+    # every unit that ends needs a successor then.
     records_unit: str = ""
     # What a 不同意 does: "advisory", "return" or "escalate" (AP-20).
     dissent_policy: str = DissentPolicy.ADVISORY

@@ -753,6 +753,10 @@ FIELD_PROBLEMS: Final[dict[str, tuple[str, str]]] = {
     ),
     "SUBSTITUTE_VACANT": ("代決者の職に就く人がいません。", "Nobody holds the post that has this rank."),
     "UNIT_STAYS": ("この案で廃止される所属ではありません。", "The unit does not end in this set."),
+    "UNOWNED": (
+        "廃止される所属の文書を引き継ぐ所属がありません。引継先を書くか、文書管理の担当の所属の設定をシステム管理者に依頼してください。",
+        "Nobody would own what the unit has. Name a successor, or have the unit of the records office set (KANKETSU_RECORDS_UNIT).",
+    ),
     "REST_UNOWNED": (
         "分けて引き継ぐ所属には、残りすべての引継先が要ります。廃止の変更に引継先を書いてください。",
         "Name who takes over all the rest.",

@@ -313,3 +313,8 @@ def test_a_split_shows_how_much_goes_to_whom(city: City, browsers: dict[str, Per
     without = [*gone[:-1], ""]
     status, shown = send(author, "/changes", "/changes", fields, as_csv([new, *shares, without], header))
     assert "残りすべての引継先が要ります" in shown
+    # Where no successor is named it is the records office, by its name.
+    alone = ["unit_ends", "U-050-02", "", "", "", "", "", "", "", ""]
+    status, shown = send(author, "/changes", "/changes", fields, as_csv([alone], header))
+    assert "残りすべて" in shown
+    assert ">総務課<" in shown

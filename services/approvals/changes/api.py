@@ -12,11 +12,12 @@ import grpc
 from google.protobuf.message import Message
 
 from chassis import clock, db
-from chassis.db import Connection
+from chassis.db import Connection, Pool
 from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
 from chassis.identity import Identity
 from chassis.interceptors import identity
-from chassis.recorder import Access, actor_of, listing
+from chassis.outbox import Relay
+from chassis.recorder import Access, Recorder, actor_of, listing
 from kanketsu.approvals.v1 import reorganisation_service_pb2 as pb
 from kanketsu.approvals.v1.reorganisation_service_pb2_grpc import ReorganisationServiceServicer
 from services.approvals import policy
@@ -46,6 +47,10 @@ A = TypeVar("A", bound=Message)
 class Api(Writing, ReorganisationServiceServicer):
     """kanketsu.approvals.v1.ReorganisationService."""
 
+    def __init__(self, pool: Pool, relay: Relay, recorder: Recorder, records_unit: str = "") -> None:
+        super().__init__(pool, relay, recorder)
+        self._records_unit = records_unit
+
     # --- change sets ----------------------------------------------------------------------------
 
     async def DraftChangeSet(self, request: pb.DraftChangeSetRequest, context: Context) -> pb.DraftChangeSetResponse:
@@ -71,6 +76,7 @@ class Api(Writing, ReorganisationServiceServicer):
                     change_set=messages.change_set(made, caller)
                 ).SerializeToString(),
                 clock.now(),
+                self._records_unit,
             ),
         )
 
@@ -105,13 +111,14 @@ class Api(Writing, ReorganisationServiceServicer):
                 raise not_found()
             findings: Sequence[domain.Finding] = found.findings
             if found.closed_at is None:
-                findings = await commands.findings_of(conn, found)
+                findings = await commands.findings_of(conn, found, self._records_unit)
                 before = await commands.before_of(conn, found)
                 made, _ = domain.after(before, found.changes)
                 prospects = preview.prospects(before, made, found.changes)
                 steps = await succession_store.open_steps_of(conn, [one.post_id for one in prospects])
                 named = await _references(conn, found.effective_on, before, made)
                 shown = messages.shown(before, made, found.changes, steps, named)
+                shown.records_unit = await commands.records_office(conn, found, made, self._records_unit)
         record = await self._recorder.record(
             Access(actor=caller, action="change_set.viewed", object_type="change_set", object_id=found.change_set_id)
         )

@@ -25,6 +25,8 @@ from services.approvals.changes.planned import ChangeSet
 from services.approvals.changes.preview import moves
 from services.approvals.organisation import store as organisation
 from services.approvals.organisation.envelopes import directory_changed
+from services.approvals.succession import domain as succession
+from services.approvals.succession import store as succession_store
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +72,9 @@ async def review(
     cause: Cause,
     encode: Encode,
     now: dt.datetime,
+    records_unit: str = "",
 ) -> bytes:
-    """Another person than the author lets it take effect at midnight of its day.
+    """Another person than the author lets it take effect at midnight of its day. `records_unit`: of `apply_due`.
 
     NOT_PERMITTED, NOT_FOUND, STALE_VERSION, CHANGE_SET_STATE, OWN_CHANGES, DAY_BEGUN, CHANGES_REFUSED.
     """
@@ -80,7 +83,7 @@ async def review(
         if (stored := await requests.claim(conn, call)) is not None:
             return stored
         found = await _locked(conn, change_set_id, expected_version)
-        made = planned.reviewed(found, by, await findings_of(conn, found), now)
+        made = planned.reviewed(found, by, await findings_of(conn, found, records_unit), now)
         response = encode(made)
         await store.save(conn, made)
         await _announce(conn, "change_set.reviewed", made, cause)
@@ -122,7 +125,7 @@ async def apply_due(pool: Pool, now: dt.datetime, records_unit: str = "") -> lis
     Runs in every replica: the set's row is locked, so each is applied once. After downtime it catches up, and the rows
     still begin on the day they were planned for. A set that no longer fits the organisation is refused with its findings:
     nothing of it is written, and the organisation stays as it is until somebody plans anew. What a unit that ends without
-    a successor owned goes to `records_unit` (RT-10).
+    a successor owned goes to `records_unit`, or to what took over from that one (RT-10).
     """
     closed: list[ChangeSet] = []
     async with db.connection(pool) as conn:
@@ -141,7 +144,7 @@ async def _apply(conn: Connection, found: ChangeSet, now: dt.datetime, records_u
     before = await store.organisation_on(conn, found.effective_on)
     made, findings = domain.after(before, found.changes)
     findings = domain.still_wrong(before, found.changes, findings)
-    heirs = domain.successors(found.changes, records_unit if records_unit in made.units else "")
+    heirs = domain.successors(found.changes, await records_office(conn, found, made, records_unit))
     if not findings:
         findings = await _written(conn, found, before, made, heirs)
     over = planned.closed(found, findings, now)
@@ -187,8 +190,18 @@ async def projected(conn: Connection, day: dt.date, without: str = "") -> Organi
     return organisation_then
 
 
-async def findings_of(conn: Connection, found: ChangeSet) -> list[Finding]:
-    """What would refuse the set at midnight if the organisation stayed as it is now.
+async def records_office(conn: Connection, found: ChangeSet, made: Organisation, named: str) -> str:
+    """The unit that the set leaves as records office: the named one, or what took over from it. "" for none (RT-10)."""
+    if named in made.units:
+        return named
+    follows = await succession_store.successors_on(conn, "unit", found.effective_on)
+    follows |= {old: new for kind, old, new in domain.successors(found.changes) if kind == "unit"}
+    return succession.heir(named, follows, made.units) or ""
+
+
+async def findings_of(conn: Connection, found: ChangeSet, records_unit: str = "") -> list[Finding]:
+    """What refuses the review: what would refuse the set at midnight if the organisation stayed as it is now, and
+    things that nobody would own (RT-10), which do not hold the whole reshuffle up at midnight.
 
     The rules first; then the database itself, which writes the rows and takes them back. Needs a transaction.
     """
@@ -196,6 +209,7 @@ async def findings_of(conn: Connection, found: ChangeSet) -> list[Finding]:
     made, findings = domain.after(before, found.changes)
     if found.state is planned.SetState.REVIEWED:
         findings = domain.still_wrong(before, found.changes, findings)
+    findings += domain.unowned(found.changes, await records_office(conn, found, made, records_unit))
     if findings:
         return findings
     async with conn.transaction(force_rollback=True):

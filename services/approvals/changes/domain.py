@@ -403,6 +403,15 @@ def _contradictions(made: Organisation, changes: Sequence[Change]) -> Iterable[F
             yield from (Finding(place, problem, about) for problem, about in _bad_rank(made, change))
 
 
+def unowned(changes: Sequence[Change], records_unit: str) -> list[Finding]:
+    """Units that end without anybody who takes over what they owned: no successor, and no records office (RT-10)."""
+    return [
+        Finding(place, "UNOWNED", change.unit_id)
+        for place, change in enumerate(changes, start=1)
+        if change.kind is ChangeKind.UNIT_ENDS and not change.successor and not records_unit
+    ]
+
+
 def _bad_share(changes: Sequence[Change], change: Change) -> Iterable[tuple[str, str]]:
     """Of a rule for what a unit owned: it ends in this set with a successor for all the rest, and nothing is given twice."""
     ended = next((one for one in changes if one.kind is ChangeKind.UNIT_ENDS and one.unit_id == change.unit_id), None)

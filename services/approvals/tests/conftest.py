@@ -73,6 +73,8 @@ from services.approvals.walkaround.api import Api as WalkAroundApi
 
 SAMPLES = Path(__file__).parents[3] / "samples" / "minoh"
 TENANT = "minoh"
+# 総務課, as the local deployment names it.
+RECORDS_UNIT = "U-020-01"
 DIGEST = "a" * 64
 # Opens what people write on the cases of these tests, in the place of the documents.
 OPINIONS_SECRET = bytes(range(32))
@@ -391,7 +393,7 @@ async def running(
         managers_see_below=managers_see_below,
     )
     guard = Guard(POLICY, TENANT, IdentityVerifier(identity_jwks, TENANT, "approvals"), recorder)
-    reorganising = ReorganisationApi(pool, relay, recorder)
+    reorganising = ReorganisationApi(pool, relay, recorder, RECORDS_UNIT)
     rules_api = RulesApi(pool, relay, recorder)
     add = [
         partial(service_grpc.add_ApprovalsServiceServicer_to_server, Api(given)),

@@ -7,8 +7,10 @@ import datetime as dt
 from chassis import clock, db
 from kanketsu.approvals.v1 import events_pb2
 from services.approvals.cases import store as cases
-from services.approvals.changes import commands
+from services.approvals.changes import commands, domain
+from services.approvals.changes.domain import Change, ChangeKind, Finding
 from services.approvals.policy import Reader, may_see
+from services.approvals.tests.conftest import RECORDS_UNIT, refused
 from services.approvals.tests.test_midnight import at, reviewed
 
 DAY = dt.date(clock.today().year + 60, 4, 1)
@@ -90,3 +92,34 @@ async def test_a_change_of_people_alone_does_not_reach_documents(city):
     await commands.apply_due(city.pool, at(day), "U-020-01")
     told, awaits = await announced(city)
     assert (list(told.units), awaits) == ([], ["audit"])
+
+
+async def preview_of(city, planned):
+    return (await (await city.person("S0018")).call("GetChangeSet", change_set_id=planned.change_set_id)).preview
+
+
+async def test_rt_10_what_nobody_would_own_refuses_the_review(city):
+    """The records office itself ends without a successor: who plans has to say who takes over."""
+    day = DAY.replace(year=DAY.year + 2)
+    ends = ending(RECORDS_UNIT, await posts_of(city, RECORDS_UNIT))
+    error = await refused(reviewed(city, day, *ends))
+    assert (error.reason, [(one.field, one.problem) for one in error.fields]) == (
+        "CHANGES_REFUSED",
+        [("changes.1", "UNOWNED")],
+    )
+    nobody = [Change(ChangeKind.UNIT_ENDS, unit_id=UNIT), Change(ChangeKind.UNIT_ENDS, unit_id="U-1", successor="U-2")]
+    assert domain.unowned(nobody, "") == [Finding(1, "UNOWNED", UNIT)]
+    assert domain.unowned(nobody, RECORDS_UNIT) == []
+
+
+async def test_rt_10_what_took_over_from_the_records_office_is_the_records_office(city):
+    """Of the same day, and for ever after: nobody has to change a setting at midnight."""
+    first, second = DAY.replace(year=DAY.year + 3), DAY.replace(year=DAY.year + 4)
+    gone, later = "U-050-01", "U-060-01"
+    ends = ending(RECORDS_UNIT, await posts_of(city, RECORDS_UNIT), "U-020-02")
+    for day, unit_id, more in ((first, gone, ends), (second, later, [])):
+        planned = await reviewed(city, day, *more, *ending(unit_id, await posts_of(city, unit_id)))
+        assert (await preview_of(city, planned)).records_unit == "U-020-02"
+        await commands.apply_due(city.pool, at(day), RECORDS_UNIT)
+        told, _ = await announced(city)
+        assert next(one.successor for one in told.units if one.unit_id == unit_id) == "U-020-02"

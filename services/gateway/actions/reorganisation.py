@@ -34,13 +34,14 @@ async def change_set(clients: Clients, caller: Caller, change_set_id: str) -> An
     answer = await clients.reorganisation.ask(rpc.GetChangeSet, request, caller)
     shown = views.whole_change_set(answer)
     if shown["preview"] is not None:
-        shown["preview"]["owned"] = await _owned(clients, caller, answer.change_set.changes)
+        records_unit = answer.preview.records_unit
+        shown["preview"]["owned"] = await _owned(clients, caller, answer.change_set.changes, records_unit)
     return Answer(shown, answer.access_record)
 
 
-async def _owned(clients: Clients, caller: Caller, changes: Sequence[pb.Change]) -> list[View]:
-    """What of each unit that ends goes to whom: documents counts what is its own (RT-10)."""
-    heirs = {one.unit_id: one.successor for one in changes if one.kind == "unit_ends"}
+async def _owned(clients: Clients, caller: Caller, changes: Sequence[pb.Change], records_unit: str) -> list[View]:
+    """What of each unit that ends goes to whom, at last to the records office: documents counts what is its own (RT-10)."""
+    heirs = {one.unit_id: one.successor or records_unit for one in changes if one.kind == "unit_ends"}
     rules = [one for one in changes if one.kind == "unit_shares" and one.unit_id in heirs]
     if not heirs:
         return []

@@ -172,7 +172,9 @@ class Owned(Shape):
     unit_id: str
     class_code: str | None
     folder_id: str | None
-    successor: str | None = Field(description="null for the records office")
+    successor: str | None = Field(
+        description="null when nobody would own it: no successor is named, and no records office"
+    )
     folders: int
     documents: int
     receipts: int
