@@ -47,18 +47,22 @@ class Reminding:
 
 
 async def tell(conn: Connection, before: Case | None, after: Case, now: dt.datetime) -> None:
-    """In the transaction of an act: its notices, and what the actor was told of the case counts as read.
+    """In the transaction of an act: its notices. What the actor was told of the case counts as read, and what others were
+    told whose post it waits for no longer: they may not even see the document any more.
 
     One statement, whoever is told. `before` is None for a case that is opened.
     """
     by = "" if before is None else after.decisions[-1].by.staff_id
-    await store.tell(conn, domain.told(before, after), [after.case_id], by, now)
+    await store.tell(conn, domain.told(before, after), domain.standing(after), [after.case_id], by, now)
 
 
 async def tell_moved(conn: Connection, moved: Sequence[tuple[Case, Case]], now: dt.datetime) -> None:
-    """In the transaction that gives steps to other posts (AP-41): who has them now. One statement for all cases."""
+    """In the transaction that gives steps to other posts (AP-41), or takes a 代決依頼 back (AP-13): who has them now, and
+    who no longer. One statement for all cases.
+    """
     told = [one for before, after in moved for one in domain.told(before, after)]
-    await store.tell(conn, told, [after.case_id for _, after in moved], "", now)
+    standing = [one for _, after in moved for one in domain.standing(after)]
+    await store.tell(conn, told, standing, [after.case_id for _, after in moved], "", now)
 
 
 async def tell_heads(

@@ -89,6 +89,17 @@ class Told:
     staff_id: str = ""
 
 
+# What asks the holders of a post for something; it is over when that waits for them no longer.
+ASKING: Final = frozenset(
+    {
+        NoticeKind.SUBSTITUTE,
+        NoticeKind.URGENT_TURN,
+        NoticeKind.TURN,
+        NoticeKind.POST_VIEW,
+        NoticeKind.CIRCULATION,
+        NoticeKind.REMINDER,
+    }
+)
 _WAITS: Final = {"post_view": NoticeKind.POST_VIEW, "circulation": NoticeKind.CIRCULATION}
 _ENDS: Final = {
     CaseState.REJECTED: NoticeKind.REJECTED,
@@ -108,6 +119,20 @@ def told(before: Case | None, after: Case) -> tuple[Told, ...]:
     found = [*_ended(before, after), *_waiting(before, after), *(_elsewhere(after) if before is None else ())]
     order = list(NoticeKind)
     return tuple(sorted(dict.fromkeys(found), key=lambda one: order.index(one.kind)))
+
+
+def standing(case: Case) -> tuple[Told, ...]:
+    """What may still be unread of what the posts of a case were told: that for which something waits there now."""
+    found: list[Told] = []
+    for step in case.steps:
+        if not (heading := inbox_kind(case, step)):
+            continue
+        kinds = (_WAITS[heading],) if heading in _WAITS else (NoticeKind.URGENT_TURN, NoticeKind.TURN, NoticeKind.REMINDER)
+        found += [Told(case.case_id, kind, post_id=step.post_id) for kind in kinds]
+        if step.asked_post_id and heading == "decision":
+            asked = (NoticeKind.SUBSTITUTE, NoticeKind.REMINDER)
+            found += [Told(case.case_id, kind, post_id=step.asked_post_id) for kind in asked]
+    return tuple(found)
 
 
 def choices(live: Collection[str], mail: Collection[str], version: int) -> Choices:

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from chassis import clock
 from chassis.db import Connection
-from services.approvals.notices.domain import GROUP_OF, Choices, Group, NoticeKind, Told
+from services.approvals.notices.domain import ASKING, GROUP_OF, Choices, Group, NoticeKind, Told
 
 # A notice is no record: after so many days it is of no use to anybody.
 KEPT_DAYS: Final = 180
@@ -45,12 +45,22 @@ FROM once AS o
 INNER JOIN staff AS s ON s.staff_id = o.staff_id AND s.valid_from <= %(day)s AND %(day)s < s.valid_to
 LEFT JOIN notice_choices AS h ON h.staff_id = o.staff_id
 """
-# Who acts on a case has seen what they were told of it.
+# Who acts on a case has seen what they were told of it; what somebody else was asked for and that does not stand any more
+# is over.
 _TOLD = (
     """
-WITH seen AS (
-    UPDATE notices SET read_at = %(now)s
-    WHERE staff_id = %(by)s AND case_id = ANY(%(cases)s::uuid []) AND read_at IS NULL
+WITH stands AS (
+    SELECT n.case_id, n.kind, n.post_id
+    FROM jsonb_to_recordset(%(standing)s) AS n (case_id uuid, kind text, post_id text)
+), seen AS (
+    UPDATE notices AS n SET read_at = %(now)s
+    WHERE n.case_id = ANY(%(cases)s::uuid []) AND n.read_at IS NULL AND (
+        n.staff_id = %(by)s OR (
+            n.kind = ANY(%(asking)s) AND NOT EXISTS (
+                SELECT FROM stands AS t WHERE (t.case_id, t.kind, t.post_id) = (n.case_id, n.kind, n.post_id)
+            )
+        )
+    )
 ), told AS (
     SELECT n.case_id, n.kind, n.post_id, n.staff_id
     FROM jsonb_to_recordset(%(told)s) AS n (case_id uuid, kind text, post_id text, staff_id text)
@@ -98,9 +108,22 @@ def _common(now: dt.datetime) -> dict[str, Any]:
     }
 
 
-async def tell(conn: Connection, told: Sequence[Told], case_ids: Sequence[str], by: str, now: dt.datetime) -> None:
-    """Write the notices of an act by `by` on these cases."""
-    values = _common(now) | {"told": Jsonb([vars(one) for one in told]), "cases": list(case_ids), "by": by}
+async def tell(
+    conn: Connection,
+    told: Sequence[Told],
+    standing: Sequence[Told],
+    case_ids: Sequence[str],
+    by: str,
+    now: dt.datetime,
+) -> None:
+    """Write the notices of an act by `by` on these cases; of earlier ones that ask for something only `standing` stay."""
+    values = _common(now) | {
+        "told": Jsonb([vars(one) for one in told]),
+        "standing": Jsonb([vars(one) for one in standing]),
+        "asking": sorted(ASKING),
+        "cases": list(case_ids),
+        "by": by,
+    }
     await conn.execute(_TOLD, values)
 
 

@@ -74,15 +74,16 @@ async def release_asked(pool: Pool, now: dt.datetime) -> int:
     """
     async with db.transaction(pool) as conn:
         locked = await store.lock_asked_out_of_order(conn, now.date(), BATCH)
-        changed: list[Case] = []
+        changed: list[tuple[Case, Case]] = []
         told: list[envelope_pb2.Envelope] = []
         for case, hall in await cases.load_many(conn, locked, now.date(), now):
             made, events = domain.release(case, hall)
             if events:
-                changed.append(made)
+                changed.append((case, made))
                 told += envelopes(made, events, cause_of(ITSELF), hall)
         if changed:
-            await store.save_released(conn, changed)
+            await store.save_released(conn, [made for _, made in changed])
+            await notices.tell_moved(conn, changed, now)
             await outbox.append(conn, told, AWAITS)
             log.info("substitutes are asked no more", extra={"cases": len(changed)})
     return len(changed)

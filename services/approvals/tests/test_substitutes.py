@@ -335,6 +335,8 @@ async def test_who_was_asked_and_has_no_rank_any_more_sees_the_case_no_longer(ci
     )
     assert f"post:{DEPUTY}" not in {lease.principal for lease in snapshot_of(ended).leases}
     assert f"post:{HEAD}" in {lease.principal for lease in snapshot_of(ended).leases}
+    told = await city.rows("SELECT kind FROM notices WHERE case_id = %s AND read_at IS NULL", case.case_id)
+    assert told == [("turn",)], "nobody is asked any more"
     await midnight.turn(city.pool, city.relay, at(day, minutes=1))
     assert (await city.envelopes(case.case_id))[-1].event_id == ended.event_id, "once"
     await head.call("EndAbsence", request_id=clock.new_id(), absence_id=absence)
