@@ -66,4 +66,5 @@ NOTICES = {
     "escalation": "滞留",
     "break_glass": "所属の文書の緊急閲覧",
     "break_glass_ended": "緊急閲覧の終了",
+    "change_set_refused": "人事異動・組織改編を反映できず",
 }

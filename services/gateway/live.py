@@ -51,6 +51,7 @@ class Event:
             "draft_number": one.draft_number,
             "case_id": one.case_id,
             "document_id": one.document_id,
+            "change_set_id": one.change_set_id or None,
             "urgent": one.urgent,
             "unread": self.unread,
         }

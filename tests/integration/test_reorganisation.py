@@ -318,3 +318,31 @@ def test_a_split_shows_how_much_goes_to_whom(city: City, browsers: dict[str, Per
     status, shown = send(author, "/changes", "/changes", fields, as_csv([alone], header))
     assert "残りすべて" in shown
     assert ">総務課<" in shown
+
+
+def test_the_notice_of_a_refused_set_leads_to_it(city: City, browsers: dict[str, Person]) -> None:
+    """AC-14: by kind and id. The row is written as midnight writes it, years before the day comes."""
+    author = browsers[AUTHOR]
+    fields = filled(YEAR + 5, do="draft", source="changes", title="兼務の整理")
+    rows = as_csv([["role_begins", "S0071", "records_manager"]], ["kind", "staff_id", "role"])
+    status, shown = send(author, "/changes", "/changes", fields, rows)
+    address = shown.split("?")[0]
+    assert status == 303
+    with psycopg.connect(city.stack.database_url("approvals_owner"), autocommit=True) as owner:
+        owner.execute(
+            "INSERT INTO approvals.notices (staff_id, kind, change_set_id, post_id, created_at, live)"
+            " SELECT author, 'change_set_refused', change_set_id, '', now(), true FROM approvals.change_sets"
+            " WHERE change_set_id = %s",
+            (address.rsplit("/", 1)[1],),
+        )
+    told = city.person(AUTHOR).get("/notices")["items"][0]
+    assert (told["kind"], told["change_set_id"], told["document_id"]) == (
+        "change_set_refused",
+        address.rsplit("/", 1)[1],
+        "",
+    )
+    shown = page(author, "/notices")
+    assert f'href="{address}">人事異動・組織改編の案</a>' in shown
+    assert "人事異動・組織改編を反映できず" in shown
+    assert "兼務の整理" not in shown
+    page(author, address)

@@ -23,6 +23,7 @@ from services.approvals.changes import domain, planned, store
 from services.approvals.changes.domain import Change, ChangeKind, Finding, Organisation, UnitChange
 from services.approvals.changes.planned import ChangeSet
 from services.approvals.changes.preview import moves
+from services.approvals.notices import commands as notices
 from services.approvals.organisation import store as organisation
 from services.approvals.organisation.envelopes import directory_changed
 from services.approvals.succession import domain as succession
@@ -124,7 +125,7 @@ async def apply_due(pool: Pool, now: dt.datetime, records_unit: str = "") -> lis
 
     Runs in every replica: the set's row is locked, so each is applied once. After downtime it catches up, and the rows
     still begin on the day they were planned for. A set that no longer fits the organisation is refused with its findings:
-    nothing of it is written, and the organisation stays as it is until somebody plans anew. What a unit that ends without
+    nothing of it is written, the organisation stays as it is until somebody plans anew, and who planned it is told. What a unit that ends without
     a successor owned goes to `records_unit`, or to what took over from that one (RT-10).
     """
     closed: list[ChangeSet] = []
@@ -149,6 +150,8 @@ async def _apply(conn: Connection, found: ChangeSet, now: dt.datetime, records_u
         findings = await _written(conn, found, before, made, heirs)
     over = planned.closed(found, findings, now)
     await store.save(conn, over)
+    if findings:
+        await notices.tell_planners(conn, [over.author, over.reviewed_by], over.change_set_id, now)
     staff = [] if findings else [move.staff_id for move in moves(before, made)]
     action = "change_set.refused" if findings else "change_set.applied"
     units = [] if findings else domain.unit_changes(before, made, found.changes, heirs)

@@ -249,6 +249,7 @@ def _notice(one: Notice) -> pb.Notice:
         kind=one.kind,
         case_id=one.case_id,
         document_id=one.document_id,
+        change_set_id=one.change_set_id,
         draft_number=one.draft_number,
         urgent=one.urgent,
         post_id=one.post_id,

@@ -72,7 +72,14 @@ async def tell_heads(
     line, above_members = await organisation.line_of(conn, unit_id, now.date(), now)
     found = members.membership(line, above_members, ())
     heads = [one for one in found.heads if one != by] if found is not None else []
-    await store.tell_people(conn, heads, kind, document_id, draft_number, now)
+    await store.tell_people(conn, heads, kind, now, document_id=document_id, draft_number=draft_number)
+
+
+async def tell_planners(conn: Connection, planners: Collection[str], change_set_id: str, now: dt.datetime) -> None:
+    """In the transaction that refuses a planned set: who wrote it, who reviewed it, and the records office of the day."""
+    officers = await organisation.with_role(conn, "records_officer", now.date())
+    people = sorted(officers | set(planners))
+    await store.tell_people(conn, people, NoticeKind.CHANGE_SET_REFUSED, now, change_set_id=change_set_id)
 
 
 async def remind(pool: Pool, deadlines: Deadlines, reminding: Reminding, now: dt.datetime) -> int:

@@ -1,6 +1,6 @@
 """Whom an act makes hear of what (通知). Pure: a case before and after an act gives who is told, by post or by person.
 
-A notice names a case and a kind, nothing else; what the document is about is not known here (AC-14).
+A notice names a case, a document or a planned set, and a kind, nothing else; what it is about is not known here (AC-14).
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class NoticeKind(enum.StrEnum):
     # 緊急閲覧 of a document of the unit, and its end (AC-08).
     BREAK_GLASS = "break_glass"
     BREAK_GLASS_ENDED = "break_glass_ended"
+    # Midnight refused a planned set of changes: everybody is where they were.
+    CHANGE_SET_REFUSED = "change_set_refused"
     # The term is over (AP-09, LC-13), and is long over.
     REMINDER = "reminder"
     ESCALATION = "escalation"
@@ -64,6 +66,7 @@ GROUP_OF: Final[Mapping[NoticeKind, Group]] = {
     NoticeKind.CIRCULATION: Group.TURN,
     NoticeKind.BREAK_GLASS: Group.URGENT,
     NoticeKind.BREAK_GLASS_ENDED: Group.RESULT,
+    NoticeKind.CHANGE_SET_REFUSED: Group.URGENT,
     NoticeKind.REMINDER: Group.DEADLINE,
     NoticeKind.ESCALATION: Group.DEADLINE,
 }
@@ -127,7 +130,9 @@ def standing(case: Case) -> tuple[Told, ...]:
     for step in case.steps:
         if not (heading := inbox_kind(case, step)):
             continue
-        kinds = (_WAITS[heading],) if heading in _WAITS else (NoticeKind.URGENT_TURN, NoticeKind.TURN, NoticeKind.REMINDER)
+        kinds = (
+            (_WAITS[heading],) if heading in _WAITS else (NoticeKind.URGENT_TURN, NoticeKind.TURN, NoticeKind.REMINDER)
+        )
         found += [Told(case.case_id, kind, post_id=step.post_id) for kind in kinds]
         if step.asked_post_id and heading == "decision":
             asked = (NoticeKind.SUBSTITUTE, NoticeKind.REMINDER)

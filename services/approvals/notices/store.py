@@ -128,12 +128,20 @@ async def tell(
 
 
 async def tell_people(
-    conn: Connection, staff_ids: Sequence[str], kind: NoticeKind, document_id: str, draft_number: str, now: dt.datetime
+    conn: Connection,
+    staff_ids: Sequence[str],
+    kind: NoticeKind,
+    now: dt.datetime,
+    *,
+    document_id: str = "",
+    draft_number: str = "",
+    change_set_id: str = "",
 ) -> None:
-    """Write notices of a document to people, as each has chosen."""
+    """Write notices of a document or a planned set to people, as each has chosen."""
     await conn.execute(
-        "INSERT INTO notices (staff_id, kind, document_id, draft_number, post_id, created_at, live, mail_at)"
-        " SELECT s.staff_id, %(kind)s, %(document_id)s, %(draft_number)s, '', %(now)s,"
+        "INSERT INTO notices"
+        " (staff_id, kind, document_id, draft_number, change_set_id, post_id, created_at, live, mail_at)"
+        " SELECT s.staff_id, %(kind)s, %(document_id)s, %(draft_number)s, %(change_set_id)s, '', %(now)s,"
         " %(group)s = ANY(coalesce(h.live, %(live)s)),"
         " CASE WHEN s.email <> '' AND %(group)s = ANY(coalesce(h.mail, %(mail)s)) THEN %(now)s::timestamptz END"
         " FROM staff AS s LEFT JOIN notice_choices AS h ON h.staff_id = s.staff_id"
@@ -143,8 +151,9 @@ async def tell_people(
             "people": list(staff_ids),
             "kind": kind,
             "group": GROUP_OF[kind],
-            "document_id": document_id,
+            "document_id": document_id or None,
             "draft_number": draft_number,
+            "change_set_id": change_set_id or None,
         },
     )
 
@@ -195,6 +204,8 @@ class Notice:
     kind: NoticeKind
     case_id: str
     document_id: str
+    # The planned set that it is about, instead of a document; "" otherwise.
+    change_set_id: str
     # 起案番号
     draft_number: str
     urgent: bool
@@ -208,7 +219,8 @@ class Notice:
 _NOTICE = """
 SELECT
     n.notice_id::text, n.staff_id, n.kind, coalesce(n.case_id::text, ''),
-    coalesce(c.document_id, n.document_id)::text, coalesce(c.draft_number, n.draft_number), coalesce(c.urgent, false),
+    coalesce(c.document_id::text, n.document_id::text, ''), coalesce(n.change_set_id::text, ''),
+    coalesce(c.draft_number, n.draft_number), coalesce(c.urgent, false),
     n.post_id, n.created_at, n.read_at IS NOT NULL, n.written_in || '.' || n.notice_id
 FROM notices AS n
 LEFT JOIN cases AS c ON c.case_id = n.case_id
@@ -287,13 +299,14 @@ async def fresh(conn: Connection, after: tuple[int, str], staff_id: str, limit: 
 
 
 def _notice(row: Sequence[Any]) -> Notice:
-    notice_id, staff_id, kind, case_id, document_id, number, urgent, post_id, created_at, read, position = row
+    notice_id, staff_id, kind, case_id, document_id, set_id, number, urgent, post_id, created_at, read, position = row
     return Notice(
         notice_id,
         staff_id,
         NoticeKind(kind),
         case_id,
         document_id,
+        set_id,
         number,
         urgent,
         post_id,

@@ -357,6 +357,37 @@ async def test_a_set_whose_organisation_has_moved_meanwhile_is_refused_whole(cit
     await owner.execute("UPDATE appointments SET valid_to = 'infinity' WHERE staff_id = 'S0070'")
 
 
+async def test_who_planned_a_refused_set_and_the_records_office_hear_of_it(city, owner):
+    """Two hundred people would stay where they were: who wrote it, who reviewed it, who can plan anew; by id (AC-14)."""
+    day = next(_days)
+    planned = await review(
+        city,
+        await drafted(city, day, {"kind": "role_begins", "staff_id": "S0070", "role": "audit_officer"}),
+        by="S0051",
+    )
+    await owner.execute("INSERT INTO roles (staff_id, role, valid_from) VALUES ('S0070', 'audit_officer', %s)", (day,))
+    (closed,) = await commands.apply_due(city.pool, at(day))
+    assert closed.state == "refused"
+    rows = await city.rows(
+        "SELECT staff_id, change_set_id::text, mail_at IS NOT NULL FROM notices WHERE kind = 'change_set_refused'"
+        " AND created_at = %s ORDER BY staff_id",
+        at(day),
+    )
+    officers = [one for (one,) in await city.rows("SELECT staff_id FROM roles WHERE role = 'records_officer'")]
+    concerned = sorted({planned.author, planned.reviewed_by, *officers})
+    assert rows == [(one, planned.change_set_id, True) for one in concerned]
+    told = (await (await city.person(planned.author)).call("ListNotices")).notices[0]
+    assert (told.kind, told.change_set_id, told.case_id, told.document_id, told.draft_number) == (
+        "change_set_refused",
+        planned.change_set_id,
+        "",
+        "",
+        "",
+    )
+    await owner.execute("DELETE FROM notices WHERE kind = 'change_set_refused'")
+    await owner.execute("DELETE FROM roles WHERE staff_id = 'S0070' AND valid_from = %s", (day,))
+
+
 async def test_what_only_the_database_sees_is_a_finding_as_well(city, owner):
     """A row of a later day contradicts: found by the rehearsal at the review, and again at midnight."""
     day = next(_days)

@@ -140,15 +140,17 @@ async def _draw_escalation(desk: Desk, unit_id: str, form: Form, status: int = 2
 
 
 def _shown(one: View, names: dict[str, str], desk: Desk) -> View:
-    """With the way to the document, or to 所属の緊急閲覧; what is escalated need not be visible, and leads to 滞留 or nowhere (AC-10)."""
-    href = f"/documents/{one['document_id']}"
-    if one["kind"] in _OF_BREAK_GLASS:
+    """With the way to the document, to 所属の緊急閲覧 or to the planned set; what is escalated need not be visible, and leads to 滞留 or nowhere (AC-10)."""
+    href, number = f"/documents/{one['document_id']}", one["draft_number"] or "（起案番号なし）"
+    if one["change_set_id"]:
+        href, number = f"/changes/{one['change_set_id']}", "人事異動・組織改編の案"
+    elif one["kind"] in _OF_BREAK_GLASS:
         href = "/break-glass/unit"
     elif one["kind"] == "escalation":
         href = "/overdue" if desk.caller.has_role("records_manager") else ""
     return one | {
         "word": vocabulary.NOTICE_KINDS[one["kind"]],
         "href": href,
-        "number": one["draft_number"] or "（起案番号なし）",
+        "number": number,
         "post": names[f"post:{one['post_id']}"] if one["post_id"] else "",
     }

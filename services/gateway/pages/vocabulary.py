@@ -823,10 +823,11 @@ NOTICE_KINDS: Final[dict[str, tuple[str, str]]] = {
     "reminder": ("期限の到来", "attention"),
     "break_glass": ("所属の文書の緊急閲覧", "urgent"),
     "break_glass_ended": ("緊急閲覧の終了", "neutral"),
+    "change_set_refused": ("人事異動・組織改編を反映できず", "urgent"),
     "escalation": ("滞留", "attention"),
 }
 NOTICE_GROUPS: Final[dict[str, str]] = {
-    "urgent": "至急の未処理・代決の依頼",
+    "urgent": "至急の未処理・代決の依頼・緊急閲覧・反映できない人事異動",
     "turn": "未処理・供覧・後閲",
     "result": "決裁・差戻し・否決・取下げ（自分の起案など）",
     "deadline": "期限の到来・滞留",

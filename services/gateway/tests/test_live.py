@@ -33,7 +33,8 @@ async def test_an_event_has_number_kind_and_ids() -> None:
     assert lines[:2] == ["id: 3.id", "event: notice"]
     data = json.loads(lines[2].removeprefix("data: "))
     assert (data["draft_number"], data["kind"], data["unread"]) == ("箕市第3号", "urgent_turn", 3)
-    assert set(data) == {"notice_id", "kind", "draft_number", "case_id", "document_id", "urgent", "unread"}
+    ids = {"notice_id", "case_id", "document_id", "change_set_id"}
+    assert set(data) == {"kind", "draft_number", "urgent", "unread"} | ids
 
 
 async def test_what_was_missed_comes_first_and_nothing_twice() -> None:

@@ -15,6 +15,7 @@ def notice(message: pb.Notice) -> View:
         "draft_number": message.draft_number,
         "case_id": message.case_id,
         "document_id": message.document_id,
+        "change_set_id": message.change_set_id or None,
         "urgent": message.urgent,
         "post_id": message.post_id or None,
         "created_at": moment(message, "created_at"),

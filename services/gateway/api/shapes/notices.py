@@ -23,19 +23,21 @@ KindWord = Literal[
     "escalation",
     "break_glass",
     "break_glass_ended",
+    "change_set_refused",
 ]
 GroupWord = Literal["urgent", "turn", "result", "deadline"]
 
 
 class Notice(Shape):
-    """What somebody is told of a case, or of a document: a number and a kind, no title (AC-14)."""
+    """What somebody is told of a case, of a document, or of a planned change set: a number and a kind, no title (AC-14)."""
 
     id: str
     notice_id: str
     kind: KindWord
     draft_number: str
-    case_id: str = Field(description="empty for what is told of a document (緊急閲覧)")
-    document_id: str
+    case_id: str = Field(description="empty for what is told of a document (緊急閲覧) or of a change set")
+    document_id: str = Field(description="empty for what is told of a change set")
+    change_set_id: str | None = Field(description="the planned set that midnight refused")
     urgent: bool
     post_id: str | None = Field(description="the post that was told, null for the person as such")
     created_at: str | None
