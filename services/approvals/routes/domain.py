@@ -253,8 +253,10 @@ def build(
 
     Who drafts does not decide, but for a 室長 in a 課長起案 of their own post, where the city has it so (AP-43).
 
-    Own line first, lower to higher (AP-06); 合議 after `concurrence_after` or before the own line, together, in the
-    order of the units or as the rule lists it (AP-07, AP-08); with 仮決裁 the decider is asked before the 合議 and decides after it; 審査 one after the other before the first step above 部長 or before the decider. A post is asked once: where
+    Own line first, lower to higher (AP-06); what the drafter could leave out and nobody holds is not asked (`left_out`);
+    合議 after `concurrence_after` or before the own line, together, in the order of the units or as the rule lists it
+    (AP-07, AP-08); with 仮決裁 the decider is asked before the 合議 and decides after it; 審査 one after the other before
+    the first step above 部長 or before the decider. A post is asked once: where
     it stands on the own line already, that seat becomes mandatory instead.
     """
     rule = choose_rule(rules, line, facts)
@@ -269,7 +271,9 @@ def build(
         raise _own_draft(decider)
 
     ranks = LINE[: LINE.index(decision_class) + 1]
-    own = [seat for rank in ranks if LINE.index(rank) > drafted_from and (seat := line.seat(rank)) is not None]
+    missing = left_out(rule, line, decision_class, drafter_rank)
+    above = [seat for rank in ranks if LINE.index(rank) > drafted_from and (seat := line.seat(rank)) is not None]
+    own = [seat for seat in above if seat not in missing]
     on_line = {seat.post_id for seat in own} | ({decider.post_id} if decides_own else set())
     concurring = [post for post in rule.concurrence_posts if post not in on_line]
     reviewing = [post for post in rule.review_posts if post not in on_line]
@@ -327,6 +331,16 @@ def build(
     return Route(steps, decision_class, rule.rule_id, rule.basis, struck, rule.rule_version_id)
 
 
+def left_out(rule: Rule, line: Line, decision_class: str, drafter_rank: str) -> tuple[Seat, ...]:
+    """Optional seats of the own line that nobody holds: the drafter could only leave them out, so the route does (AP-06)."""
+    drafted_from = LINE.index(drafter_rank) if drafter_rank in LINE else -1
+    asked_anyway = {*rule.concurrence_posts, *rule.review_posts}
+    seats = (
+        line.seat(rank) for rank in _OPTIONAL_RANKS if drafted_from < LINE.index(rank) < LINE.index(decision_class)
+    )
+    return tuple(seat for seat in seats if seat and not seat.holders and seat.post_id not in asked_anyway)
+
+
 def _place(known: Mapping[str, Seat], post_id: str) -> tuple[int, str]:
     """The place of a post's unit in 事務分掌規則."""
     seat = known.get(post_id)
@@ -350,6 +364,9 @@ def adjust(route: Route, wished: Sequence[PlannedStep], known: Mapping[str, Seat
             chosen.append(replace(proposed, group=step.group))
         elif problem := addition_problem(step.kind, step.post_id, facts.drafter_post):
             raise _bad_adjustment(problem, step.post_id)
+        elif step.post_id in route.struck:
+            # Struck through, not asked (AP-04): a higher decider is wished for by its class.
+            raise _bad_adjustment("ABOVE_DECIDER", step.post_id)
         else:
             chosen.append(replace(step, mandatory=False, basis=step.basis or "起案者の追加", need=0))
     # The decider of a 仮決裁 stands there and at the end.
@@ -372,7 +389,7 @@ def adjust(route: Route, wished: Sequence[PlannedStep], known: Mapping[str, Seat
     ordered = sorted(chosen, key=lambda step: step.group)
     steps = tuple(replace(step, group=numbers[step.group]) for step in ordered)
     require_holders(steps, known)
-    return replace(route, steps=steps, struck=tuple(p for p in route.struck if p not in {s.post_id for s in steps}))
+    return replace(route, steps=steps)
 
 
 def addition_problem(kind: StepKind, post_id: str, drafter_post: str) -> str:

@@ -19,6 +19,7 @@ from services.approvals.routes.domain import (
     by_distance,
     choose_rule,
     decision_class_of,
+    left_out,
 )
 
 
@@ -105,6 +106,8 @@ class Explanation:
     # The head of the executive body (AP-05).
     body_head: Seat | None
     changes: tuple[Change, ...]
+    # Optional seats that are not asked because nobody holds them (AP-06).
+    missing: tuple[Seat, ...] = ()
     # What became of it in the course of the case; None while the decider of the rules decides.
     ruling: Ruling | None = None
 
@@ -114,6 +117,7 @@ def explain(rules: Sequence[Rule], line: Line, facts: Facts) -> Explanation:
     rule = choose_rule(rules, line, facts)
     decision_class = decision_class_of(rule, line, facts)
     farther = by_distance(rules, line, facts.matter, facts.amount)[1:]
+    drafter_rank = next((seat.rank for seat in line.seats if seat.post_id == facts.drafter_post), "")
     return Explanation(
         facts=facts,
         rule=rule,
@@ -123,6 +127,7 @@ def explain(rules: Sequence[Rule], line: Line, facts: Facts) -> Explanation:
         decider=line.seat(decision_class),
         body_head=line.seat("body_head"),
         changes=tuple(_changes(rules, line, facts, rule, decision_class)),
+        missing=left_out(rule, line, decision_class, drafter_rank),
     )
 
 
@@ -206,6 +211,7 @@ def reasons(found: Explanation, units: Mapping[str, Unit]) -> list[str]:
         said.append(
             f"{dissenters}の不同意により合議が調わなかったので、上位者裁定として、上位の「{found.ruling.post}」が決裁します。"
         )
+    said.extend(f"「{_label(seat)}」は空席のため、回議しません。" for seat in found.missing)
     return said
 
 

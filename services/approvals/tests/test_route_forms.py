@@ -27,6 +27,7 @@ from services.approvals.routes.domain import (
     adjust,
     build,
 )
+from services.approvals.routes.why import explain, reasons
 from services.approvals.rules import table
 from services.approvals.tests.conftest import SAMPLES
 from services.approvals.tests.test_rule_versions import OFFICER, in_force, settle
@@ -71,6 +72,23 @@ def test_together_after_the_seat_that_the_rule_names():
         "4 decide P-部長",
     ]
     assert {step.need for step in route().steps} == {0}
+
+
+def test_an_optional_seat_that_nobody_holds_is_left_out_and_said():
+    """AP-06, AP-54: so a unit without a 担当主査 drafts; a seat that has to be asked is still missed."""
+    seats = {one.rank: dataclasses.replace(one, holders=()) for one in OWN}
+    without = Line(LINE.units, LINE.body, (seats["chief"], *OWN[1:]))
+    assert shape(build([RULE], without, "member", FACTS, ASKED).steps)[0] == "1 approve P-室長"
+    assert reasons(explain([RULE], without, FACTS), {})[-1] == "「U-室chief」は空席のため、回議しません。"
+    assert not explain([RULE], LINE, FACTS).missing
+    named = dataclasses.replace(RULE, concurrence_posts=("P-主査",))
+    for rule, line in (
+        (named, without),
+        (RULE, Line(LINE.units, LINE.body, (OWN[0], seats["head"], OWN[2]))),
+    ):
+        with pytest.raises(DomainError) as caught:
+            build([rule], line, "member", FACTS, ASKED)
+        assert caught.value.reason == "POST_VACANT"
 
 
 def test_before_the_own_line():

@@ -251,6 +251,9 @@ def plus(kind, post_id, group):
         (plus(pb.STEP_KIND_REVIEW, "P-040-03-03", 1), "POST_TWICE"),
         (plus(pb.STEP_KIND_CONCUR, "P-040-03-05", 1), "OWN_POST"),
         (plus(pb.STEP_KIND_CONCUR, "P-020-01-01", 0), "GROUP_OUT_OF_RANGE"),
+        # 副市長 and 市長 are struck through where the 部長 decides (AP-04).
+        (plus(pb.STEP_KIND_APPROVE, "P-000-00-03", 1), "ABOVE_DECIDER"),
+        (plus(pb.STEP_KIND_CONCUR, "P-000-00-01", 3), "ABOVE_DECIDER"),
         (lambda steps: steps * 8, "TOO_MANY"),
     ],
 )
