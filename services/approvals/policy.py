@@ -259,9 +259,10 @@ def walk_around_decider(case: Case, then: Hall, staff_id: str) -> Signature:
     """Who decided by 持回り, as they were: `then` is the hall of that moment (AP-50).
 
     The holder of the deciding post, or the first listed substitute who was there while the decider was recorded as
-    absent (AP-13, AP-14). OWN_DRAFT (AP-43), NOT_ABSENT, DECIDER_VACANT, NOT_DECIDER for anybody else.
+    absent (AP-13, AP-14). OWN_DRAFT for who wrote, submitted or registers it (AP-43), NOT_ABSENT, DECIDER_VACANT,
+    NOT_DECIDER for anybody else.
     """
-    if staff_id == case.drafter:
+    if staff_id in _interested(case):
         raise _own_draft()
     if (holder := _sign(then.seats.get(case.decider.post_id), staff_id)) is not None:
         return holder
@@ -278,7 +279,12 @@ def walk_around_deciders(case: Case, hall: Hall) -> list[Signature]:
     posts = [case.decider.post_id, *hall.substitutes]
     seats = [hall.seats[post] for post in posts if post in hall.seats]
     signed = [_sign(seat, holder.staff_id) for seat in seats for holder in seat.holders]
-    return [one for one in signed if one is not None and one.staff_id != case.drafter]
+    return [one for one in signed if one is not None and one.staff_id not in _interested(case)]
+
+
+def _interested(case: Case) -> frozenset[str]:
+    """Who is never named as having decided by 持回り: its authors, and the 担当者, who alone registers it (AP-43, AP-50)."""
+    return case.authors | {case.in_charge}
 
 
 def signature_of(case: Case, hall: Hall, staff_id: str) -> Signature:

@@ -136,6 +136,20 @@ async def test_only_the_drafter_of_an_urgent_case_registers(city):
     assert (await refused(register(city, drafter, done, head))).reason == "CASE_CLOSED"
 
 
+async def test_who_wrote_submitted_or_registers_it_is_not_named_as_the_decider(city):
+    """AP-43, AP-50: one person alone neither decides what they wrote nor says of themselves that they decided."""
+    case, _, head = await urgent(city)
+    async with db.connection(city.pool) as conn:
+        found, hall = await store.load(conn, case.case_id, clock.today(), clock.now())
+    assert head.staff_id in {one.staff_id for one in policy.walk_around_deciders(found, hall)}
+    for theirs in ({"drafter": head.staff_id}, {"submitter": head.staff_id}, {"assignee": head.staff_id}):
+        own = dataclasses.replace(found, **theirs)
+        with pytest.raises(DomainError) as caught:
+            policy.walk_around_decider(own, hall, head.staff_id)
+        assert caught.value.reason == "OWN_DRAFT"
+        assert head.staff_id not in {one.staff_id for one in policy.walk_around_deciders(own, hall)}
+
+
 async def test_the_moment_lies_between_the_circulation_and_now(city):
     """AP-50: not before a version circulated, not ahead."""
     case, drafter, head = await urgent(city)
