@@ -125,7 +125,7 @@ def require_signature(case: Case, step: Step, action: Action, hall: Hall, staff_
     """The person as they act: name, post and unit of today (AP-40).
 
     The step says from which post; where several of theirs would do, `post_id` is preferred (AP-44).
-    NOT_YOUR_STEP, OWN_DRAFT (AP-43), NOT_ABSENT (AP-14, AP-13), DECIDER_VACANT.
+    NOT_YOUR_STEP, OWN_DRAFT (AP-43), ACTED_IN_GROUP (AP-45), NOT_ABSENT (AP-14, AP-13), DECIDER_VACANT.
     """
     found = _signature(case, step, action, hall, staff_id, post_id)
     if isinstance(found, DomainError):
@@ -195,11 +195,28 @@ def _signature(
     for candidate in sorted(posts, key=lambda candidate: candidate != post_id):
         signature = _sign(hall.seats.get(candidate), staff_id)
         if signature is not None:
-            return signature
+            beside = _acted_beside(case, step, staff_id) if action in _ONCE_IN_A_GROUP else None
+            return signature if beside is None else _acted_in_group(beside)
     return _not_yours(step, hall)
 
 
 def _substitute(case: Case, step: Step, hall: Hall, staff_id: str) -> Signature | DomainError:
+# What makes a seat of a group pass (AP-45).
+_ONCE_IN_A_GROUP = frozenset({Action.APPROVE, Action.CONCUR, Action.DISSENT, Action.PULL_UP})
+
+
+def _acted_beside(case: Case, step: Step, staff_id: str) -> Signature | None:
+    """The person as they acted on another seat of the step's group in this round, None when they have not (AP-45)."""
+    beside = (one.holder for one in case.line if one.group == step.group and one.step_id != step.step_id)
+    return next((by for by in beside if by is not None and by.staff_id == staff_id), None)
+
+
+def _acted_in_group(by: Signature) -> DomainError:
+    return DomainError(
+        Kind.DENIED, "ACTED_IN_GROUP", "nobody acts twice in one group (AP-45)", metadata={"post": by.post_title}
+    )
+
+
     """代決: the first listed substitute who is there, and only while the decider is recorded as absent (AP-13, 14)."""
     for place, substitute in enumerate(hall.substitutes):
         signature = _sign(hall.seats.get(substitute), staff_id)

@@ -283,6 +283,13 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
         "Own draft",
         "Drafter and decider are the same person. Seek the decision of a higher post.",
     ),
+    ("approvals", "ACTED_IN_GROUP"): Sentence(
+        "この段階では、すでに処理しています",
+        "同じ段階で、別の職としてすでに処理しています。一人が二人分の処理をすることはできません。この職のほかの人（事務取扱・職務代理を含む）"
+        "に処理を依頼し、ほかに就いている人がいないときは、人事の担当に相談してください。",
+        "Acted in this group already",
+        "You have acted from another of your posts in the same group. Another holder of this post has to act.",
+    ),
     ("approvals", "UNKNOWN_STAFF"): Sentence(
         "職員として登録されていません",
         "この利用者は、今日の時点で職員として登録されていません。人事または文書管理の担当に問い合わせてください。",

@@ -159,10 +159,12 @@ class Paper:
             return False
         if action in ("decide", "decide_conditionally", "substitute") and self.dissented and not weighed:
             return False
+        # AP-45: one stroke of one person among the boxes that are signed side by side.
+        beside = {one.signed for one in self.line if one.group == box.group and one is not box}
         if action == "approve":
-            return box.kind in ("approve", "review", "provisional") and holds
+            return box.kind in ("approve", "review", "provisional") and holds and who not in beside
         if action in ("concur", "dissent"):
-            return box.kind == "concur" and holds
+            return box.kind == "concur" and holds and who not in beside
         if action in ("decide", "decide_conditionally"):
             return box.kind == "decide" and holds and who != self.drafter
         if action == "reject":
@@ -175,7 +177,8 @@ class Paper:
             return holds and any(b.carried for b in self.boxes)
         if action == "pull_up":
             above = [b for b in self.line if b.group > box.group and b.kind in ("approve", "decide")]
-            return box.kind == "approve" and any(self.holders[b.post] == who and b.mark == "" for b in above)
+            stands_above = any(self.holders[b.post] == who and b.mark == "" for b in above)
+            return box.kind == "approve" and stands_above and who not in beside
         if action == "substitute":
             return box.kind == "decide" and self.substitute_is(who, box)
         raise AssertionError(action)

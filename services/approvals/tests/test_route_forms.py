@@ -29,7 +29,7 @@ from services.approvals.routes.domain import (
 )
 from services.approvals.routes.why import explain, reasons
 from services.approvals.rules import table
-from services.approvals.tests.conftest import SAMPLES
+from services.approvals.tests.conftest import SAMPLES, refused
 from services.approvals.tests.test_rule_versions import OFFICER, in_force, settle
 
 FACTS = Facts("d", "U-室", "S-起案", "P-係員", "計画策定", None, "", exceptional=False)
@@ -289,6 +289,37 @@ async def test_one_answer_lets_the_others_go_and_can_be_recalled(city):
     assert states(back.case)["P-080-00-03"] == "waiting"
     case = await finance.act(back.case, "dissent", "予算の裏付けが要る")
     assert states(case)["P-080-00-03"] == "active"
+
+
+async def test_one_person_does_not_answer_for_two_posts_of_a_group(city, owner):
+    """AP-45, AP-08: by 兼務 nobody makes up alone the number that has to answer; after a 引戻し either post may."""
+    finance = await city.holder("P-020-04-01")
+    case_id = await with_rule(city, concurrence_posts=("P-020-04-01", "P-020-05-01", "P-020-02-01"), concurrence_need=2)
+    held = (finance.staff_id, "P-020-05-01", clock.today())
+    await owner.execute(
+        "INSERT INTO appointments (staff_id, post_id, kind, valid_from) VALUES (%s, %s, 'acting', %s)", held
+    )
+    try:
+        finance = await city.person(finance.staff_id)
+        await reach(city, case_id, pb.STEP_KIND_CONCUR)
+        first, second = (step for step in (await finance.see(case_id)).steps if step.post_id in finance.identity.posts)
+        case = await finance.act(await finance.see(case_id), "concur", step=first)
+        second = next(step for step in case.steps if step.step_id == second.step_id)
+        assert not {"concur", "dissent"} & set(second.allowed_actions)
+        for action in ("concur", "dissent"):
+            error = await refused(finance.act(case, action, "異議なし", step=second))
+            assert (error.reason, error.metadata["post"]) == ("ACTED_IN_GROUP", "室長")
+        case = await finance.on_case("RecallCase", case)
+        case = await finance.act(case, "concur", step=second)
+        first = next(step for step in case.steps if step.step_id == first.step_id)
+        assert (await refused(finance.act(case, "concur", step=first))).reason == "ACTED_IN_GROUP"
+    finally:
+        await owner.execute(
+            "DELETE FROM appointments WHERE staff_id = %s AND post_id = %s AND valid_from = %s AND kind = 'acting'",
+            held,
+        )
+    await act(city, case_id, "P-020-02-01", "concur")
+    assert states(await (await city.holder("P-080-02-05")).see(case_id))["P-080-00-03"] == "active"
 
 
 async def test_the_decider_gives_a_provisional_decision_first(city):
