@@ -7,6 +7,7 @@ Organisation facts come in as values read in the same transaction. What a case a
 from __future__ import annotations
 
 import datetime as dt
+import enum
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -200,7 +201,6 @@ def _signature(
     return _not_yours(step, hall)
 
 
-def _substitute(case: Case, step: Step, hall: Hall, staff_id: str) -> Signature | DomainError:
 # What makes a seat of a group pass (AP-45).
 _ONCE_IN_A_GROUP = frozenset({Action.APPROVE, Action.CONCUR, Action.DISSENT, Action.PULL_UP})
 
@@ -217,6 +217,7 @@ def _acted_in_group(by: Signature) -> DomainError:
     )
 
 
+def _substitute(case: Case, step: Step, hall: Hall, staff_id: str) -> Signature | DomainError:
     """代決: the first listed substitute who is there, and only while the decider is recorded as absent (AP-13, 14)."""
     for place, substitute in enumerate(hall.substitutes):
         signature = _sign(hall.seats.get(substitute), staff_id)
@@ -475,11 +476,40 @@ def require_drafter_post(posts: Collection[HeldPost], unit_id: str, post_id: str
     )
 
 
-def require_may_register(reader: Reader, roles: Collection[str], staff_id: str, units: Collection[str]) -> None:
-    """Absences are registered by oneself, or by a records manager of a unit of theirs. NOT_PERMITTED."""
-    if staff_id == reader.staff_id or ("records_manager" in roles and reader.units & set(units)):
-        return
-    raise DomainError(Kind.DENIED, "NOT_PERMITTED", "for oneself, or by a records manager of the unit")
+class Registrar(enum.StrEnum):
+    """As who somebody registers an absence (AP-14); nobody else does."""
+
+    SELF = "self"
+    # Of a unit of theirs.
+    RECORDS_MANAGER = "records_manager"
+    # Who heads a unit of theirs, or one above it.
+    SUPERIOR = "superior"
+    RECORDS_OFFICE = "records_office"
+
+
+def registrar(
+    reader: Reader, roles: Collection[str], staff_id: str, units: Collection[str], superiors: Collection[str]
+) -> Registrar | None:
+    """As who this person registers absences of a staff member of these units, None for nobody who may."""
+    as_whom = {
+        Registrar.SELF: staff_id == reader.staff_id,
+        Registrar.RECORDS_MANAGER: "records_manager" in roles and bool(reader.units & set(units)),
+        Registrar.SUPERIOR: reader.staff_id in superiors,
+        Registrar.RECORDS_OFFICE: "records_officer" in roles,
+    }
+    return next((one for one, holds in as_whom.items() if holds), None)
+
+
+def require_registrar(
+    reader: Reader, roles: Collection[str], staff_id: str, units: Collection[str], superiors: Collection[str]
+) -> Registrar:
+    """As who they register it. NOT_PERMITTED."""
+    found = registrar(reader, roles, staff_id, units, superiors)
+    if found is None:
+        raise DomainError(
+            Kind.DENIED, "NOT_PERMITTED", "for oneself, the unit's records manager, a superior, the office"
+        )
+    return found
 
 
 def require_records_manager(reader: Reader, roles: Collection[str]) -> frozenset[str]:
@@ -496,14 +526,16 @@ def require_head(found: Membership | None, staff_id: str) -> Membership:
     return found
 
 
-def may_list_absences(reader: Reader, units: Collection[str]) -> bool:
-    """Colleagues of a unit see each other's absences."""
-    return bool(reader.units & set(units))
+def may_list_absences(
+    reader: Reader, roles: Collection[str], units: Collection[str], superiors: Collection[str]
+) -> bool:
+    """Colleagues of a unit see each other's absences, and so does who registers them."""
+    return bool(reader.units & set(units)) or registrar(reader, roles, "", units, superiors) is not None
 
 
 def seen_reason(absence: Absence, reader: Reader, roles: Collection[str]) -> AbsenceReason | None:
-    """Why somebody is away is for themselves and the records manager; colleagues see only that they are."""
-    if absence.staff_id == reader.staff_id or "records_manager" in roles:
+    """Why somebody is away is for themselves, the records manager and who said so; others see only that they are."""
+    if reader.staff_id in (absence.staff_id, absence.registered_by) or "records_manager" in roles:
         return absence.reason_code
     return None
 

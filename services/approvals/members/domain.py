@@ -31,6 +31,11 @@ def membership(line: Sequence[Unit], above_members: Sequence[Seat], own: Sequenc
     return Membership(line[0].unit_id, _heads(line, above_members), _holders(own))
 
 
+def superiors(line: Sequence[Unit], above_members: Sequence[Seat]) -> frozenset[str]:
+    """Who heads the unit or one above it, as staff ids; `line`: nearest first."""
+    return frozenset(who for place in range(len(line)) for who in _heads(line[place:], above_members))
+
+
 def _heads(line: Sequence[Unit], seats: Sequence[Seat]) -> tuple[str, ...]:
     for unit in line:
         held = [s for s in seats if s.unit_id == unit.unit_id and s.rank in _HEADS and s.holders]

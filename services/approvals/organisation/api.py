@@ -161,7 +161,7 @@ class OrganisationApi(Handlers):
         )
 
     async def RegisterAbsence(self, request: pb.RegisterAbsenceRequest, context: Context) -> pb.RegisterAbsenceResponse:
-        """不在登録 for oneself, or by a records manager of the unit (AP-14, AP-15)."""
+        """不在登録 for oneself, or by a records manager of the unit, who heads it or one above, or the records office (AP-14)."""
         caller = identity()
         absence = commands.new_absence(
             request.staff_id or caller.staff_id,
@@ -217,8 +217,10 @@ class OrganisationApi(Handlers):
                 staff_ids = [request.staff_id or caller.staff_id]
                 held = await store.held_posts(conn, staff_ids[0], now.date())
                 units = [post.unit_id for post in held]
-            if staff_ids != [caller.staff_id] and not policy.may_list_absences(reader, units):
-                raise not_found()
+            if staff_ids != [caller.staff_id]:
+                above = await commands.superiors(conn, units, now)
+                if not policy.may_list_absences(reader, caller.roles, units, above):
+                    raise not_found()
             absences = await store.list_absences(conn, staff_ids, now)
         record = await self._listed("absence.listed", "absence", request, [a.absence_id for a in absences])
         shown = [_absence(a, known=policy.seen_reason(a, reader, caller.roles) is not None) for a in absences]

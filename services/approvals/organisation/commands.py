@@ -14,10 +14,11 @@ from chassis.errors import DomainError, FieldViolation, Kind, invalid, not_found
 from chassis.requests import Call
 from services.approvals import policy
 from services.approvals.cases.envelopes import Cause
+from services.approvals.members import domain as members
 from services.approvals.organisation import store
 from services.approvals.organisation.domain import Absence, AbsenceReason, ended
 from services.approvals.organisation.envelopes import directory_changed, span
-from services.approvals.policy import Reader
+from services.approvals.policy import Reader, Registrar
 
 # Longer ones are a mistake in the year.
 MAX_ABSENCE = dt.timedelta(days=731)
@@ -45,15 +46,16 @@ async def register_absence(
             return stored
         if not await store.staff_names(conn, [absence.staff_id]):
             raise not_found()
-        held = await store.held_posts(conn, absence.staff_id, now.date())
-        policy.require_may_register(reader, roles, absence.staff_id, [post.unit_id for post in held])
+        units = {post.unit_id for post in await store.held_posts(conn, absence.staff_id, now.date())}
+        above = await superiors(conn, units, now)
+        by = policy.require_registrar(reader, roles, absence.staff_id, units, above)
         # One at a time, so that two overlapping ones cannot pass the check together.
         version = await store.next_directory_version(conn)
         if await store.overlaps(conn, absence.staff_id, absence.from_at, absence.to_at):
             raise invalid(FieldViolation("from", "OVERLAPS"))
         response = encode(absence)
         await store.insert_absence(conn, absence, now)
-        await announce(conn, "absence.registered", [absence.staff_id], version, cause, absence)
+        await announce(conn, "absence.registered", [absence.staff_id], version, cause, absence, by)
         await requests.keep(conn, call, response)
     return response
 
@@ -75,23 +77,36 @@ async def end_absence(
         absence = await store.lock_absence(conn, absence_id)
         if absence is None or absence.to_at <= now:
             raise not_found()
-        held = await store.held_posts(conn, absence.staff_id, now.date())
-        policy.require_may_register(reader, roles, absence.staff_id, [post.unit_id for post in held])
+        units = {post.unit_id for post in await store.held_posts(conn, absence.staff_id, now.date())}
+        above = await superiors(conn, units, now)
+        by = policy.require_registrar(reader, roles, absence.staff_id, units, above)
         over = ended(absence, now)
         response = encode(over)
         await store.set_absence_end(conn, absence_id, over.to_at)
         version = await store.next_directory_version(conn)
-        await announce(conn, "absence.ended", [absence.staff_id], version, cause, over)
+        await announce(conn, "absence.ended", [absence.staff_id], version, cause, over, by)
         await requests.keep(conn, call, response)
     return response
 
 
 async def announce(
-    conn: Connection, action: str, staff_ids: Sequence[str], version: int, cause: Cause, about: Absence | None = None
+    conn: Connection,
+    action: str,
+    staff_ids: Sequence[str],
+    version: int,
+    cause: Cause,
+    about: Absence | None = None,
+    by: Registrar | None = None,
 ) -> None:
     """DirectoryChanged in the caller's transaction. `version` comes from the locked counter."""
-    detail = span(about) if about else {}
+    detail = span(about, by) if about and by else {}
     await outbox.append(conn, [directory_changed(action, staff_ids, version, cause, detail)], ["audit"])
+
+
+async def superiors(conn: Connection, units: Collection[str], now: dt.datetime) -> frozenset[str]:
+    """Who heads one of these units or one above it today, as staff ids."""
+    lines = [await store.line_of(conn, unit_id, now.date(), now) for unit_id in sorted(units)]
+    return frozenset(who for line, seats in lines for who in members.superiors(line, seats))
 
 
 def _require_span(absence: Absence, now: dt.datetime) -> None:

@@ -11,6 +11,7 @@ from kanketsu.event.v1 import envelope_pb2
 from services.approvals.cases.envelopes import PRODUCER, Cause
 from services.approvals.changes.domain import UnitChange
 from services.approvals.organisation.domain import Absence
+from services.approvals.policy import Registrar
 
 
 def directory_changed(
@@ -50,11 +51,15 @@ def directory_changed(
     )
 
 
-def span(absence: Absence) -> dict[str, str]:
-    """Who is away and when, so that the log alone shows use in an absent person's name (SC-07); never why."""
+def span(absence: Absence, by: Registrar) -> dict[str, str]:
+    """Who is away and when, so that the log alone shows use in an absent person's name (SC-07); never why.
+
+    In which capacity it was said: an absence that somebody else declares lets substitutes decide (AP-14).
+    """
     return {
         "about": absence.absence_id,
         "staff_id": absence.staff_id,
         "from": absence.from_at.isoformat(),
         "to": absence.to_at.isoformat(),
+        "capacity": by,
     }

@@ -244,7 +244,8 @@ async def test_an_absence_is_registered_ended_and_announced(city):
     # SC-07: the log alone tells when somebody was away; never why.
     begun, over = (e.detail for e in envelopes[-2:])
     assert begun["staff_id"] == over["staff_id"] == "S0099"
-    assert set(begun) == {"about", "staff_id", "from", "to"}
+    assert set(begun) == {"about", "staff_id", "from", "to", "capacity"}
+    assert begun["capacity"] == over["capacity"] == "self"
     assert dt.datetime.fromisoformat(over["to"]) < dt.datetime.fromisoformat(begun["to"])
     assert [e.aggregate_version for e in envelopes] == list(range(1, len(envelopes) + 1))
     assert (envelopes[-1].type, envelopes[-1].actor.staff_id) == ("kanketsu.approvals.v1.DirectoryChanged", "S0099")
@@ -285,6 +286,33 @@ async def test_absences_of_one_person_do_not_overlap_even_at_once(city):
     answers = await asyncio.gather(*(register(person, **span(n, n + 20)) for n in range(4)), return_exceptions=True)
     assert sum(isinstance(answer, DomainError) for answer in answers) == 3
     assert {answer.fields[0].problem for answer in answers if isinstance(answer, DomainError)} == {"OVERLAPS"}
+
+
+async def test_an_unexpected_absence_is_registered_by_a_superior_or_the_records_office(city):
+    """AP-14: 市長, 副市長 and 部長 have no records manager; without a record of the absence nobody could 代決 for them."""
+    mayor, vice, director, head = [
+        await city.holder(post) for post in ("P-000-00-01", "P-000-00-03", "P-040-00-01", "P-040-03-01")
+    ]
+    officer = await city.person("S0018")
+    assert "records_officer" in officer.identity.roles
+    assert not {"records_officer", "records_manager"} & set(mayor.identity.roles | director.identity.roles)
+
+    async def away(by, who):
+        answer = await register(by, staff_id=who.staff_id, reason_code="sick", **span(0, 9))
+        assert answer.absence.registered_by == by.staff_id
+        shown = (await by.call("ListAbsences", staff_id=who.staff_id)).absences
+        assert [one.reason_code for one in shown] == ["sick"], "who said so knows"
+        await by.call("EndAbsence", request_id=clock.new_id(), absence_id=answer.absence.absence_id)
+        return [(e.actor.staff_id, e.detail["capacity"]) for e in (await city.envelopes("directory"))[-2:]]
+
+    assert await away(officer, mayor) == [(officer.staff_id, "records_office")] * 2
+    for by, who in ((mayor, vice), (mayor, director), (director, head)):
+        assert await away(by, who) == [(by.staff_id, "superior")] * 2, who.staff_id
+    other = await city.holder("P-050-00-01")
+    for by, who in ((director, mayor), (vice, mayor), (head, director), (other, head)):
+        error = await refused(register(by, staff_id=who.staff_id, **span(0, 9)))
+        assert error.reason == "NOT_PERMITTED", (by.staff_id, who.staff_id)
+    assert (await refused(other.call("ListAbsences", unit_id="U-040-03"))).reason == "NOT_FOUND"
 
 
 async def test_only_oneself_and_the_units_records_manager_register(city):

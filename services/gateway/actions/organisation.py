@@ -79,7 +79,7 @@ async def absences(clients: Clients, caller: Caller, *, staff_id: str = "", unit
 async def register_absence(
     clients: Clients, caller: Caller, *, staff_id: str, since: str, until: str, reason_code: str, request_id: str
 ) -> Answer:
-    """不在登録 for oneself or, as a records manager, for somebody of the unit (AP-15). Times RFC 3339 with offset."""
+    """不在登録 for oneself, or for somebody else whom the caller may register (AP-14). Times RFC 3339 with offset."""
     rpc = clients.approvals.rpc
     request = pb.RegisterAbsenceRequest(
         request_id=request_id,

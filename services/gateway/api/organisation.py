@@ -65,7 +65,7 @@ async def absences(
 async def register_absence(
     request: Request, caller: SignedIn, request_id: RequestId, body: inputs.AbsenceIn
 ) -> Response:
-    """For oneself or, as a records manager, for somebody of the unit (AP-15)."""
+    """For oneself; for others their records manager, who heads their unit or one above it, and the records office."""
     answer = await organisation.register_absence(
         clients_of(request),
         caller,

@@ -47,9 +47,9 @@ async def show(desk: AtDesk, unit: str = "", cursor: str = "") -> Response:
 
 
 @router.get("/absences")
-async def absences(desk: AtDesk) -> Response:
-    """My absences; a records manager sees the unit's."""
-    return await _draw_absences(desk, Form())
+async def absences(desk: AtDesk, unit: str = "") -> Response:
+    """My absences, or a unit's: a records manager's own, one of those that a superior or the records office chooses."""
+    return await _draw_absences(desk, Form(), unit)
 
 
 @router.post("/absences")
@@ -59,6 +59,8 @@ async def register(desk: AtDesk) -> Response:
     first = form.day("from", missing="不在になる日を入力してください。")
     last = form.day("to", missing="不在の最後の日を入力してください。")
     reason = form.required("reason_code", "理由を選んでください。")
+    if form.text("unit"):
+        form.required("staff_id", "不在になる職員を選んでください。")
     if first and last and last < first:
         form.errors.setdefault("to", "最後の日は、不在になる日より後にしてください。")
     status = 422
@@ -74,10 +76,10 @@ async def register(desk: AtDesk) -> Response:
                 reason_code=reason,
                 request_id=form.text("request_key"),
             )
-            return desk.go("/absences", done="absence")
+            return desk.go("/absences", done="absence", **_of_unit(form))
         except DomainError as error:
-            status = absorb(form, error)
-    return await _draw_absences(desk, form, status)
+            status = absorb(form, error, denials=True)
+    return await _draw_absences(desk, form, form.text("unit"), status)
 
 
 @router.post("/absences/{absence_id}/end")
@@ -87,14 +89,39 @@ async def end(desk: AtDesk, absence_id: str) -> Response:
     try:
         await organisation.end_absence(desk.clients, desk.caller, absence_id, form.text("request_key"))
     except DomainError as error:
-        return await _draw_absences(desk, form, absorb(form, error))
-    return desk.go("/absences", done="absence_ended")
+        return await _draw_absences(desk, form, form.text("unit"), absorb(form, error))
+    return desk.go("/absences", done="absence_ended", **_of_unit(form))
 
 
-async def _draw_absences(desk: Desk, form: Form, status: int = 200) -> Response:
+def _of_unit(form: Form) -> dict[str, str]:
+    return {"unit": form.text("unit")} if form.text("unit") else {}
+
+
+# Ranks that head a unit; who is a superior of whom is for approvals to say.
+_HEADING = frozenset({"head", "director", "body_head"})
+
+
+async def _units_to_choose(desk: Desk) -> list[tuple[str, str]]:
+    """Units whose absences the person may register: all for the records office, for a head their own and those below."""
+    headed = {post.unit_id for post in desk.caller.staff.posts if post.rank in _HEADING}
+    office = desk.caller.has_role("records_officer")
+    if not headed and not office:
+        return []
+    units = (await organisation.units(desk.clients, desk.caller)).body["items"]
+    for _ in units:
+        below = {one["unit_id"] for one in units if one["parent_id"] in headed} - headed
+        if not below:
+            break
+        headed |= below
+    return [(one["unit_id"], one["name"]) for one in units if office or one["unit_id"] in headed]
+
+
+async def _draw_absences(desk: Desk, form: Form, unit: str = "", status: int = 200) -> Response:
     manages = desk.caller.has_role("records_manager")
     acting = desk.caller.acting_post
-    unit_id = acting.unit_id if manages and acting is not None else ""
+    offered = await _units_to_choose(desk)
+    own = acting.unit_id if manages and acting is not None else ""
+    unit_id = unit if unit in dict(offered) else own
     listing = organisation.absences(
         desk.clients, desk.caller, staff_id="" if unit_id else desk.caller.identity.staff_id, unit_id=unit_id
     )
@@ -105,9 +132,12 @@ async def _draw_absences(desk: Desk, form: Form, status: int = 200) -> Response:
         listed = await listing
         people = [(desk.caller.identity.staff_id, desk.caller.staff.name)]
     names = await organisation.names(
-        desk.clients, desk.caller, [f"staff:{one['staff_id']}" for one in listed.body["items"]]
+        desk.clients,
+        desk.caller,
+        [f"staff:{one[role]}" for one in listed.body["items"] for role in ("staff_id", "registered_by")],
     )
-    values = {"staff_id": desk.caller.identity.staff_id} | dict(form.values)
+    myself = desk.caller.identity.staff_id
+    values = {"staff_id": myself if myself in dict(people) else "", "unit": unit_id} | dict(form.values)
     return desk.draw(
         "absences",
         "absences",
@@ -116,6 +146,8 @@ async def _draw_absences(desk: Desk, form: Form, status: int = 200) -> Response:
         form=Form(values, form.errors, form.request_key),
         absences=[_absence(one, names, clock.now()) for one in listed.body["items"]],
         staff_choices=people,
+        unit=unit_id,
+        unit_choices=offered,
     )
 
 
@@ -125,6 +157,7 @@ def _absence(one: View, names: dict[str, str], now: datetime) -> View:
     last = (until.astimezone(JST) - timedelta(microseconds=1)).date()
     return one | {
         "staff_name": names[f"staff:{one['staff_id']}"],
+        "registered_by_name": names[f"staff:{one['registered_by']}"],
         "last_day": last.isoformat(),
         "can_end": until > now,
     }
