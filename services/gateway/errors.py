@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from string import Formatter
 from typing import Final, NoReturn
 
 from fastapi.exceptions import RequestValidationError
@@ -19,6 +20,7 @@ from starlette.responses import Response
 
 from chassis import telemetry
 from chassis.errors import DomainError, FieldViolation, Kind
+from services.gateway.circumstances import BECAUSE, TOLD
 from services.gateway.sentences import FIELD_PROBLEMS, REFUSALS, Sentence
 
 log = logging.getLogger(__name__)
@@ -104,9 +106,20 @@ class Refusal(Exception):
     service: str = "gateway"
     fields: tuple[FieldViolation, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    # Of the service's metadata; told as far as `circumstances` has words for it.
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     def sentence(self) -> Sentence:
-        """The words for it."""
+        """The words for it, with the facts that are told of this reason."""
+        because = BECAUSE.get((self.service, self.reason, self.facts.get("why", "")))
+        found = because or self._general()
+        words = TOLD.get((self.service, self.reason), ("", ""))
+        if because or not all(self.facts.get(name) for _, name, _, _ in Formatter().parse(words[0]) if name):
+            return found
+        told, told_en = (one.format_map(self.facts) for one in words)
+        return found._replace(detail=told + found.detail, detail_en=told_en + found.detail_en)
+
+    def _general(self) -> Sentence:
         for key in ((self.service, self.reason), ("", self.reason)):
             if key in REFUSALS:
                 return REFUSALS[key]
@@ -157,7 +170,7 @@ def refusal_of(error: DomainError) -> Refusal:
     headers = _headers(status)
     if status == 416 and "size" in error.metadata:
         headers["Content-Range"] = f"bytes */{error.metadata['size']}"
-    return Refusal(reason, status, service, fields, headers)
+    return Refusal(reason, status, service, fields, headers, error.metadata)
 
 
 def refusal_of_http(error: HTTPException) -> Refusal:

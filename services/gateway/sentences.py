@@ -309,10 +309,10 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
         "The decision rules or the organisation changed after the route was planned. Plan the route again.",
     ),
     ("approvals", "NOT_ABSENT"): Sentence(
-        "決裁者の不在が登録されていません",
-        "代決は、決裁者の不在が登録されているときだけできます。不在の登録を確かめてください。",
-        "Decider not absent",
-        "A substitute may decide only while the decider is recorded as absent.",
+        "先に決裁する人がいます",
+        "代決は、決裁者と、代決の順位が先の人の不在が登録されているときだけできます。不在の登録を確かめてください。",
+        "Somebody before is there",
+        "A substitute may decide only while the decider and every earlier substitute are recorded as absent.",
     ),
     ("approvals", "DECIDER_VACANT"): Sentence(
         "決裁する職に就いている人がいません",

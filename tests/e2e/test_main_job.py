@@ -52,7 +52,7 @@ def test_two_people_receive_decide_and_complete_in_two_browsers(launch, visit, t
     journey.enforce(clerk, "渡邉 浩")
     journey.complete(clerk)
     expect(clerk.get_by_role("main")).to_contain_text("この文書はだれにも変更できません。")
-    expect(clerk.get_by_role("button", name="取り下げる")).to_have_count(0)
+    expect(clerk.get_by_role("link", name="取り下げる")).to_have_count(0)
     picture(clerk, "completed")
 
     clerk.get_by_role("link", name="閲覧できる人").click()

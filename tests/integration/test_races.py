@@ -28,10 +28,12 @@ def together(*calls):
         return list(pool.map(guarded, calls))
 
 
-def told(lost):
-    """Who comes second is told that somebody was first, and what to do."""
+def told(lost, case):
+    """AP-32: who comes second is told who was first, from which post, and what to do."""
     assert (lost.status, lost.reason) == (412, "STALE_VERSION")
     assert lost.problem["title"] == "ほかの人が先に変更しました"
+    won = case["decisions"][-1]
+    assert f"{won['post_title']}の{won['staff_name']}さん" in lost.problem["detail"]
     assert "最新の内容を開き直し" in lost.problem["detail"]
 
 
@@ -56,9 +58,9 @@ def test_two_tabs_act_once(city):
     won = [answer for answer in answers if not isinstance(answer, Refused)]
     lost = [answer for answer in answers if isinstance(answer, Refused)]
     assert len(won) == 1
-    for refusal in lost:
-        told(refusal)
     case = city.person("clerk").get(f"/cases/{case_id}")
+    for refusal in lost:
+        told(refusal, case)
     assert len([d for d in case["decisions"] if d["action"] == "approve"]) == 1
 
 
@@ -87,8 +89,8 @@ def test_an_act_against_a_withdrawal_has_one_winner(city):
             lambda c=clerk, i=case_id, e=etag: c.post(f"/cases/{i}/withdraw", {"comment": "取下げ"}, etag=e),
         )
         (lost,) = [answer for answer in answers if isinstance(answer, Refused)]
-        told(lost)
         case = clerk.get(f"/cases/{case_id}")
+        told(lost, case)
         assert case["state"] == ("withdrawn" if lost is answers[0] else "circulating")
 
 
@@ -103,8 +105,9 @@ def test_a_seat_acts_while_an_upper_one_pulls_it_up(city):
     )
     answers = together(lambda: deputy.post(one, by_deputy, etag=etag), lambda: head.post(other, by_head, etag=etag))
     (lost,) = [answer for answer in answers if isinstance(answer, Refused)]
-    told(lost)
-    states = [step["state"] for step in city.person("clerk").get(f"/cases/{case_id}")["steps"][:3]]
+    case = city.person("clerk").get(f"/cases/{case_id}")
+    told(lost, case)
+    states = [step["state"] for step in case["steps"][:3]]
     assert states == ["approved", "pulled_up" if lost is answers[0] else "approved", "active"]
 
 
@@ -119,8 +122,9 @@ def test_the_decider_comes_back_while_the_substitute_decides(city):
         (path, instead, etag), (_, own, _) = act_body(deputy, case_id, "substitute"), act_body(head, case_id, "decide")
         answers = together(lambda: deputy.post(path, instead, etag=etag), lambda: head.post(path, own, etag=etag))
     (lost,) = [answer for answer in answers if isinstance(answer, Refused)]
-    told(lost)
-    made = [one["action"] for one in city.person("clerk").get(f"/cases/{case_id}")["decisions"]]
+    case = city.person("clerk").get(f"/cases/{case_id}")
+    told(lost, case)
+    made = [one["action"] for one in case["decisions"]]
     assert made[-1:] == ["decide" if lost is answers[0] else "substitute"]
     assert len({"decide", "substitute"} & set(made)) == 1
 

@@ -238,10 +238,11 @@ async def _circulator(
 
 
 def _require_version(case: Case, expected: int, step: Step | None) -> None:
-    """ABORTED STALE_VERSION: the case changed since it was read; says what became of the step (AP-32)."""
+    """ABORTED STALE_VERSION: the case changed since it was read; says what became of the step, and who acted (AP-32)."""
     if case.version == expected:
         return
     who = (step.acted_for or step.holder) if step is not None else None
+    who = who or next((decision.by for decision in reversed(case.decisions)), None)
     raise DomainError(
         Kind.CONFLICT,
         "STALE_VERSION",
@@ -251,6 +252,7 @@ def _require_version(case: Case, expected: int, step: Step | None) -> None:
             "case_state": case.state,
             "step_state": step.state if step is not None else "",
             "acted_by": who.staff_name if who else "",
+            "post": who.post_title if who else "",
         },
     )
 

@@ -59,12 +59,6 @@ async def recall(desk: AtDesk, case_id: str) -> Response:
     return await _on_case(desk, case_id, cases.recall, "recall")
 
 
-@router.post("/cases/{case_id}/withdraw")
-async def withdraw(desk: AtDesk, case_id: str) -> Response:
-    """取下げ by the drafter, before the decision."""
-    return await _on_case(desk, case_id, cases.withdraw, "withdraw")
-
-
 @router.post("/cases/{case_id}/ask_substitute")
 async def ask_substitute(desk: AtDesk, case_id: str) -> Response:
     """代決依頼 by the drafter, while the decider is away (AP-17)."""
@@ -84,29 +78,48 @@ async def _on_case(desk: Desk, case_id: str, action: Callable[..., Awaitable[Ans
 @router.get("/documents/{document_id}/replace")
 async def replacement(desk: AtDesk, document_id: str) -> Response:
     """The form of 差替え: why."""
-    return await _draw_replacement(desk, document_id, Form())
+    return await _draw_taking_back(desk, document_id, "replace", Form())
 
 
 @router.post("/documents/{document_id}/replace")
 async def replace(desk: AtDesk, document_id: str) -> Response:
     """差替え: the document comes back to its drafter (AP-30)."""
+    return await _take_back(desk, document_id, cases.replace, "replace", "差し替える理由を入力してください。")
+
+
+@router.get("/documents/{document_id}/withdraw")
+async def withdrawal(desk: AtDesk, document_id: str) -> Response:
+    """The form of 取下げ: why."""
+    return await _draw_taking_back(desk, document_id, "withdraw", Form())
+
+
+@router.post("/documents/{document_id}/withdraw")
+async def withdraw(desk: AtDesk, document_id: str) -> Response:
+    """取下げ by the drafter, before the decision; nothing brings it back."""
+    return await _take_back(desk, document_id, cases.withdraw, "withdraw", "取り下げる理由を入力してください。")
+
+
+async def _take_back(
+    desk: Desk, document_id: str, action: Callable[..., Awaitable[Answer]], page: str, missing: str
+) -> Response:
+    """What ends the case for a reason, from the form that asks for it."""
     form = await desk.form()
-    comment = form.required("comment", "差し替える理由を入力してください。")
+    comment = form.required("comment", missing)
     status = 422
     if not form.errors:
         version, key = version_of(form, "case_version"), form.text("request_key")
         try:
-            await cases.replace(desk.clients, desk.caller, form.text("case_id"), version, comment, key)
-            return desk.go(f"/documents/{document_id}", done="replace")
+            await action(desk.clients, desk.caller, form.text("case_id"), version, comment, key)
+            return desk.go(f"/documents/{document_id}", done=page)
         except (DomainError, Refusal) as error:
             status = absorb(form, error, denials=True)
-    return await _draw_replacement(desk, document_id, form, status)
+    return await _draw_taking_back(desk, document_id, page, form, status)
 
 
-async def _draw_replacement(desk: Desk, document_id: str, form: Form, status: int = 200) -> Response:
+async def _draw_taking_back(desk: Desk, document_id: str, page: str, form: Form, status: int = 200) -> Response:
     document = (await documents_of.read(desk.clients, desk.caller, document_id)).body
     case = await documents.case_of(desk, document)
-    return desk.draw("replace", "search", status=status, document=document, case=case, form=form)
+    return desk.draw(page, "search", status=status, document=document, case=case, form=form)
 
 
 @router.get("/documents/{document_id}/circulate")

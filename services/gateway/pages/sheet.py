@@ -78,7 +78,6 @@ _TAKEN_BACK: Final[Mapping[str, str]] = {
 }
 _CASE_ACTIONS: Final[Mapping[str, tuple[str, str]]] = {
     "recall": ("引き戻す", "次の人が処理するまでの間、自分の処理を取り消せます。"),
-    "withdraw": ("取り下げる", "決裁までの間、担当者が案件を取り下げられます。起案番号は再び使われません。"),
     "ask_substitute": ("代決を依頼する", "決裁者が不在です。代決の順位にある人に、この案件を見せて依頼します。"),
 }
 
@@ -382,6 +381,8 @@ def _case_links(document: View, case: View | None, *, is_drafter: bool) -> list[
         links.append(_link("持回りの決裁を登録する", f"{base}/walk-around", "outline"))
     if "circulate" in allowed:
         links.append(_link("供覧先を追加する", f"{base}/circulate", "outline"))
+    if "withdraw" in allowed:
+        links.append(_link("取り下げる", f"{base}/withdraw", "outline"))
     return links
 
 

@@ -18,6 +18,7 @@ from kanketsu.approvals.v1 import error_reason_pb2 as approvals
 from kanketsu.audit.v1 import error_reason_pb2 as audit
 from kanketsu.documents.v1 import error_reason_pb2 as documents
 from services.gateway import errors
+from services.gateway.circumstances import BECAUSE, TOLD
 from services.gateway.errors import OWN_STATUS, STATUS, Refusal, describe, refusal_of
 from services.gateway.sentences import FIELD_PROBLEMS, REFUSALS
 
@@ -56,6 +57,7 @@ def test_no_words_are_left_over():
     """A sentence for a reason that nobody gives is a sentence nobody checks."""
     known = {*REASONS, *(("gateway", reason) for reason in OWN_STATUS)}
     general = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"}
+    assert {*TOLD, *(key[:2] for key in BECAUSE)} <= known | {("approvals", "STALE_VERSION")}
     for service, reason in REFUSALS:
         assert (service, reason) in known or (not service and reason in {one for _, one in known} | general)
 
@@ -157,6 +159,35 @@ def test_fields_are_named_as_in_the_api():
     refused = refusal_of(error)
     assert refused.status == 409
     assert [one.field for one in refused.fields] == ["enforcement.planned_on", "body"]
+
+
+def refused(reason, **facts):
+    """What the approvals service refuses, with its metadata."""
+    return describe(refusal_of(DomainError(Kind.PRECONDITION, reason, metadata={"service": "approvals"} | facts)))
+
+
+def test_a_refusal_tells_who_and_from_which_post():
+    """AP-13, AP-32: as far as there are words for it, and only with every fact that they name."""
+    told = refused("NOT_ABSENT", post="室長補佐", holder="髙橋 誠司")
+    assert str(told["detail"]).startswith("室長補佐の髙橋 誠司さんは、不在として登録されていません。代決は、")
+    for reason in ("STALE_VERSION", "ALREADY_ACTED", "TOO_LATE"):
+        assert "室長の渡邉 浩さん" in str(refused(reason, post="室長", acted_by="渡邉 浩")["detail"]), reason
+    assert "「環境政策室長」" in str(refused("POST_VACANT", post="環境政策室長", post_id="P-1")["detail"])
+    assert refused("NOT_ABSENT", post="室長補佐", holder="") == refused("NOT_ABSENT")
+    # What has no words stays with the service.
+    assert refused("OWN_DRAFT", post="室長補佐", holder="髙橋 誠司") == refused("OWN_DRAFT")
+    foreign = {"service": "documents", "post": "室長", "acted_by": "渡邉 浩"}
+    assert "渡邉" not in str(describe(refusal_of(DomainError(Kind.CONFLICT, "STALE_VERSION", metadata=foreign))))
+
+
+@pytest.mark.parametrize(("service", "reason", "why"), BECAUSE)
+def test_why_has_words_of_its_own(service, reason, why):
+    """AP-12, AP-20: 代決 that is barred says by what."""
+    told = refused(reason, why=why)
+    assert (told["title"], told["detail"]) == BECAUSE[service, reason, why][:2]
+    assert told["detail"] != refused(reason, why="別の理由")["detail"]
+    source = "".join(path.read_text(encoding="utf-8") for path in (SERVICES / service).rglob("*.py"))
+    assert f'"{why}"' in source, "nobody says so"
 
 
 def test_waiting_is_announced():
