@@ -50,6 +50,7 @@ POLICY = Policy(
         "ReplaceVersion": Refusal("case.taken_back", "case", "case_id"),
         "CirculateCase": Refusal("case.circulated", "case", "case_id"),
         "AskSubstitute": Refusal("case.substitute_asked", "case", "case_id"),
+        "AskPullUp": Refusal("case.pull_up_asked", "case", "case_id"),
         "AddSeat": Refusal("case.seat_added", "case", "case_id"),
         "RegisterWalkAround": Refusal("case.decision_registered", "case", "case_id"),
         "ListRuleVersions": Refusal("rules.listed", "rule_version"),

@@ -12,12 +12,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from chassis.errors import DomainError, Kind, not_found
-from services.approvals.cases import acts, additions, consecutive, walk_around
+from services.approvals.cases import acts, additions, consecutive, pull_up, walk_around
 from services.approvals.cases import domain as cases
 from services.approvals.cases.domain import Act, Action, Case, CaseState, CityRules, Hall, Signature, Step
 from services.approvals.members.domain import Membership
 from services.approvals.organisation.domain import LINE, Absence, AbsenceReason, HeldPost, Holder, Seat, Unit
-from services.approvals.routes.domain import StepKind
 from services.approvals.templates.domain import Scope, Template
 from services.approvals.vendors.domain import ROLE as VENDOR_ROLE
 
@@ -181,16 +180,7 @@ def _signature(
 ) -> Signature | DomainError:
     if action is Action.SUBSTITUTE:
         return _substitute(case, step, hall, staff_id)
-    if action is Action.PULL_UP:
-        posts = [
-            upper.post_id
-            for upper in sorted(case.steps, key=lambda candidate: candidate.group)
-            if upper.group > step.group
-            and upper.kind in (StepKind.APPROVE, StepKind.DECIDE)
-            and upper.state is cases.StepState.WAITING
-        ]
-    else:
-        posts = [step.post_id]
+    posts = [upper.post_id for upper in cases.later_seats(case, step)] if action is Action.PULL_UP else [step.post_id]
     if action in (Action.DECIDE, Action.DECIDE_CONDITIONALLY) and staff_id in case.barred(step):
         return _own_draft()
     for candidate in sorted(posts, key=lambda candidate: candidate != post_id):
@@ -346,6 +336,15 @@ def _shows_from(case: Case, hall: Hall, staff_id: str) -> Signature | None:
     return next((one for one in signed if one is not None), None)
 
 
+def pull_up_asker(case: Case, hall: Hall, staff_id: str) -> Signature:
+    """Who asks a later seat for 引上げ: the holder of a seat it would pull up, else the 担当者. NOT_PERMITTED (AP-17)."""
+    for step in pull_up.waiting_seats(case):
+        signature = _sign(hall.seats.get(step.post_id), staff_id)
+        if signature is not None:
+            return signature
+    return signature_of(case, hall, staff_id)
+
+
 def adder(case: Case, hall: Hall, staff_id: str) -> tuple[Step, Signature]:
     """Whose seat on the own line the case waits for, and so may add another before it (AP-54). NOT_PERMITTED."""
     for step in case.line:
@@ -386,6 +385,8 @@ def allowed_on_case(case: Case, hall: Hall, staff_id: str, city: CityRules) -> t
         Action.REPLACE: drafts,
         Action.CIRCULATE: shows,
         Action.ASK_SUBSTITUTE: drafts and _may_ask(case, hall, city),
+        Action.ASK_PULL_UP: bool(pull_up.seats_to_ask(case, hall.held))
+        and (drafts or any(_sign(hall.seats.get(s.post_id), staff_id) for s in pull_up.waiting_seats(case))),
         Action.ADD_SEAT: any(additions.may_add(s) and _sign(hall.seats.get(s.post_id), staff_id) for s in case.line),
         Action.REGISTER_WALK_AROUND: drafts and not walk_around.barred(case, city),
     }

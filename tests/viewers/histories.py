@@ -83,6 +83,8 @@ class Paper:
     handled: set[str] = field(default_factory=set)
     # The substitute's post that was asked, and the decider's that it was asked for (AP-17).
     asked: tuple[str, str] = ("", "")
+    # The post further up that was asked for 引上げ, and those that it was asked to act over (AP-17).
+    pulling: tuple[str, frozenset[str]] = ("", frozenset())
     # Who sees it by 緊急閲覧, and by which (AC-08).
     glass: dict[str, str] = field(default_factory=dict)
 
@@ -119,6 +121,7 @@ class Histories:
     people: dict[str, Approver] = field(default_factory=dict)
     # Of their own, so that as much of everything else happens.
     emergencies: random.Random = field(default_factory=lambda: random.Random(8))
+    requests: random.Random = field(default_factory=lambda: random.Random(17))
 
     # --- who sees -------------------------------------------------------------------------------
 
@@ -142,7 +145,8 @@ class Histories:
             self.done["looked"] += len(people)
 
     def may_look(self, paper: Paper, case: Case | None) -> set[str]:
-        """Of the owner unit whom it is for; holders of a post it lies with; the substitute asked; until 完結 who handled it.
+        """Of the owner unit whom it is for; holders of a post it lies with; the substitute asked, or the seat asked for 引上げ, on
+        record; until 完結 who handled it.
 
         And beside paper the one person to whom a 緊急閲覧 shows it, while it lasts (AC-08).
         """
@@ -157,6 +161,11 @@ class Histories:
             found |= self.town.held(substitute)
         else:
             paper.asked = ("", "")
+        upper, lower = paper.pulling
+        if lower & lies_with(case) and case.state is CaseState.CIRCULATING:
+            found |= self.town.held(upper)
+        else:
+            paper.pulling = ("", frozenset())
         return (found | (set() if paper.completed else paper.handled)) & set(self.town.staff)
 
     def of_class(self, paper: Paper) -> set[str]:
@@ -290,7 +299,10 @@ class Histories:
             action, holders = "substitute", self.town.held(paper.asked[0])
         if action == "pull_up":
             later = [one.post_id for one in case.line if one.group > step.group and one.kind is StepKind.APPROVE]
-            holders = {who for post in later for who in self.town.held(post)}
+            if later and not paper.pulling[0]:
+                await self.a_pull_up_is_asked_for(paper, case, later)
+                case = await self.case_of(paper)
+            holders = self.town.held(paper.pulling[0]) or {who for post in later for who in self.town.held(post)}
         if holders:
             await self.act(paper, case, step, self.rng.choice(sorted(holders)), action)
 
@@ -314,6 +326,9 @@ class Histories:
         person = await self.city.person(who)
         if await self.tried(action, person.act(case, action, "意見です。", step=step, **more)) is not None:
             paper.handled.add(who)
+            if action == "restart":
+                # Everybody is asked anew, and nobody over them.
+                paper.pulling = ("", frozenset())
 
     async def somebody_recalls(self, paper: Paper) -> None:
         """引戻し by the last who acted, or by the drafter."""
@@ -354,6 +369,16 @@ class Histories:
                 and paper.drafter not in self.town.held(post)
             ]
             paper.asked = (there[0], case.decider.post_id)
+
+    async def a_pull_up_is_asked_for(self, paper: Paper, case: Case, later: Sequence[str]) -> None:
+        """引上げ依頼 (AP-17): of a post further up the own line, by the drafter or by who has it in hand."""
+        having = {one.post_id for one in case.line if one.kind is StepKind.APPROVE and one.state in IN_HAND}
+        asking = self.requests.choice(sorted({paper.drafter} | {who for one in having for who in self.town.held(one)}))
+        post = self.requests.choice(later)
+        if await self.on_case("AskPullUp", case, asking, post_id=post):
+            paper.pulling = (post, frozenset(having))
+            await self.hand_over()
+            await self.check(paper)
 
     async def an_emergency(self, paper: Paper) -> None:
         """緊急閲覧: one more sees it, neither sooner nor who consented; or one that lasts is ended by who asked (AC-08)."""

@@ -22,12 +22,12 @@ __all__ = ["blobs"]
 # Towns per run; the long run sets more. So many documents are on their way at once, and others after them.
 TOWNS = int(os.environ.get("KANKETSU_TEST_TOWNS", "3"))
 AT_ONCE = 6
-MOVES = 120
+MOVES = 160
 # What has to have happened somewhere, or the test proves less than it says.
 HAPPENED = {
     "draft unit", "draft designated", "draft section", "draft department", "draft city", "submit first", "submit minor", "submit substantive", "approve", "concur",
     "dissent", "decide", "hold", "pull_up", "send_back", "substitute", "post_view", "confirm", "RecallCase",
-    "ReplaceVersion", "CirculateCase", "AskSubstitute", "complete", "exchange", "move", "leave", "also", "rebuild",
+    "ReplaceVersion", "CirculateCase", "AskSubstitute", "AskPullUp", "complete", "exchange", "move", "leave", "also", "rebuild",
     "abolish", "rehouse", "refused", "glass", "glass closed",
 }  # fmt: skip
 

@@ -90,6 +90,10 @@ class CasesApi(Handlers):
         """代決依頼 by the drafter while the decider is away (AP-17). NOT_ABSENT, DECIDER_VACANT, NO_SUBSTITUTE."""
         return await self._write_case(request, pb.AskSubstituteResponse, Action.ASK_SUBSTITUTE)
 
+    async def AskPullUp(self, request: pb.AskPullUpRequest, context: Context) -> pb.AskPullUpResponse:
+        """引上げ依頼 to a later seat, by the drafter or the seat it waits for (AP-17). COMMENT_REQUIRED, INVALID_FIELDS."""
+        return await self._write_case(request, pb.AskPullUpResponse, Action.ASK_PULL_UP, (request.post_id,))
+
     async def AddSeat(self, request: pb.AddSeatRequest, context: Context) -> pb.AddSeatResponse:
         """回議先の追加 by whose turn it is on the own line (AP-54). POST_VACANT, INVALID_FIELDS."""
         kind = KIND_OF.get(request.kind)

@@ -15,7 +15,7 @@ from chassis.db import Connection, Pool
 from chassis.errors import DomainError, FieldViolation, Kind, invalid
 from chassis.requests import Call
 from services.approvals import policy
-from services.approvals.cases import acts, additions, consecutive, domain, store
+from services.approvals.cases import acts, additions, consecutive, domain, pull_up, store
 from services.approvals.cases.domain import Act, Action, Case, CityRules, Hall, Signature, Step, StepState
 from services.approvals.cases.envelopes import AWAITS, Cause, envelopes
 from services.approvals.cases.turns import Outcome
@@ -80,7 +80,7 @@ class CaseWish:
     action: Action
     comment: str
     expected_version: int
-    # 供覧先; of ADD_SEAT the one post that is added.
+    # 供覧先; of ADD_SEAT the one post that is added, of ASK_PULL_UP the one that is asked.
     post_ids: tuple[str, ...] = ()
     # Of ADD_SEAT: what is asked of it.
     kind: StepKind = StepKind.CONCUR
@@ -169,7 +169,7 @@ async def act_on_case(
     encode: Encode,
     now: dt.datetime,
 ) -> bytes:
-    """引戻し, 取下げ, 差替え, 供覧, 代決依頼, 回議先の追加: a write on the case itself. No receipt: nothing is approved by it.
+    """引戻し, 取下げ, 差替え, 供覧, 代決依頼, 引上げ依頼, 回議先の追加: a write on the case itself. No receipt: nothing is approved by it.
 
     NOT_FOUND, STALE_VERSION, NOT_PERMITTED and the reasons of each act in `acts`.
     """
@@ -196,6 +196,11 @@ async def act_on_case(
                 by = policy.signature_of(case, hall, reader.staff_id)
                 act = _act(wish.action, by, wish.comment, case, now)
                 after, events = acts.ask_substitute(case, act, lambda: policy.substitute_to_ask(case, hall), city)
+            case Action.ASK_PULL_UP:
+                by = policy.pull_up_asker(case, hall, reader.staff_id)
+                act = _act(wish.action, by, wish.comment, case, now)
+                (post_id,) = wish.post_ids
+                after, events = pull_up.ask(case, act, post_id, hall.held)
             case Action.ADD_SEAT:
                 own, by = policy.adder(case, hall, reader.staff_id)
                 (post_id,) = wish.post_ids

@@ -82,6 +82,8 @@ class Action(enum.StrEnum):
     CIRCULATE = "circulate"
     # 代決 is asked of the substitute whose turn it is (AP-17).
     ASK_SUBSTITUTE = "ask_substitute"
+    # 引上げ is asked of a later seat of the own line (AP-17).
+    ASK_PULL_UP = "ask_pull_up"
     # 回議先の追加: another post acts before the own seat (AP-54).
     ADD_SEAT = "add_seat"
     # 持回りの事後登録 by the drafter (AP-50).
@@ -90,7 +92,7 @@ class Action(enum.StrEnum):
 
 CASE_ACTIONS = (
     *(Action.RECALL, Action.WITHDRAW, Action.REPLACE, Action.CIRCULATE),
-    *(Action.ASK_SUBSTITUTE, Action.ADD_SEAT, Action.REGISTER_WALK_AROUND),
+    *(Action.ASK_SUBSTITUTE, Action.ASK_PULL_UP, Action.ADD_SEAT, Action.REGISTER_WALK_AROUND),
 )
 # Acts on one step; the others are on the case.
 STEP_ACTIONS = tuple(action for action in Action if action not in CASE_ACTIONS)
@@ -104,6 +106,7 @@ COMMENT_REQUIRED = frozenset(
         Action.DECIDE_CONDITIONALLY,
         Action.RESTART,
         Action.REPLACE,
+        Action.ASK_PULL_UP,
         Action.ADD_SEAT,
         Action.REGISTER_WALK_AROUND,
     }
@@ -190,7 +193,7 @@ class Step:
     holder: Signature | None = None
     # Who acted in its place (代決, 引上げ), or outside the system (持回り).
     acted_for: Signature | None = None
-    # The substitute's post that was asked for 代決 and sees the document for it (AP-17).
+    # The post that was asked for 代決, or the later seat's for 引上げ, and sees the document for it (AP-17).
     asked_post_id: str = ""
     # The act that put it on the route while the case circulated; "" for a seat of the plan (AP-54).
     added_by: str = ""
@@ -370,6 +373,11 @@ class Hall:
         """Posts whose holders are all away now."""
         return frozenset(post for post, seat in self.seats.items() if seat.absent)
 
+    @property
+    def held(self) -> Collection[str]:
+        """Posts that somebody holds now, away or not."""
+        return frozenset(post for post, seat in self.seats.items() if seat.holders)
+
 
 class EventKind(enum.StrEnum):
     """What happened to a case."""
@@ -449,10 +457,18 @@ class Lease:
     since: dt.datetime
 
 
+def later_seats(case: Case, step: Step) -> tuple[Step, ...]:
+    """The seats of the own line above this one that still wait for their turn, lowest first: who could pull it up."""
+    kinds = (StepKind.APPROVE, StepKind.DECIDE)
+    waiting = (one for one in case.steps if one.state is StepState.WAITING and one.kind in kinds)
+    return tuple(sorted((one for one in waiting if one.group > step.group), key=lambda one: one.group))
+
+
 def leases(case: Case) -> tuple[Lease, ...]:
     """Who sees the document because of this case (domain.md 0.3, AC-11).
 
-    Never a WAITING step, a plan or a list of substitutes: of those only the one that was asked (AP-17). Who acted
+    Never a WAITING step, a plan or a list of substitutes: of those only the one that was asked (AP-17), a later seat as
+    long as it stands there. Who acted
     keeps a read-only view, also when the step was taken back; the documents service ends it at 完結. Who decided
     by 持回り has acted. A refused case gives nothing.
     """
@@ -461,7 +477,10 @@ def leases(case: Case) -> tuple[Lease, ...]:
         waits = waiting_since(case, step)
         if waits is not None:
             found.append(Lease(step.step_id, f"post:{step.post_id}", False, waits))
-        if waits is not None and step.asked_post_id and step.state in OPEN:
+        asked = step.asked_post_id and (
+            step.kind is StepKind.DECIDE or step.asked_post_id in {one.post_id for one in later_seats(case, step)}
+        )
+        if waits is not None and asked and step.state in OPEN:
             found.append(Lease(step.step_id, f"post:{step.asked_post_id}", False, waits))
     acted = {(d.step_id, d.by.staff_id): d.acted_at for d in reversed(case.decisions) if d.step_id}
     if (registered := case.registration) is not None and registered.walk_around is not None:

@@ -192,7 +192,8 @@ def _waiting(before: Case | None, after: Case) -> list[Told]:
             found.append(Told(after.case_id, _WAITS.get(heading, turn), post_id=step.post_id))
         asked = step.asked_post_id if heading == "decision" else ""
         if asked and (old is None or old.asked_post_id != asked):
-            found.append(Told(after.case_id, NoticeKind.SUBSTITUTE, post_id=asked))
+            kind = NoticeKind.SUBSTITUTE if step.kind is StepKind.DECIDE else turn
+            found.append(Told(after.case_id, kind, post_id=asked))
     return found
 
 

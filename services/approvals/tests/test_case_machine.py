@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from chassis.errors import DomainError
 from services.approvals import policy
-from services.approvals.cases import acts, additions, consecutive, domain, walk_around
+from services.approvals.cases import acts, additions, consecutive, domain, pull_up, walk_around
 from services.approvals.cases.domain import (
     CASE_ACTIONS,
     Act,
@@ -423,6 +423,7 @@ MOVES = {
     "somebody_shows_it_to_more": 1,
     "somebody_confirms": 1,
     "somebody_asks_for_a_substitute": 5,
+    "somebody_asks_for_a_pull_up": 4,
     "somebody_adds_a_seat": 6,
     "the_drafter_registers_a_decision_on_paper": 4,
     "somebody_leaves_or_returns": 1,
@@ -771,6 +772,36 @@ class Office:
         self.accept(outcome)
         box.asked = there[0]
 
+    def somebody_asks_for_a_pull_up(self, rng):
+        """引上げ依頼 (AP-17): of a seat further up that is held, by the drafter or who has it, with a reason."""
+        turns = [box for box in self.paper.line if self.paper.lies_with(box) and box.kind == "approve"]
+        who = rng.choice([self.paper.drafter, *(self.paper.holders[box.post] for box in turns), *PEOPLE]) or PEOPLE[0]
+        reason = rng.choice(["急ぎのため"] * 4 + [""])
+        above = [
+            box.post
+            for box in self.paper.line
+            if turns and box.group > turns[0].group and box.kind in ("approve", "decide") and box.mark == ""
+        ]
+        askable = [
+            post for post in above if self.paper.holders[post] is not None and any(box.asked != post for box in turns)
+        ]
+        post = rng.choice([*above, *above, *(box.post for box in self.paper.boxes)])
+        mine = self.paper.is_drafters(who) or any(self.paper.holders[box.post] == who for box in turns)
+        hall = self.hall()
+        offered = Action.ASK_PULL_UP in policy.allowed_on_case(self.case, hall, who, self.city)
+        assert offered == (mine and bool(askable))
+        expected = mine and post in askable and bool(reason)
+        try:
+            by = policy.pull_up_asker(self.case, hall, who)
+            outcome = pull_up.ask(self.case, self.act(Action.ASK_PULL_UP, by, reason), post, hall.held)
+        except DomainError:
+            assert not expected
+            return
+        assert expected
+        self.accept(outcome)
+        for box in turns:
+            box.asked = post
+
     def somebody_adds_a_seat(self, rng):
         """回議先の追加 (AP-54), with posts and kinds that may be added and others that may not."""
         turns = [box for box in self.paper.line if self.paper.lies_with(box)]
@@ -913,6 +944,7 @@ class Office:
             if self.paper.lies_with(box) or self.owes(box):
                 expected.add((step.step_id, f"post:{box.post}", False))
             if self.paper.lies_with(box) and box.asked:
+                # A substitute, or a seat further up that its turn has not come to (AP-17).
                 expected.add((step.step_id, f"post:{box.asked}", False))
             expected |= {(step.step_id, f"staff:{who}", True) for who in box.saw}
         assert views == expected

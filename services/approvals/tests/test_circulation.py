@@ -1,4 +1,4 @@
-"""供覧 (AP-10, AC-12), 条件付決裁 (AP-22) and 代決依頼 (AP-17) over gRPC on the sample city."""
+"""供覧 (AP-10, AC-12), 条件付決裁 (AP-22) and 代決依頼 and 引上げ依頼 (AP-17) over gRPC on the sample city."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ CHIEF, DEPUTY, HEAD = "P-040-03-03", "P-040-03-02", "P-040-03-01"
 DRAFTER = "S0072"
 # A post of the same 部, and one of another.
 NEIGHBOUR, STRANGER = "P-040-02-01", "P-020-04-01"
+# Decided by the 部長, after 次長.
+DEPUTY_DIRECTOR, DIRECTOR = "P-040-00-02", "P-040-00-01"
+CONTRACT = {"unit_id": "U-040-03", "matter": "契約締結", "amount": 3_000_000}
 
 
 def viewers(envelope):
@@ -186,3 +189,40 @@ async def test_the_next_substitute_is_asked_when_the_first_is_away(city):
     assert next(step for step in case.steps if step.post_id == MAYOR).asked_post_id == SECOND
     for person, absence_id in away:
         await person.call("EndAbsence", request_id=clock.new_id(), absence_id=absence_id)
+
+
+async def test_an_asked_upper_seat_sees_the_case_and_pulls_it_up(city):
+    """AP-17, AC-11: 部長 and 次長 of a case whose turn has not come see nothing; asked, they see this one until it moves on."""
+    drafter, chief, director = await city.person(DRAFTER), await city.holder(CHIEF), await city.holder(DIRECTOR)
+    case = await drafter.see(await city.circulating(**CONTRACT))
+    assert (await refused(director.see(case.case_id))).reason == "NOT_FOUND"
+    assert "ask_pull_up" in case.allowed_actions
+    wrong = {"post_id": STRANGER}
+    assert (await refused(drafter.on_case("AskPullUp", case, "主査が急病のため", **wrong))).fields[
+        0
+    ].problem == "UNKNOWN"
+    assert (await refused(drafter.on_case("AskPullUp", case, " ", post_id=DIRECTOR))).reason == "COMMENT_REQUIRED"
+    deputy = await city.holder(DEPUTY)
+    assert (await refused(deputy.on_case("AskPullUp", case, "急ぎ", post_id=DIRECTOR))).reason == "NOT_PERMITTED"
+
+    case = await drafter.on_case("AskPullUp", case, "主査が急病のため", post_id=DIRECTOR)
+    assert (case.steps[0].asked_post_id, case.decisions[-1].action) == (DIRECTOR, "ask_pull_up")
+    last = (await city.envelopes(case.case_id))[-1]
+    assert (last.action, last.detail["act"]) == ("step.activated", "ask_pull_up")
+    assert f"post:{DIRECTOR}" in viewers(last)
+    assert (await refused(drafter.on_case("AskPullUp", case, "急ぎ", post_id=DIRECTOR))).reason == "ALREADY_ACTED"
+    assert case.case_id in {item.case_id for item in (await director.inbox()).items}
+    seen = await director.see(case.case_id)
+    assert list(seen.steps[0].allowed_actions) == ["pull_up"]
+    assert (await refused(director.act(seen, "approve", step=seen.steps[0]))).reason == "NOT_YOUR_STEP"
+
+    # Another is asked instead, by the seat itself: the first one's view ends.
+    case = await chief.on_case("AskPullUp", await chief.see(case.case_id), "次長が先に見ます", post_id=DEPUTY_DIRECTOR)
+    assert (await refused(director.see(case.case_id))).reason == "NOT_FOUND"
+    case = await chief.on_case("AskPullUp", case, "やはり部長に", post_id=DIRECTOR)
+    case = await director.act(await director.see(case.case_id), "pull_up", step=case.steps[0])
+    assert states(case)[:2] == ["pulled_up", "active"]
+    assert case.case_id not in {item.case_id for item in (await director.inbox()).items}
+    last = (await city.envelopes(case.case_id))[-1]
+    assert f"post:{DIRECTOR}" not in viewers(last)
+    assert f"staff:{director.staff_id}" in viewers(last), "who acted keeps a view"

@@ -121,7 +121,16 @@ VERBS: Final = {
         (
             *("acted", "activated", "annotated", "assigned", "changed", "circulated", "close", "closed", "commented"),
             *("confirmed", "consented"),
-            *("applied", "completed", "decision_registered", "moved", "seat_added", "substitute_asked", "taken_back"),
+            *(
+                "applied",
+                "completed",
+                "decision_registered",
+                "moved",
+                "pull_up_asked",
+                "seat_added",
+                "substitute_asked",
+                "taken_back",
+            ),
             *("decided", "enforced", "held", "post_viewed", "recalled", "recovered", "rejected", "restored"),
             *("reviewed", "sent_back", "signed", "submitted", "saved", "updated", "withdrawn", "granted", "remarked"),
         ),

@@ -55,6 +55,7 @@ ACTS: Final[Mapping[str, str]] = {
     "replace": "差替え",
     "circulate": "供覧先の追加",
     "ask_substitute": "代決依頼",
+    "ask_pull_up": "引上げ依頼",
     "add_seat": "回議先の追加",
     "register_walk_around": "持回りの事後登録",
 }

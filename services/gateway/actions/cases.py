@@ -217,3 +217,15 @@ async def ask_substitute(
     request = pb.AskSubstituteRequest(request_id=request_id, case_id=case_id, expected_version=version, comment=comment)
     answer = await clients.approvals.ask(rpc.AskSubstitute, request, caller)
     return Answer(views.case(answer.case))
+
+
+async def ask_pull_up(
+    clients: Clients, caller: Caller, case_id: str, version: int, post_id: str, comment: str, request_id: str
+) -> Answer:
+    """引上げ依頼: a later seat of the own line is asked to act over the one that the case waits for (AP-17)."""
+    rpc = clients.approvals.rpc
+    request = pb.AskPullUpRequest(
+        request_id=request_id, case_id=case_id, expected_version=version, comment=comment, post_id=post_id
+    )
+    answer = await clients.approvals.ask(rpc.AskPullUp, request, caller)
+    return Answer(views.case(answer.case))

@@ -226,3 +226,23 @@ async def ask_substitute(
     """By the drafter while the decider is recorded as absent; the first substitute who is there sees the case then."""
     comment = body.comment if body is not None else ""
     return reply(await cases.ask_substitute(clients_of(request), caller, case_id, version, comment, request_id))
+
+
+@router.post(
+    "/cases/{case_id}/ask-pull-up",
+    summary="引上げ依頼: ask a later seat to pull it up",
+    responses=answers(200, shapes.Case, *CHANGES, etag=True),
+)
+async def ask_pull_up(
+    request: Request,
+    case_id: inputs.Id,
+    caller: SignedIn,
+    version: ExpectedVersion,
+    request_id: RequestId,
+    body: inputs.PullUpIn,
+) -> Response:
+    """By the drafter or the seat it waits for, with a reason; the asked seat sees the case until that one is acted on."""
+    answer = await cases.ask_pull_up(
+        clients_of(request), caller, case_id, version, body.post_id, body.comment, request_id
+    )
+    return reply(answer)

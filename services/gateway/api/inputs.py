@@ -267,6 +267,13 @@ class SeatIn(Body):
     comment: LongText
 
 
+class PullUpIn(Body):
+    """引上げ依頼 to the post of a later seat, with the reason."""
+
+    post_id: Code
+    comment: LongText
+
+
 class CommentIn(Body):
     """引戻し, 取下げ, 差替え, 代決依頼."""
 

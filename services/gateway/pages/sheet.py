@@ -220,6 +220,29 @@ def _added(act: View, case: View) -> str:
     return "・".join(f"{one['unit_name']}　{one['post_title']}　{vocabulary.STEP_KINDS[one['kind']]}" for one in seats)
 
 
+def later_seats(case: View) -> list[tuple[str, str]]:
+    """The seats of the own line after the one that it waits for, as choices: who may be asked for 引上げ (AP-17)."""
+    now = min((one["group"] for one in case["steps"] if one["state"] in _WAITING_FOR_SOMEBODY), default=0)
+    return [
+        (one["post_id"], f"{one['unit_name']}　{one['post_title']}　{one['staff_name']}")
+        for one in case["steps"]
+        if one["group"] > now
+        and one["state"] == "waiting"
+        and one["kind"] in ("approve", "decide")
+        and one["staff_name"]
+    ]
+
+
+def _asked(case: View) -> str | None:
+    """What was asked of whom, and waits for them (AP-17)."""
+    asked = next(
+        (one for one in case["steps"] if one["asked_post_title"] and one["state"] in _WAITING_FOR_SOMEBODY), None
+    )
+    if asked is None:
+        return None
+    return f"{'代決' if asked['kind'] == 'decide' else '引上げ'}を{asked['asked_post_title']}に依頼しています。"
+
+
 def reassigned(case: View | None) -> list[View]:
     """Seats that the records office gave to another post, with its reason (AP-41); successions need no word."""
     return [one for one in case["moves"] if one["reason"]] if case is not None else []
@@ -309,9 +332,7 @@ def now(document: View, case: View | None, *, is_drafter: bool, is_member: bool)
             for name in (case["allowed_actions"] if case is not None else ())
             if name in _CASE_ACTIONS
         ],
-        "asked": next((step["asked_post_title"] for step in case["steps"] if step["asked_post_title"]), None)
-        if case is not None and case["state"] == "circulating"
-        else None,
+        "asked": _asked(case) if case is not None and case["state"] == "circulating" else None,
         "deletable": is_drafter and state == "drafting" and document["draft_number"] is None,
     }
 
@@ -375,6 +396,8 @@ def _case_links(document: View, case: View | None, *, is_drafter: bool) -> list[
     links = []
     if "replace" in allowed and not (is_drafter and "recall" in allowed):
         links.append(_link("差し替える", f"{base}/replace", "outline"))
+    if "ask_pull_up" in allowed:
+        links.append(_link("引上げを依頼する", f"{base}/ask-pull-up", "outline"))
     if "add_seat" in allowed:
         links.append(_link("回議先を追加する", f"{base}/add-seat", "outline"))
     if "register_walk_around" in allowed:

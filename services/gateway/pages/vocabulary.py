@@ -72,6 +72,7 @@ ACTIONS: Final[dict[str, str]] = {
     "replace": "差替え",
     "circulate": "供覧先の追加",
     "ask_substitute": "代決依頼",
+    "ask_pull_up": "引上げ依頼",
     "add_seat": "回議先の追加",
     "register_walk_around": "持回りの事後登録",
 }
@@ -318,6 +319,7 @@ RECORDED_ACTIONS: Final[dict[str, str]] = {
     "case.taken_back": "差替えのための引取り",
     "case.circulated": "供覧先を追加",
     "case.substitute_asked": "代決を依頼",
+    "case.pull_up_asked": "引上げを依頼",
     "case.seat_added": "回議先を追加",
     "inbox.listed": "未処理の一覧を表示",
     "step.activated": "処理の番になる",
@@ -618,6 +620,7 @@ NOTICES: Final[dict[str, dict[str, str]]] = {
         "replace": "差替えのため、手元に戻しました。内容を直して、もう一度回議を始めてください。",
         "circulate": "供覧先を追加しました。",
         "ask_substitute": "代決を依頼しました。",
+        "ask_pull_up": "引上げを依頼しました。",
         "add_seat": "回議先を追加しました。その人の処理が済むと、あなたの番に戻ります。",
         "substitute": "代決を登録しました。",
         "register_walk_around": "持回りの決裁を事後登録しました。続けて、証拠書類を添付に追加してください。",

@@ -73,6 +73,13 @@ def test_the_substitute_who_is_asked_is_told_and_only_then() -> None:
     assert told(asked, asked) == []
 
 
+def test_a_later_seat_that_is_asked_to_pull_up_is_told_as_of_a_turn() -> None:
+    """AP-17."""
+    before = case(step(1, StepState.ACTIVE), step(2, StepState.WAITING))
+    asked = case(step(1, StepState.ACTIVE, asked_post_id="P-2"), step(2, StepState.WAITING))
+    assert told(before, asked) == [("turn", "P-2")]
+
+
 def test_after_a_decision_come_the_post_views_and_the_drafter() -> None:
     """AP-11: 後閲 is told when it is due, after the decision; 供覧 as such."""
     before = case(step(1, StepState.POSTVIEW_DUE), step(2, StepState.ACTIVE, StepKind.DECIDE))

@@ -33,7 +33,9 @@ class Step(Shape):
     need: int
     post_view: bool
     acted_for: ActedFor | None
-    asked_post_id: str | None = Field(description="The substitute that was asked for 代決.")
+    asked_post_id: str | None = Field(
+        description="Who was asked for 代決, or for 引上げ where it is not the deciding seat."
+    )
     asked_post_title: str | None
     added_by: str | None = Field(description="decision_id of the act that added it on the way; null as planned.")
     bulk_action: str | None = Field(description="The one of allowed_actions that POST /bulk-approvals takes.")
