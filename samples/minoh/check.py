@@ -37,7 +37,7 @@ BODIES = {
     "assessment",
 }
 RANKS = {"member", *LINE}
-APPOINTMENT_KINDS = {"main", "concurrent", "acting"}
+APPOINTMENT_KINDS = {"main", "concurrent", "joint", "deputizing", "acting"}
 ABSENCE_REASONS = {"business_trip", "leave", "sick", "training"}
 ROLES = {"records_officer", "records_manager", "audit_officer", "system_admin"}
 RETENTIONS = {"1", "3", "5", "10", "30", "perpetual", "perpetual_use", "under_1"}

@@ -122,7 +122,7 @@ def require_visible(case: Case | None, reader: Reader, shown: bool) -> Case:
 
 
 def require_signature(case: Case, step: Step, action: Action, hall: Hall, staff_id: str, post_id: str) -> Signature:
-    """The person as they act: name, post and unit of today (AP-40).
+    """The person as they act: name, post, as what they sign (AP-19), and unit of today (AP-40).
 
     The step says from which post; where several of theirs would do, `post_id` is preferred (AP-44).
     NOT_YOUR_STEP, OWN_DRAFT (AP-43), ACTED_IN_GROUP (AP-45), NOT_ABSENT (AP-14, AP-13), DECIDER_VACANT.
@@ -405,7 +405,8 @@ def _sign(seat: Seat | None, staff_id: str) -> Signature | None:
     holder: Holder | None = seat.held_by(staff_id) if seat is not None else None
     if seat is None or holder is None:
         return None
-    return Signature(staff_id, holder.name, seat.post_id, seat.title, seat.unit_id, seat.unit_name, holder.kind)
+    title = seat.signed_by(holder)
+    return Signature(staff_id, holder.name, seat.post_id, title, seat.unit_id, seat.unit_name, holder.kind)
 
 
 def _not_yours(step: Step, hall: Hall) -> DomainError:

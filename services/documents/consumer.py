@@ -152,6 +152,7 @@ def _decision(record: events_pb2.DecisionRecord) -> dict[str, str]:
     """As it stands in the manifest: every field of the record, times in RFC 3339; the last ones only where there is one."""
     walk, decided_at = record.walk_around, record.walk_around.decided_at
     further = {
+        "appointment": record.appointment,
         "acknowledged": ",".join(record.acknowledged),
         "carried_from": record.carried_from,
         "bulk": "true" if record.bulk else "",

@@ -12,7 +12,7 @@ from chassis.identity import Identity
 
 @dataclass(frozen=True)
 class HeldPost:
-    """A post held today. `kind` is "main", "concurrent" (兼務) or "acting" (事務取扱)."""
+    """A post held today. `kind` is "main", "concurrent" (兼務), "joint" (併任), "deputizing" (職務代理) or "acting" (事務取扱)."""
 
     post_id: str
     unit_id: str
@@ -20,6 +20,8 @@ class HeldPost:
     unit_name: str
     kind: str
     rank: str
+    # As what one acts from it (AP-19).
+    signs_as: str
 
 
 @dataclass(frozen=True)

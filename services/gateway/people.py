@@ -96,6 +96,7 @@ def _person(login: str, answer: ResolveActorResponse) -> Person:
                 unit_name=post.unit_name,
                 kind=post.kind,
                 rank=post.rank,
+                signs_as=post.signs_as,
             )
             for post in answer.posts
         ),

@@ -741,11 +741,11 @@ FIELD_PROBLEMS: Final[dict[str, tuple[str, str]]] = {
     "UNKNOWN_STAFF": ("その日に在職していない職員です。", "Not a staff member on that day."),
     "UNKNOWN_SUCCESSOR": ("引き継ぐ先がその日にありません。", "The successor does not exist on that day."),
     "UNKNOWN_KIND": (
-        "main（本務）・concurrent（兼務）・acting（事務取扱）のどれかにしてください。",
-        "One of main, concurrent, acting.",
+        "main（本務）・concurrent（兼務）・joint（併任）・deputizing（職務代理）・acting（事務取扱）のどれかにしてください。",
+        "One of main, concurrent, joint, deputizing, acting.",
     ),
     "MAIN_TWICE": ("本務の職が二つあります。", "Two main posts."),
-    "HELD_TWICE": ("この職に就く人が二人います（事務取扱を除く）。", "Two regular holders of one post."),
+    "HELD_TWICE": ("この職に就く人が二人います（職務代理と事務取扱を除く）。", "Two regular holders of one post."),
     "OWN_SUBSTITUTE": ("自分の職を自分の代決者にはできません。", "A post is its own substitute."),
     "SUBSTITUTE_TWICE": ("同じ職が一つの代決順位に二度あります。", "One post has two ranks of one list."),
     # Warnings of a plan (AP-13, AP-14): they refuse nothing.

@@ -83,6 +83,34 @@ def test_opinions_are_in_the_sheet_on_the_page_and_on_paper(city):
         assert against not in answer.text
 
 
+def test_who_acts_in_anothers_place_signs_with_both_posts(city):
+    """AP-19, AP-40: 人権文化部長, who is 文化国際室長 by 事務取扱, decides; so say the page, the API, the person's choice and the 鑑."""
+    label = "文化国際室長事務取扱人権文化部長"
+    drafter, chief, director = city.login("S0057"), city.holder("P-030-02-03"), city.holder("P-030-00-01")
+    filed = {"class_code": "0302-01-01", "folder_id": "F-2026-0302-01-01"}
+    document_id = city.draft(drafter, decision_class="head", **filed)["id"]
+    case_id = city.person(drafter).submit(document_id)["case_id"]
+    city.act(chief, case_id, "approve")
+    until(lambda: city.may(director, case_id, "decide"))
+    page = {"Accept": "text/html"}
+    asked = city.person(director).http.get(f"/documents/{document_id}", headers=page).text
+    assert f"{label}として処理します" in asked
+    assert re.search(f'<option value="P-030-02-01"[^>]*>{label}</option>', asked)
+    city.act(director, case_id, "decide")
+    clerk = city.person(drafter)
+    (act,) = [one for one in clerk.get(f"/cases/{case_id}")["decisions"] if one["action"] == "decide"]
+    assert (act["post_title"], act["post_id"], act["appointment"]) == (label, "P-030-02-01", "acting")
+
+    def sheet():
+        return next((one for one in clerk.document(document_id)[0]["attachments"] if one["sheet"]), None)
+
+    paper = clerk.http.get(f"/api/v1/documents/{document_id}/attachments/{until(sheet)['id']}/content").content
+    assert label in text_of(paper)
+    shown = clerk.http.get(f"/documents/{document_id}", headers=page).text
+    boxes = shown[shown.index('<ol class="seats"') :]
+    assert label in boxes[: boxes.index("</ol>")]
+
+
 def test_nobody_else_gets_it(city):
     """AC-03: another unit is told what it is told of a file that does not exist."""
     document_id, _ = city.decided()

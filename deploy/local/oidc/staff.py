@@ -31,7 +31,7 @@ SUGGESTED_OUTSIDER = ("boatrace", "関係のない部局の職員（何も見え
 
 @dataclass(frozen=True)
 class HeldPost:
-    """A post held today. `kind` is main, concurrent (兼務) or acting (事務取扱)."""
+    """A post held today. `kind` is main, concurrent (兼務), joint (併任), deputizing (職務代理) or acting (事務取扱)."""
 
     title: str
     unit_id: str

@@ -166,9 +166,11 @@ class Signature:
     staff_id: str
     staff_name: str
     post_id: str
+    # As what they acted: of who stood in place of the holder 「総務課長事務取扱総務部長」 (AP-19).
     post_title: str
     unit_id: str
     unit_name: str
+    # 兼務の別
     appointment: AppointmentKind
 
 

@@ -172,7 +172,7 @@ def _seat(case: Case, step: Step, hall: Hall) -> events_pb2.Seat:
         made.post_title, made.unit_name = step.holder.post_title, step.holder.unit_name
         made.staff_name = step.holder.staff_name
     elif (post := hall.seats.get(step.post_id)) is not None:
-        made.post_title, made.unit_name = post.title, post.unit_name
+        made.post_title, made.unit_name = post.shown_title, post.unit_name
         made.staff_name = post.holder.name if post.holder else ""
     if step.acted_at is not None:
         made.acted_at.CopyFrom(timestamp(step.acted_at))
@@ -217,6 +217,7 @@ def _record(decision: Decision) -> events_pb2.DecisionRecord:
         staff_name=by.staff_name,
         post_title=by.post_title,
         unit_name=by.unit_name,
+        appointment=by.appointment,
         acknowledged=decision.acknowledged,
         carried_from=decision.carried_from,
         bulk=decision.bulk,

@@ -18,8 +18,8 @@ from chassis.errors import DomainError, Kind
 from services.approvals.cases.decision_store import INSERT_DECISIONS, decision_of, decision_row, insert_decisions
 from services.approvals.cases.domain import Case, CaseState, Drafter, Hall, Move, inbox_kind
 from services.approvals.cases.step_store import insert_steps, step_of, step_row
-from services.approvals.organisation.domain import post_label
-from services.approvals.organisation.store import SEATS, find_seats, seat_of
+from services.approvals.organisation.domain import AppointmentKind, called, post_label, signing_title
+from services.approvals.organisation.store import SEATS, find_seats, own_post, seat_of
 
 # What a post was called on the day of a move: [unit, title].
 _CALLED = """(
@@ -112,7 +112,10 @@ SELECT
         ORDER BY b.place
     ),
     (
-        SELECT json_build_array(coalesce(s.name, ''), coalesce(p.title, ''), coalesce(u.name, ''))
+        SELECT json_build_array(coalesce(s.name, ''), coalesce(p.title, ''), coalesce(u.name, ''), coalesce(p.rank, ''),
+            coalesce(a.kind, 'main'), """
+    + own_post("o.day")
+    + """)
         FROM (SELECT (c.opened_at AT TIME ZONE 'Asia/Tokyo')::date AS day) AS o
         -- As they were called last until then: a drafter may have left before the 担当者 submitted it (AP-42).
         LEFT JOIN LATERAL (
@@ -120,13 +123,15 @@ SELECT
             ORDER BY n.valid_from DESC LIMIT 1
         ) AS s ON true
         LEFT JOIN LATERAL (
-            SELECT n.title, n.unit_id FROM posts AS n WHERE n.post_id = c.drafter_post AND n.valid_from <= o.day
+            SELECT n.title, n.unit_id, n.rank FROM posts AS n WHERE n.post_id = c.drafter_post AND n.valid_from <= o.day
             ORDER BY n.valid_from DESC LIMIT 1
         ) AS p ON true
         LEFT JOIN LATERAL (
             SELECT n.name FROM units AS n WHERE n.unit_id = p.unit_id AND n.valid_from <= o.day
             ORDER BY n.valid_from DESC LIMIT 1
         ) AS u ON true
+        LEFT JOIN appointments AS a ON a.staff_id = c.drafter AND a.post_id = c.drafter_post
+            AND a.valid_from <= o.day AND o.day < a.valid_to
     ),
     EXISTS (SELECT 1 FROM change_sets AS p WHERE p.state = 'reviewed' AND p.effective_on <= %(day)s)
 FROM cases AS c
@@ -374,7 +379,12 @@ def _case(row: tuple[Any, ...]) -> tuple[Case, Hall]:
     )
     hall = {seat["post_id"]: seat_of(seat) for seat in seats or ()}
     held = {post: seat for post, seat in hall.items() if seat.rank}
-    return case, Hall(held, tuple(substitutes), Drafter(*drafter))
+    return case, Hall(held, tuple(substitutes), _drafter(*drafter))
+
+
+def _drafter(name: str, title: str, unit_name: str, rank: str, kind: str, own_post: Sequence[str] | None) -> Drafter:
+    own = called(*own_post) if own_post else ""
+    return Drafter(name, signing_title(AppointmentKind(kind), title, called(unit_name, title, rank), own), unit_name)
 
 
 def _move(

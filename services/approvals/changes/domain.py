@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from services.approvals.organisation.domain import BODIES, RANKS, ROLES, AppointmentKind
+from services.approvals.organisation.domain import BODIES, IN_PLACE, RANKS, ROLES, AppointmentKind
 from services.approvals.vendors.domain import PREFIX as VENDOR
 
 MAX_TEXT = 200
@@ -67,7 +67,7 @@ class Change:
     staff_id: str = ""
     login: str = ""
     email: str = ""
-    # "main", "concurrent", "acting"
+    # A value of AppointmentKind.
     appointment: str = ""
     role: str = ""
     # Of a 代決順位: the matter it is for, "" for all others; the rank, from 1; and the post that has it (AP-13).
@@ -384,11 +384,11 @@ def _contradictions(made: Organisation, changes: Sequence[Change]) -> Iterable[F
             yield finding("UNKNOWN_STAFF", staff_id)
     mains = Counter(row.staff_id for row in made.appointments.values() if row.kind == AppointmentKind.MAIN)
     yield from (finding("MAIN_TWICE", staff_id) for staff_id, count in mains.items() if count > 1)
-    # A post above member has one regular holder; 事務取扱 may stand beside (AP-19).
+    # A post above member has one regular holder; 職務代理 and 事務取扱 may stand beside (AP-19).
     regular = Counter(
         row.post_id
         for row in made.appointments.values()
-        if row.kind != AppointmentKind.ACTING and row.post_id in made.posts and made.posts[row.post_id].rank != RANKS[0]
+        if row.kind not in IN_PLACE and row.post_id in made.posts and made.posts[row.post_id].rank != RANKS[0]
     )
     yield from (finding("HELD_TWICE", post_id) for post_id, count in regular.items() if count > 1)
     logins = Counter(member.login for member in made.staff.values())

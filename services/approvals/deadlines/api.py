@@ -61,7 +61,7 @@ def _overdue(item: Overdue, seat: Seat | None, deadlines: Deadlines, today: dt.d
         step_kind=STEP_KINDS[item.step_kind],
         step_state=STEP_STATES[item.step_state],
         post_id=item.post_id,
-        post_title=seat.title if seat else item.post_id,
+        post_title=seat.shown_title if seat else item.post_id,
         post_unit_name=seat.unit_name if seat else "",
         staff_name=holder.name if holder else "",
         waiting_since=timestamp(item.waiting_since),

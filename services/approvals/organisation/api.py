@@ -22,7 +22,7 @@ from services.approvals.handlers import Context, Handlers, reader_of
 from services.approvals.inputs import day_of, known_id, limit_of, moment_of, require_readable
 from services.approvals.notices import store as notice_store
 from services.approvals.organisation import commands, principals, store
-from services.approvals.organisation.domain import Absence, HeldPost, Presence
+from services.approvals.organisation.domain import Absence, HeldPost, Presence, signing_titles
 from services.approvals.vendors import store as vendors_store
 from services.approvals.vendors.api import vendor_actor
 
@@ -248,8 +248,9 @@ def _held_posts(posts: Sequence[HeldPost]) -> list[pb.HeldPost]:
             unit_name=post.unit_name,
             kind=post.kind,
             rank=post.rank,
+            signs_as=signs_as,
         )
-        for post in posts
+        for post, signs_as in zip(posts, signing_titles(posts), strict=True)
     ]
 
 

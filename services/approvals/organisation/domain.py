@@ -1,14 +1,14 @@
 """The organisation as of a day: posts with their holders, units, staff, absences, and how they are called.
 
 Pure values; `[valid_from, valid_to)` everywhere. A post may be vacant or have several holders
-(兼務, 事務取扱); who may act is always asked of the post as it is held on the day (AP-40).
+(兼務, 職務代理); who may act is always asked of the post as it is held on the day (AP-40).
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 # From the drafter upwards (AP-06). A member never approves.
@@ -40,11 +40,20 @@ ROLES = ("records_officer", RECORDS_MANAGER, "audit_officer", SYSTEM_ADMIN)
 class AppointmentKind(enum.StrEnum):
     """How somebody holds a post."""
 
+    # 本務
     MAIN = "main"
-    # 兼務
+    # 兼務: a further post of the same 執行機関.
     CONCURRENT = "concurrent"
-    # 事務取扱, 職務代理 (AP-19)
+    # 併任: a post of another one.
+    JOINT = "joint"
+    # 職務代理: in place of a holder who is missing or hindered (AP-19).
+    DEPUTIZING = "deputizing"
+    # 事務取扱: a higher post does a lower one too (AP-19).
     ACTING = "acting"
+
+
+# What stands between the two posts of who signs so (AP-19). Such a holder may stand beside the regular one.
+IN_PLACE: Mapping[AppointmentKind, str] = {AppointmentKind.DEPUTIZING: "職務代理者", AppointmentKind.ACTING: "事務取扱"}
 
 
 class AbsenceReason(enum.StrEnum):
@@ -66,11 +75,13 @@ class Holder:
     kind: AppointmentKind
     # A registered absence covers this moment (AP-14).
     absent: bool = False
+    # How their main post is called, where they sign with it (AP-19).
+    own_post: str = ""
 
 
 @dataclass(frozen=True)
 class Seat:
-    """A post on a day, with its holders: main first, then acting, then concurrent."""
+    """A post on a day, with its holders: a 職務代理者 first, for then the main one is hindered, then main and the others."""
 
     post_id: str
     title: str
@@ -96,6 +107,15 @@ class Seat:
         """The holder of that id, None when they do not hold it today."""
         return next((holder for holder in self.holders if holder.staff_id == staff_id), None)
 
+    def signed_by(self, holder: Holder) -> str:
+        """As what this holder acts from it (AP-19)."""
+        return signing_title(holder.kind, self.title, called(self.unit_name, self.title, self.rank), holder.own_post)
+
+    @property
+    def shown_title(self) -> str:
+        """As what the one to show would act; the title of a vacant post."""
+        return self.signed_by(self.holder) if self.holder else self.title
+
 
 @dataclass(frozen=True)
 class HeldPost:
@@ -107,6 +127,11 @@ class HeldPost:
     unit_name: str
     kind: AppointmentKind
     rank: str
+
+    @property
+    def called(self) -> str:
+        """「総務課長」."""
+        return called(self.unit_name, self.title, self.rank)
 
 
 @dataclass(frozen=True)
@@ -219,8 +244,29 @@ def department(units: Sequence[Unit], seats: Sequence[Seat]) -> str:
     return next((unit.unit_id for unit in units if unit.unit_id in directed), units[0].unit_id if units else "")
 
 
+def signing_title(kind: AppointmentKind, title: str, post: str, own_post: str) -> str:
+    """As what somebody acts from a post (AP-19): its `title`, also by 兼務 and 併任.
+
+    「市長職務代理者副市長」, 「総務課長事務取扱総務部長」: `post` and `own_post`, their main one, as they are `called`.
+    """
+    return f"{post}{IN_PLACE[kind]}{own_post}" if kind in IN_PLACE else title
+
+
+def signing_titles(posts: Sequence[HeldPost]) -> list[str]:
+    """As what a person acts from each of their posts."""
+    own = next((post.called for post in posts if post.kind is AppointmentKind.MAIN), "")
+    return [signing_title(post.kind, post.title, post.called, own) for post in posts]
+
+
+def called(unit_name: str, title: str, rank: str) -> str:
+    """A post as it is called outside its unit: 「総務課長」; at the top of a body the title says it: 「副市長」."""
+    return title if rank in ("vice_mayor", "body_head") else post_label(unit_name, title)
+
+
 def post_label(unit_name: str, title: str) -> str:
-    """「環境政策室」 + 「室長」 → 「環境政策室長」; 「環境政策室」 + 「担当主査」 → 「環境政策室担当主査」."""
+    """「環境政策室」 + 「室長」 → 「環境政策室長」; + 「担当主査」 → 「環境政策室担当主査」; + 「環境政策室長事務取扱市民部長」 → that."""
+    if title.startswith(unit_name):
+        return title
     if unit_name and title and unit_name[-1] == title[0]:
         return unit_name + title[1:]
     return unit_name + title

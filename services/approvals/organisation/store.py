@@ -27,10 +27,26 @@ from services.approvals.organisation.domain import (
     StaffMember,
     Tenure,
     Unit,
+    called,
 )
 
+
+def own_post(day: str) -> str:
+    """SQL: name of unit, title and rank of the main post of who holds `a` in place of another (AP-19); NULL of others."""
+    return f"""
+        CASE WHEN a.kind IN ('deputizing', 'acting') THEN (
+            SELECT json_build_array(v.name, q.title, q.rank)
+            FROM appointments AS m
+            INNER JOIN posts AS q ON q.post_id = m.post_id AND q.valid_from <= {day} AND {day} < q.valid_to
+            INNER JOIN units AS v ON v.unit_id = q.unit_id AND v.valid_from <= {day} AND {day} < v.valid_to
+            WHERE m.staff_id = a.staff_id AND m.kind = 'main' AND m.valid_from <= {day} AND {day} < m.valid_to
+        ) END
+    """
+
+
 # Completes a `WITH wanted (post_id) AS (…)`; parameters `day` and `now`.
-SEATS = """
+SEATS = (
+    """
 SELECT
     w.post_id, coalesce(p.title, '') AS title, coalesce(p.rank, '') AS rank, coalesce(p.unit_id, '') AS unit_id,
     coalesce(u.name, '') AS unit_name, coalesce(u.sort_order, 0) AS unit_order, coalesce(p.covers, '{}') AS covers,
@@ -39,7 +55,9 @@ SELECT
             json_build_object('staff_id', a.staff_id, 'name', s.name, 'kind', a.kind, 'absent', EXISTS (
                 SELECT 1 FROM absences AS b
                 WHERE b.staff_id = a.staff_id AND b.from_at <= %(now)s AND %(now)s < b.to_at
-            )) ORDER BY array_position(ARRAY['main', 'acting', 'concurrent'], a.kind), a.staff_id
+            ), 'own_post', """
+    + own_post("%(day)s")
+    + """) ORDER BY array_position(ARRAY['deputizing', 'main', 'acting', 'joint', 'concurrent'], a.kind), a.staff_id
         )
         FROM appointments AS a
         INNER JOIN staff AS s
@@ -50,12 +68,13 @@ FROM wanted AS w
 LEFT JOIN posts AS p ON p.post_id = w.post_id AND p.valid_from <= %(day)s AND %(day)s < p.valid_to
 LEFT JOIN units AS u ON u.unit_id = p.unit_id AND u.valid_from <= %(day)s AND %(day)s < u.valid_to
 """
+)
 
 _HELD_POSTS = """
 SELECT json_agg(
     json_build_object('post_id', p.post_id, 'unit_id', p.unit_id, 'title', p.title, 'unit_name', u.name,
         'kind', a.kind, 'rank', p.rank)
-    ORDER BY array_position(ARRAY['main', 'acting', 'concurrent'], a.kind), p.post_id
+    ORDER BY array_position(ARRAY['main', 'deputizing', 'acting', 'joint', 'concurrent'], a.kind), p.post_id
 )
 FROM appointments AS a
 INNER JOIN posts AS p ON p.post_id = a.post_id AND p.valid_from <= %(day)s AND %(day)s < p.valid_to
@@ -74,7 +93,13 @@ def seat_of(row: Mapping[str, Any]) -> Seat:
         unit_name=row["unit_name"],
         covers=tuple(row["covers"]),
         holders=tuple(
-            Holder(holder["staff_id"], holder["name"], AppointmentKind(holder["kind"]), holder["absent"])
+            Holder(
+                holder["staff_id"],
+                holder["name"],
+                AppointmentKind(holder["kind"]),
+                holder["absent"],
+                called(*holder["own_post"]) if holder["own_post"] else "",
+            )
             for holder in row["holders"]
         ),
         unit_order=row["unit_order"],

@@ -17,6 +17,7 @@ from services.approvals.changes.domain import UnitRow
 from services.approvals.organisation.domain import (
     BODIES,
     DECISION_CLASSES,
+    IN_PLACE,
     RANKS,
     ROLES,
     AbsenceReason,
@@ -264,7 +265,7 @@ def _check_overlaps(city: City) -> None:
     single = [
         row
         for row in city["appointments"]
-        if row["kind"] != AppointmentKind.ACTING and ranks.get(row["post_id"], "member") != "member"
+        if row["kind"] not in IN_PLACE and ranks.get(row["post_id"], "member") != "member"
     ]
     distinct(single, lambda row: (row["post_id"],), "the appointment to this post")
 

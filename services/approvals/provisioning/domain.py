@@ -23,7 +23,7 @@ from services.approvals.changes.domain import (
     StaffRow,
     differences,
 )
-from services.approvals.organisation.domain import RANKS, AppointmentKind
+from services.approvals.organisation.domain import IN_PLACE, RANKS, AppointmentKind
 from services.approvals.words import RANKS as RANK_NAMES
 
 PLAIN = RANKS[0]
@@ -254,9 +254,9 @@ def _plain_post(organisation: Organisation, unit_id: str) -> str:
 
 
 def _is_plain(organisation: Organisation, row: AppointmentRow) -> bool:
-    """事務取扱 of a member's post would be somebody else's arrangement."""
+    """職務代理 and 事務取扱 of a member's post would be somebody else's arrangement."""
     post = organisation.posts.get(row.post_id)
-    return post is not None and post.rank == PLAIN and row.kind != AppointmentKind.ACTING
+    return post is not None and post.rank == PLAIN and row.kind not in IN_PLACE
 
 
 def _unit_of(organisation: Organisation, post_id: str) -> str:

@@ -79,7 +79,7 @@ def planned_step(step: PlannedStep, seat: Seat) -> pb.PlannedStep:
         mandatory=step.mandatory,
         staff_id=holder.staff_id if holder else "",
         staff_name=holder.name if holder else "",
-        post_title=seat.title,
+        post_title=seat.shown_title,
         unit_name=seat.unit_name,
         absent=seat.absent,
         basis=step.basis,

@@ -126,14 +126,12 @@ def test_what_stays_vacant_and_what_stays_without_an_heir_is_named():
     assert outcomes == {"P-商": "vacant", "P-観": "unresolved"}
 
 
-ACTING = begins("S1", "P-商", "acting")
-
-
-def test_acting_stands_beside_the_regular_holder():
-    """AP-19: 事務取扱 is an appointment like others and no second head."""
-    made, findings = domain.after(TOWN, [ACTING])
+@pytest.mark.parametrize("kind", ["acting", "deputizing"])
+def test_who_stands_in_does_so_beside_the_regular_holder(kind):
+    """AP-19: 事務取扱 and 職務代理 are appointments like others and no second head."""
+    made, findings = domain.after(TOWN, [begins("S1", "P-商", kind)])
     assert findings == []
-    assert [(row.staff_id, row.kind) for row in made.holders_of("P-商")] == [("S2", "main"), ("S1", "acting")]
+    assert [(row.staff_id, row.kind) for row in made.holders_of("P-商")] == [("S2", "main"), ("S1", kind)]
 
 
 @pytest.mark.parametrize(
@@ -149,6 +147,7 @@ def test_acting_stands_beside_the_regular_holder():
         ([begins("S1", "P-無", "concurrent")], Finding(1, "UNKNOWN_POST", "S1/P-無")),
         ([begins("S1", "P-員")], Finding(1, "MAIN_TWICE", "S1")),
         ([begins("S1", "P-商", "concurrent")], Finding(1, "HELD_TWICE", "P-商")),
+        ([begins("S1", "P-商", "joint")], Finding(1, "HELD_TWICE", "P-商")),
         ([Change(ChangeKind.STAFF_BEGINS, staff_id="S9", name="林 翔", kana="ハヤシ", login="login.S1", email="x@y")], Finding(1, "LOGIN_TWICE", "S9")),
         ([Change(ChangeKind.POST_ENDS, post_id="P-員", successor="P-無")], Finding(1, "UNKNOWN_SUCCESSOR", "P-無")),
         ([Change(ChangeKind.UNIT_CHANGES, unit_id="U-観", parent_id="U-観", body="mayor", name="観光室", kana="カ", symbol="箕")], Finding(1, "LOOP", "U-観")),

@@ -80,7 +80,7 @@ async def test_one_act_closes_both_and_records_both_posts(city):
     ]
     sheet = snapshot_of(events[-1]).seats
     assert [(seat.post_title, seat.staff_name) for seat in sheet[2:4]] == [
-        ("室長", "桒野 節子"),
+        ("文化国際室長事務取扱人権文化部長", "桒野 節子"),
         ("部長", "桒野 節子"),
     ]
     assert sheet[2].acted_at == sheet[3].acted_at

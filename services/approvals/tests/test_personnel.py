@@ -54,6 +54,8 @@ def test_joins_moves_leaves_and_new_names():
         ["S1", "髙橋 一郎", "タカハシ イチロウ", "login.S1", "S1@example.jp", "P-商", "main"],
         ["S1", "髙橋 一郎", "タカハシ イチロウ", "login.S1", "S1@example.jp", "P-観", "acting"],
         ["S3", "葛󠄀城 葵", "カツラギ アオイ", "login.S3", "S3@example.jp", "P-員", "main"],
+        ["S3", "葛󠄀城 葵", "カツラギ アオイ", "login.S3", "S3@example.jp", "P-商", "deputizing"],
+        ["S1", "髙橋 一郎", "タカハシ イチロウ", "login.S1", "S1@example.jp", "P-員", "joint"],
         ["S9", "林 翔", "ハヤシ ショウ", "hayashi.sho", "hayashi@example.jp", "P-員", "concurrent"],
     ]
     found = personnel.compare(text_of(rows).encode(), TOWN)

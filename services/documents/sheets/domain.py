@@ -131,9 +131,14 @@ def _beside(seat: Seat) -> bool:
     return seat.kind in ("concur", "review")
 
 
+def _post(unit_name: str, title: str) -> str:
+    """With its unit, unless the title says it: 「総務課長事務取扱総務部長」 (AP-19)."""
+    return title if title.startswith(unit_name) else f"{unit_name}　{title}"
+
+
 def _addition(seat: Seat) -> str:
     """Which seat was added while the case circulated, and by whom (AP-54)."""
-    return f"{seat.unit_name}　{seat.post_title}（{seat.added_by_post_title}　{seat.added_by_name}が追加）"
+    return f"{_post(seat.unit_name, seat.post_title)}（{seat.added_by_post_title}　{seat.added_by_name}が追加）"
 
 
 def _box(seat: Seat) -> dict[str, Any]:
@@ -176,7 +181,7 @@ def _opinion(act: Mapping[str, str]) -> dict[str, str]:
     """What somebody wrote with their act (AP-53), on this version or, where it still counts, on the one before (AP-30)."""
     word = words.ACTS.get(act["action"], act["action"])
     return {
-        "who": f"{act['unit_name']}　{act['post_title']}　{act['staff_name']}",
+        "who": f"{_post(act['unit_name'], act['post_title'])}　{act['staff_name']}",
         "act": f"{word}（差替え前の版）" if act.get("carried_from") else word,
         "when": _moment(act["acted_at"]),
         "text": act.get("comment", WORDS_ELSEWHERE),

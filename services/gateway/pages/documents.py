@@ -15,7 +15,7 @@ from chassis.wareki import JST
 from services.gateway.actions import cases, documents, filing, memos, organisation
 from services.gateway.actions.answer import Answer
 from services.gateway.openings import Opening
-from services.gateway.pages import choices, differences, files, repeating, sheet, view_classes
+from services.gateway.pages import choices, differences, files, repeating, sheet, view_classes, vocabulary
 from services.gateway.pages.desk import AtDesk, Desk, absorb
 from services.gateway.pages.forms import Form, day_values, version_of
 from services.gateway.views import View
@@ -389,7 +389,7 @@ async def _draw_completion(desk: Desk, document: View, form: Form, status: int =
     narrowed = document["class_code"] not in admitting
     offered = admitting if narrowed else {document["class_code"]}
     waiting = [
-        f"{step['unit_name']}　{step['post_title']}"
+        vocabulary.post_name(step["unit_name"], step["post_title"])
         for step in (case["steps"] if case is not None else ())
         if step["post_view"] and step["state"] != "postviewed"
     ]

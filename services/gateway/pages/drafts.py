@@ -14,7 +14,7 @@ from starlette.responses import Response
 from chassis.errors import DomainError
 from services.gateway.actions import body_templates, documents, filing, receipts
 from services.gateway.callers import Caller
-from services.gateway.pages import choices, repeating, view_classes
+from services.gateway.pages import choices, repeating, view_classes, vocabulary
 from services.gateway.pages.desk import AtDesk, Desk, absorb
 from services.gateway.pages.forms import Form, day_values, version_of
 from services.gateway.views import View
@@ -122,7 +122,7 @@ async def _draw_form(desk: Desk, form: Form, document: View | None, sources: lis
         view_classes=view_classes.of_document(desk, unit, widest, form.text("view_class")),
         colleagues=colleagues,
         designated=designated,
-        post_choices=[(post.post_id, f"{post.unit_name} {post.title}") for post in posts],
+        post_choices=[(post.post_id, vocabulary.post_name(post.unit_name, post.signs_as)) for post in posts],
     )
 
 

@@ -55,6 +55,7 @@ async def home(desk: AtDesk, kind: str = "", cursor: str = "") -> Response:
         desk.caller,
         [f"staff:{one['drafter']}" for one in (*items, *working)] + [f"unit:{one['unit_id']}" for one in items],
     )
+    signs_as = {post.post_id: post.signs_as for post in desk.caller.staff.posts}
     today = clock.today()
     # What may be approved together with others: only what was opened in this session (AP-52).
     session, in_bulk = desk.caller.session, any(one["bulk_action"] for one in items)
@@ -66,7 +67,10 @@ async def home(desk: AtDesk, kind: str = "", cursor: str = "") -> Response:
         kind=kind,
         kind_label=vocabulary.INBOX_KINDS.get(kind, ""),
         counts=inbox.body["counts"],
-        inbox=[_waiting(one, names, today) for one in items],
+        inbox=[
+            _waiting(one, names, today) | {"acting_as": signs_as.get(one["post_id"], one["post_title"])}
+            for one in items
+        ],
         in_bulk=in_bulk,
         opened=opened,
         many_posts=len(desk.caller.staff.posts) > 1,

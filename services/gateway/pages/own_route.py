@@ -118,7 +118,7 @@ def _row(step: View, last: int, in_its_way: Set[int]) -> View:
 
 
 def _label(step: View) -> str:
-    return f"{step['unit_name']}　{step['post_title']}"
+    return vocabulary.post_name(step["unit_name"], step["post_title"])
 
 
 def found(

@@ -105,7 +105,7 @@ async def _draw(desk: Desk, document_id: str, form: Form, status: int = 200) -> 
         resubmission=document["state"] == "sent_back",
         drafter={
             "unit_name": post.unit_name if post else "",
-            "post_title": post.title if post else "",
+            "post_title": post.signs_as if post else "",
             "name": desk.caller.staff.name,
         },
     )

@@ -217,14 +217,19 @@ def opinions(case: View | None) -> list[View]:
 def _added(act: View, case: View) -> str:
     """The seat that an act put on the route (AP-54)."""
     seats = (step for step in case["steps"] if step["added_by"] == act["decision_id"])
-    return "・".join(f"{one['unit_name']}　{one['post_title']}　{vocabulary.STEP_KINDS[one['kind']]}" for one in seats)
+    return "・".join(f"{_post(one)}　{vocabulary.STEP_KINDS[one['kind']]}" for one in seats)
+
+
+def _post(one: View) -> str:
+    """A post with its unit."""
+    return vocabulary.post_name(one["unit_name"], one["post_title"])
 
 
 def later_seats(case: View) -> list[tuple[str, str]]:
     """The seats of the own line after the one that it waits for, as choices: who may be asked for 引上げ (AP-17)."""
     now = min((one["group"] for one in case["steps"] if one["state"] in _WAITING_FOR_SOMEBODY), default=0)
     return [
-        (one["post_id"], f"{one['unit_name']}　{one['post_title']}　{one['staff_name']}")
+        (one["post_id"], f"{_post(one)}　{one['staff_name']}")
         for one in case["steps"]
         if one["group"] > now
         and one["state"] == "waiting"
@@ -277,7 +282,7 @@ def my_step(case: View | None) -> View | None:
         if "decide" in allowed
         else [],
         "send_back_targets": [
-            (one["step_id"], f"{one['unit_name']}　{one['post_title']}　{one['staff_name']}")
+            (one["step_id"], f"{_post(one)}　{one['staff_name']}")
             for one in case["steps"]
             if one["step_id"] in step["send_back_targets"]
         ],
@@ -434,7 +439,7 @@ def course(events: Iterable[View], cases: Sequence[View], names: Mapping[str, st
     for act in acts.values():
         if act["carried_from"] not in acts:
             action = vocabulary.ACTIONS.get(act["action"], act["action"]) + ("（一括）" if act["bulk"] else "")
-            detail = f"{act['unit_name']}　{act['post_title']}として{_decided_by(act['walk_around'])}"
+            detail = f"{_post(act)}として{_decided_by(act['walk_around'])}"
             row = _row(act | {"occurred_at": act["acted_at"]}, action, detail)
             rows.append(row | {"comment": act["comment"], "access_record": act["access_record"]})
     for move in (move for case in cases for move in case["moves"]):
@@ -465,7 +470,7 @@ def _decided_by(walk: View | None) -> str:
         return ""
     moment = datetime.fromisoformat(walk["decided_at"]).astimezone(JST)
     when = f"{wareki.format_date(moment.date())} {moment:%H:%M}"
-    return f"、{walk['unit_name']}　{walk['post_title']}　{walk['staff_name']}が{when}に決裁"
+    return f"、{_post(walk)}　{walk['staff_name']}が{when}に決裁"
 
 
 def _detail(action: str, detail: Mapping[str, str], names: Mapping[str, str]) -> str:

@@ -716,7 +716,20 @@ PROSPECTS: Final[dict[str, str]] = {
     "vacant": "空席（就く人を待つ）",
     "unresolved": "宛先なし（文書管理の担当が指定）",
 }
-APPOINTMENTS: Final[dict[str, str]] = {"main": "本務", "concurrent": "兼務", "acting": "事務取扱"}
+APPOINTMENTS: Final[dict[str, str]] = {
+    "main": "本務",
+    "concurrent": "兼務",
+    "joint": "併任",
+    "deputizing": "職務代理",
+    "acting": "事務取扱",
+}
+
+
+def post_name(unit_name: str, title: str) -> str:
+    """A post with its unit, unless the title says it: 「総務課長事務取扱総務部長」 (AP-19)."""
+    return title if title.startswith(unit_name) else f"{unit_name}　{title}"
+
+
 STRANDED_CAUSES: Final[dict[str, str]] = {
     "post_ended": "職が廃止された",
     "vacant": "職に就いている人がいない",

@@ -15,7 +15,7 @@ from services.gateway.actions import walk_around
 from services.gateway.api.files import in_chunks
 from services.gateway.errors import Refusal
 from services.gateway.multipart import FormUpload, form_upload
-from services.gateway.pages import documents
+from services.gateway.pages import documents, vocabulary
 from services.gateway.pages.desk import AtDesk, Desk, absorb
 from services.gateway.pages.forms import Form, day_values, version_of
 
@@ -93,7 +93,8 @@ async def _draw(desk: Desk, document_id: str, form: Form, status: int = 200) -> 
         staff_choices=[
             (
                 one["staff_id"],
-                f"{one['unit_name']}　{one['post_title']}　{one['staff_name']}{'（代決）' if one['substitute'] else ''}",
+                f"{vocabulary.post_name(one['unit_name'], one['post_title'])}　{one['staff_name']}"
+                f"{'（代決）' if one['substitute'] else ''}",
             )
             for one in deciders
         ],

@@ -55,6 +55,7 @@ def decision(message: pb.Decision) -> View:
         "post_id": message.post_id,
         "post_title": message.post_title,
         "unit_name": message.unit_name,
+        "appointment": message.appointment,
         "comment": message.comment,
         "acted_at": moment(message, "acted_at"),
         "version_digest": message.version_digest,

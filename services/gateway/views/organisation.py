@@ -45,6 +45,7 @@ def held_post(message: Any) -> View:
         "unit_name": message.unit_name,
         "kind": message.kind,
         "rank": message.rank,
+        "signs_as": message.signs_as,
     }
 
 

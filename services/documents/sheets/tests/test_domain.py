@@ -153,6 +153,19 @@ def test_substitution_and_post_view_show_both_names() -> None:
     assert [one["mark"] for one in box(content((DRAFTER, pulled)), "係長")["names"]] == ["引上げ", "後閲"]
 
 
+async def test_who_acts_in_anothers_place_is_named_with_both_posts() -> None:
+    """AP-19: in the box, in the 意見欄 and on the paper; the unit is not said twice."""
+    label = "環境政策室長事務取扱市民部長"
+    acting = seat("decide", "decided", label, "𠮷田 恵美子")
+    beside = seat("concur", "concurred", label, "𠮷田 恵美子")
+    said = content(
+        (DRAFTER, acting, beside), acts=(act("decide", "環境政策室", label, "𠮷田 恵美子", "適当と認める。"),)
+    )
+    assert [one["post"] for one in (said["seats"][0], *said["concurrences"])] == [[label], [label]]
+    assert said["opinions"][0]["who"] == f"{label}　𠮷田 恵美子"
+    assert label in text_of(await drawn(said, "acting"))
+
+
 def test_a_decision_that_was_registered_afterwards_says_so() -> None:
     """AP-50: 「事後登録」 with who registered and who decided, at the moment of the decision."""
     said = content((DRAFTER, AWAY, REGISTERED, DIRECTOR))

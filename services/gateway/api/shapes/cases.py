@@ -86,6 +86,7 @@ class Decision(Shape):
     post_id: str
     post_title: str
     unit_name: str
+    appointment: str = Field(description="兼務の別, as kind of HeldPost; empty of acts before it was told.")
     comment: str
     acted_at: str | None
     version_digest: str

@@ -13,8 +13,9 @@ class HeldPost(Shape):
     unit_id: str
     title: str
     unit_name: str
-    kind: str = Field(description="main, concurrent (兼務) or acting (事務取扱)")
+    kind: str = Field(description="main, concurrent (兼務), joint (併任), deputizing (職務代理) or acting (事務取扱)")
     rank: str
+    signs_as: str = Field(description="As what one acts from it: 総務課長事務取扱総務部長 (AP-19), else the title.")
 
 
 class OwnUnit(Shape):

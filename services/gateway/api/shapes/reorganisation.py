@@ -47,7 +47,7 @@ class ChangeIn(Body):
     staff_id: Code | None = None
     login: ShortText | None = None
     email: ShortText | None = None
-    appointment: Literal["main", "concurrent", "acting"] | None = None
+    appointment: Literal["main", "concurrent", "joint", "deputizing", "acting"] | None = None
     role: Code | None = None
     matter: ShortText | None = Field(
         default=None,
