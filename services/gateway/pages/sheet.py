@@ -17,8 +17,10 @@ from services.gateway.views import View
 
 # Steps whose window carries a seal: the person acted.
 _SEALED: Final = frozenset(
-    {"approved", "decided", "concurred", "dissented", "substituted", "postviewed", "sent_back", "rejected"}
+    {"approved", "decided", "concurred", "dissented", "substituted", "pulled_up", "postviewed", "sent_back", "rejected"}
 )
+# Characters of a post that a window of the usual width has room for.
+_NARROW: Final = 14
 _WAITING_FOR_SOMEBODY: Final = frozenset({"active", "held"})
 # In the order in which the form offers them; the first one present is the main button.
 _ORDER: Final = (
@@ -86,7 +88,8 @@ def seats(document: View, case: View | None, drafter_name: str) -> list[View]:
     """The 判窓 in the order of work, the drafter first (UI-03, AP-16). Empty before circulation."""
     if case is None:
         return []
-    drafter = _seat("起案者", drafter_name, stamp="起案", acted_at=document["submitted_at"] or case["opened_at"])
+    drafted = _stamp("起案", document["submitted_at"] or case["opened_at"], drafter_name)
+    drafter = _seat("起案者", drafter_name, [drafted])
     conditional = {one["step_id"] for one in case["decisions"] if one["action"] == "decide_conditionally"}
     in_bulk = {one["step_id"]: one["bulk"] for one in case["decisions"] if one["action"] in ("approve", "concur")}
     viewed = {one["step_id"]: one["acted_at"] for one in case["decisions"] if one["action"] == "post_view"}
@@ -94,7 +97,7 @@ def seats(document: View, case: View | None, drafter_name: str) -> list[View]:
     return [
         drafter,
         *(
-            _registered_seat(step, registered)
+            _registered_seat(step, registered, viewed)
             if registered is not None and step["kind"] == "decide"
             else _step_seat(_let_go(step, case), step["step_id"] in conditional, viewed, in_bulk)
             for step in case["steps"]
@@ -115,21 +118,18 @@ def evidence_missing(document: View, case: View | None) -> bool:
     return registered is not None and registered["walk_around"]["evidence_sha256"] not in files
 
 
-def _registered_seat(step: View, registered: View) -> View:
+def _registered_seat(step: View, registered: View, viewed: Mapping[str, str]) -> View:
     """Decided outside the system: 「事後登録」 with who registered it, the seal of who decided (AP-50)."""
     walk = registered["walk_around"]
     own = walk["post_id"] == step["post_id"]
-    made = _seat(
+    word = vocabulary.STEP_STATES["decided" if own else "substituted"]
+    return _seat(
         step["post_title"],
         step["staff_name"] or "",
-        stamp=vocabulary.STEP_STATES["decided" if own else "substituted"],
-        acted_at=step["acted_at"],
+        [_stamp(word, step["acted_at"], walk["staff_name"]), *_view_stamp(step, viewed)],
         mark="後閲",
-        instead="" if own else walk["staff_name"],
-        instead_mark="代",
+        others=[("事後登録", registered["staff_name"]), *([] if own else [("代", walk["staff_name"])])],
     )
-    names = [{"mark": "事後登録", "name": registered["staff_name"]}, *made["names"]]
-    return made | {"seal_name": walk["staff_name"], "names": names}
 
 
 def _let_go(step: View, case: View) -> View:
@@ -143,24 +143,35 @@ def _step_seat(step: View, conditional: bool, viewed: Mapping[str, str], in_bulk
     title = f"{step['post_title']}（{kind}）" if kind else step["post_title"]
     foreign = (kind or step["added_by"]) and step["unit_name"] and step["unit_name"] not in step["post_title"]
     state: str = step["state"]
-    word: str = vocabulary.STEP_STATES.get(state, state)
+    name = step["staff_name"] or ""
     instead = step["acted_for"]["name"] if step["acted_for"] else ""
-    substituted = bool(instead) and step["kind"] == "decide"
-    if substituted:
+    if instead:
         # The 後閲 that follows changes nothing of it.
-        state, word = "substituted", vocabulary.STEP_STATES["substituted"]
+        state = "substituted" if step["kind"] == "decide" else "pulled_up"
+    word: str = vocabulary.STEP_STATES.get("decided_conditionally" if conditional else state, state)
+    acted = state in _SEALED and state != "postviewed"
+    stamps = [_stamp(word, step["acted_at"], instead or name)] if acted else []
     return _seat(
         f"{step['unit_name']}\n{title}" if foreign else title,
-        "" if state == "struck" else step["staff_name"] or "",
-        stamp=(vocabulary.STEP_STATES["decided_conditionally"] if conditional else word) if state in _SEALED else "",
+        "" if state == "struck" else name,
+        [*stamps, *_view_stamp(step, viewed)],
         word="" if state in ("waiting", "struck") else word,
-        acted_at=viewed.get(step["step_id"]) if state == "postviewed" else step["acted_at"],
         mark="・".join(_marks(step, in_bulk)),
-        instead=instead,
-        instead_mark="代" if substituted else "引上げ",
+        others=[("代" if state == "substituted" else "引上げ", instead)] if instead else [],
         current=state in _WAITING_FOR_SOMEBODY,
         struck=state == "struck",
     )
+
+
+def _view_stamp(step: View, viewed: Mapping[str, str]) -> list[View]:
+    """The seal of a 後閲 that is done, beside that of who acted before (AP-16)."""
+    if step["state"] != "postviewed":
+        return []
+    return [_stamp(vocabulary.STEP_STATES["postviewed"], viewed[step["step_id"]], step["staff_name"] or "")]
+
+
+def _stamp(act: str, acted_at: str | None, name: str) -> View:
+    return {"act": act, "acted_at": acted_at, "name": name}
 
 
 def _marks(step: View, in_bulk: Mapping[str, bool]) -> list[str]:
@@ -177,27 +188,21 @@ def _marks(step: View, in_bulk: Mapping[str, bool]) -> list[str]:
 def _seat(
     post_title: str,
     name: str,
+    stamps: Sequence[View],
     *,
-    stamp: str = "",
     word: str = "",
-    acted_at: str | None = None,
     mark: str = "",
-    instead: str = "",
-    instead_mark: str = "",
+    others: Sequence[tuple[str, str]] = (),
     current: bool = False,
     struck: bool = False,
 ) -> View:
-    names = [{"mark": mark, "name": name}]
-    if instead:
-        names.insert(0, {"mark": instead_mark, "name": instead})
+    """`others`: who acted there beside whose seat it is, each with a mark."""
     return {
         "post_lines": post_title.split("\n"),
-        "names": names,
-        # Of who acted: in 代決 not of whose seat it is.
-        "seal_name": instead if instead_mark == "代" else name,
-        "stamp": stamp,
+        "names": [{"mark": beside, "name": who} for beside, who in (*others, (mark, name))],
+        "stamps": stamps,
+        "wide": len(stamps) > 1 or len(post_title) > _NARROW,
         "word": word,
-        "acted_at": acted_at,
         "current": current,
         "struck": struck,
     }

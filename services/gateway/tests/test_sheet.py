@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.gateway.pages import choices, sheet
+from services.gateway.pages import choices, sheet, vocabulary
 
 
 def step(kind: str, state: str, **more: Any) -> dict[str, Any]:
@@ -100,9 +100,9 @@ def test_every_seat_says_what_happened_there() -> None:
         "葛󠄀城 拓也",
     )
     drafter, chief, deputy, finance, head, director = seats
-    assert (drafter["stamp"], drafter["acted_at"]) == ("起案", "2026-11-18T09:20:00+09:00")
-    assert (chief["stamp"], chief["current"]) == ("承認", False)
-    assert (deputy["stamp"], deputy["word"]) == ("", "後閲待ち")
+    assert drafter["stamps"] == [{"act": "起案", "acted_at": "2026-11-18T09:20:00+09:00", "name": "葛󠄀城 拓也"}]
+    assert ([one["act"] for one in chief["stamps"]], chief["current"]) == (["承認"], False)
+    assert (deputy["stamps"], deputy["word"]) == ([], "後閲待ち")
     assert deputy["names"] == [{"mark": "後閲", "name": "髙橋 誠司"}]
     assert finance["post_lines"] == ["財政経営室", "室長（合議）"]
     assert (head["word"], head["current"]) == ("処理待ち", True)
@@ -121,27 +121,48 @@ def test_who_was_not_needed_any_more_is_struck_through() -> None:
 
 
 def test_substitution_and_post_view_are_marked_beside_both_names() -> None:
-    """AP-16: the seal of a 代決 is that of who decided, before and after the 後閲 of who was away."""
+    """AP-16: the seal of a 代決 or 引上げ is that of who acted; the 後閲 of who was away has one beside it once it is done."""
     instead = {"staff_id": "S0069", "name": "髙﨑 邦夫", "post_title": "室長補佐"}
     at, later = "2026-11-21T10:00:00+09:00", "2026-11-22T10:00:00+09:00"
     viewings = [
         {"action": "post_view", "step_id": step_id, "acted_at": later, "comment": "", "walk_around": None}
-        for step_id in ("s-2", "s-3")
+        for step_id in ("s-2", "s-3", "s-5")
     ]
-    substituted, viewed_after, viewed = sheet.seats(
+    substituted, viewed_after, viewed, pulled, viewed_again = sheet.seats(
         document("decided"),
         case(
             step("decide", "substituted", acted_at=at, post_view=True, acted_for=instead),
             step("decide", "postviewed", step_id="s-2", acted_at=at, post_view=True, acted_for=instead),
             step("approve", "postviewed", step_id="s-3", acted_at=later, post_view=True),
+            step("approve", "pulled_up", step_id="s-4", acted_at=at, post_view=True, acted_for=instead),
+            step("approve", "postviewed", step_id="s-5", acted_at=at, post_view=True, acted_for=instead),
             decisions=viewings,
         ),
         "葛󠄀城 拓也",
     )[1:]
-    for seat in (substituted, viewed_after):
-        assert (seat["stamp"], seat["seal_name"], seat["acted_at"]) == ("代決", "髙﨑 邦夫", at)
-        assert seat["names"] == [{"mark": "代", "name": "髙﨑 邦夫"}, {"mark": "後閲", "name": "髙橋 誠司"}]
-    assert (viewed["stamp"], viewed["seal_name"], viewed["acted_at"]) == ("後閲", "髙橋 誠司", later)
+    seen = {"act": "後閲", "acted_at": later, "name": "髙橋 誠司"}
+    for due, done, act, mark in ((substituted, viewed_after, "代決", "代"), (pulled, viewed_again, "引上げ", "引上げ")):
+        first = {"act": act, "acted_at": at, "name": "髙﨑 邦夫"}
+        assert (due["stamps"], done["stamps"]) == ([first], [first, seen])
+        assert (due["wide"], done["wide"]) == (False, True)
+        for seat in (due, done):
+            assert seat["names"] == [{"mark": mark, "name": "髙﨑 邦夫"}, {"mark": "後閲", "name": "髙橋 誠司"}]
+    assert viewed["stamps"] == [seen]
+
+
+def test_who_acts_in_anothers_place_is_named_with_both_posts() -> None:
+    """AP-19: as signed; the unit is not said twice."""
+    label = "環境政策室長事務取扱市民部長"
+    act = {"action": "decide", "step_id": "st-1", "comment": "", "bulk": False, "carried_from": None}
+    act |= {"post_title": label, "unit_name": "環境政策室", "staff_name": "𠮷田 恵美子", "walk_around": None}
+    found = case(step("concur", "concurred", post_title=label, acted_at="2026-11-21T10:00:00+09:00"), decisions=[act])
+    assert sheet.seats(document("circulating"), found, "葛󠄀城 拓也")[1]["post_lines"] == [f"{label}（合議）"]
+    mine = sheet.now(
+        document("circulating"), case(step("decide", "active", post_title=label)), is_drafter=True, is_member=True
+    )
+    assert label in mine["sentence"]
+    assert vocabulary.post_name("環境政策室", label) == label
+    assert vocabulary.post_name("環境政策室", "室長") == "環境政策室　室長"
 
 
 def test_a_decision_on_paper_is_marked_and_its_evidence_comes_first() -> None:
@@ -154,7 +175,8 @@ def test_a_decision_on_paper_is_marked_and_its_evidence_comes_first() -> None:
     own = step("decide", "registered", acted_at="2026-11-20T18:30:00+09:00", post_view=True)
     known = case(own, state="decided", decisions=[act])
     (seat,) = sheet.seats(document("decided"), known, "葛󠄀城 拓也")[1:]
-    assert (seat["stamp"], seat["seal_name"], seat["acted_at"]) == ("決裁", "髙橋 誠司", "2026-11-20T18:30:00+09:00")
+    decided = {"act": "決裁", "acted_at": "2026-11-20T18:30:00+09:00", "name": "髙橋 誠司"}
+    assert seat["stamps"] == [decided]
     assert seat["names"] == [{"mark": "事後登録", "name": "葛󠄀城 拓也"}, {"mark": "後閲", "name": "髙橋 誠司"}]
     assert sheet.opinions(known) == [act | {"added": ""}]
     (row,) = sheet.course([], [known], {})
@@ -162,8 +184,13 @@ def test_a_decision_on_paper_is_marked_and_its_evidence_comes_first() -> None:
 
     other = act | {"walk_around": walk | {"staff_name": "髙﨑 邦夫", "post_id": "P-040-03-02"}}
     (seat,) = sheet.seats(document("decided"), case(own, state="decided", decisions=[other]), "葛󠄀城 拓也")[1:]
-    assert (seat["stamp"], seat["seal_name"]) == ("代決", "髙﨑 邦夫")
+    assert [(one["act"], one["name"]) for one in seat["stamps"]] == [("代決", "髙﨑 邦夫")]
     assert [name["mark"] for name in seat["names"]] == ["事後登録", "代", "後閲"]
+
+    viewing = {"action": "post_view", "step_id": "st-1", "acted_at": "2026-11-25T09:00:00+09:00", "comment": ""}
+    viewed = case(own | {"state": "postviewed"}, state="decided", decisions=[act, viewing | {"walk_around": None}])
+    (seat,) = sheet.seats(document("decided"), viewed, "葛󠄀城 拓也")[1:]
+    assert seat["stamps"] == [decided, {"act": "後閲", "acted_at": "2026-11-25T09:00:00+09:00", "name": "髙橋 誠司"}]
 
     unproven = sheet.now(document("decided"), known, is_drafter=True, is_member=True)
     assert [link["label"] for link in unproven["links"]] == ["証拠書類を追加する"]
