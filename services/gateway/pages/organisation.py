@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 
 from fastapi import APIRouter
@@ -12,7 +13,7 @@ from chassis import clock
 from chassis.errors import DomainError
 from chassis.wareki import JST
 from services.gateway.actions import organisation
-from services.gateway.pages import choices
+from services.gateway.pages import choices, vocabulary
 from services.gateway.pages.desk import AtDesk, Desk, absorb
 from services.gateway.pages.forms import Form
 from services.gateway.views import View
@@ -21,17 +22,18 @@ router = APIRouter()
 
 
 @router.get("/organisation")
-async def show(desk: AtDesk, unit: str = "", cursor: str = "") -> Response:
-    """The units of all bodies, or the staff of one."""
+async def show(desk: AtDesk, unit: str = "") -> Response:
+    """The units of all bodies, or the posts of one with who holds them, as of a day."""
     form = desk.query()
     on = form.filter_day("on")
     units = (await organisation.units(desk.clients, desk.caller, on=on)).body["items"]
     chosen = next((one for one in units if one["unit_id"] == unit), None)
-    staff, pager = [], desk.pager(None)
+    posts: list[View] = []
     if chosen is not None:
-        listed = await organisation.staff(desk.clients, desk.caller, on=on, unit_id=unit, cursor=cursor)
-        staff = [_person(one, unit) for one in listed.body["items"]]
-        pager = desk.pager(listed.body["next_cursor"])
+        listed, people = await asyncio.gather(
+            organisation.posts(desk.clients, desk.caller, on=on, unit_id=unit), _people(desk, unit, on)
+        )
+        posts = [_post(one, people) for one in listed.body["items"]]
     return desk.draw(
         "organisation",
         "organisation",
@@ -39,10 +41,11 @@ async def show(desk: AtDesk, unit: str = "", cursor: str = "") -> Response:
         form=form,
         unit=chosen,
         on=on or clock.today().isoformat(),
-        staff=staff,
+        # What links keep of the day that was asked for.
+        asked_on=f"&on={on}" if on else "",
+        posts=posts,
         bodies=_tree(units),
         unit_choices=[(one["unit_id"], one["name"]) for one in units],
-        pager=pager,
     )
 
 
@@ -163,27 +166,40 @@ def _absence(one: View, names: dict[str, str], now: datetime) -> View:
     }
 
 
-def _person(one: View, unit_id: str) -> View:
-    here = [post for post in one["posts"] if post["unit_id"] == unit_id]
-    others = [post for post in one["posts"] if post["unit_id"] != unit_id]
-    return one | {
-        "post_title": "・".join(post["title"] for post in here),
-        "other_posts": [f"{post['unit_name']} {post['title']}" for post in others],
-    }
+async def _people(desk: Desk, unit_id: str, on: str) -> dict[str, View]:
+    """Everybody of the unit, by id."""
+    found: dict[str, View] = {}
+    cursor: str | None = ""
+    while cursor is not None:
+        page = await organisation.staff(desk.clients, desk.caller, on=on, unit_id=unit_id, cursor=cursor, limit=500)
+        found |= {one["staff_id"]: one for one in page.body["items"]}
+        cursor = page.body["next_cursor"]
+    return found
+
+
+def _post(post: View, people: Mapping[str, View]) -> View:
+    """A post with each of its holders: by which kind of appointment, as what they act (AP-19), what else they hold."""
+    holders = [people[one] for one in post["holder_staff_ids"] if one in people]
+    return post | {"holders": [_holder(one, post["post_id"]) for one in holders]}
+
+
+def _holder(one: View, post_id: str) -> View:
+    held = {post["post_id"]: post for post in one["posts"]}
+    here = held.pop(post_id)
+    others = [
+        f"{vocabulary.post_name(post['unit_name'], post['title'])}（{vocabulary.APPOINTMENTS[post['kind']]}）"
+        for post in held.values()
+    ]
+    return one | {"kind": here["kind"], "signs_as": here["signs_as"], "other_posts": others}
 
 
 def _tree(units: list[View]) -> list[View]:
-    """Bodies, their departments, and the rooms of each."""
+    """Bodies and all that is below them, level by level."""
     children: dict[str | None, list[View]] = {}
     for one in units:
         children.setdefault(one["parent_id"], []).append(one)
-    return [
-        root
-        | {
-            "units": [
-                department | {"children": children.get(department["unit_id"], [])}
-                for department in children.get(root["unit_id"], [])
-            ]
-        }
-        for root in children.get(None, [])
-    ]
+
+    def below(unit_id: str | None) -> list[View]:
+        return [one | {"children": below(one["unit_id"])} for one in children.get(unit_id, [])]
+
+    return below(None)
