@@ -16,6 +16,7 @@ from services.approvals.cases import acts, additions, consecutive, pull_up, walk
 from services.approvals.cases import domain as cases
 from services.approvals.cases.domain import Act, Action, Case, CaseState, CityRules, Hall, Signature, Step
 from services.approvals.members.domain import Membership
+from services.approvals.organisation.chart import Chart
 from services.approvals.organisation.domain import LINE, Absence, AbsenceReason, HeldPost, Holder, Seat, Unit
 from services.approvals.templates.domain import Scope, Template
 from services.approvals.vendors.domain import ROLE as VENDOR_ROLE
@@ -514,11 +515,24 @@ def require_registrar(
     return found
 
 
-def require_records_manager(reader: Reader, roles: Collection[str]) -> frozenset[str]:
-    """The units whose 滞留 a records manager looks after (LC-13). NOT_PERMITTED for everybody else."""
-    if "records_manager" not in roles:
-        raise DomainError(Kind.DENIED, "NOT_PERMITTED", "for records managers")
-    return reader.units
+def overseen(reader: Reader, roles: Collection[str], headed: Collection[str], chart: Chart) -> frozenset[str]:
+    """The units whose 滞留 somebody answers for (LC-13): `headed` as their 所属長 (AP-19), and as a records manager the
+    own ones with the 係 of a 課. A 部長 has none of the 課 below for being one (AC-07)."""
+    own = {*reader.units, *chart.sections_below(reader.units)} if "records_manager" in roles else set[str]()
+    return frozenset(own | set(headed))
+
+
+def require_overseen(unit_id: str, overseen: frozenset[str], roles: Collection[str]) -> frozenset[str] | None:
+    """The units whose 滞留 is listed: this one, or ("") all that one answers for. None is the city: the records office's.
+
+    NOT_PERMITTED.
+    """
+    if "records_officer" in roles:
+        return frozenset({unit_id}) if unit_id else None
+    asked = overseen & {unit_id} if unit_id else overseen
+    if not asked:
+        raise DomainError(Kind.DENIED, "NOT_PERMITTED", "for who answers for the unit, and the records office")
+    return asked
 
 
 def require_head(found: Membership | None, staff_id: str) -> Membership:

@@ -1,8 +1,8 @@
 """閲覧区分 (AC-02): whom of the city a document or a receipt is for, beside its route. Pure.
 
 A right names its people by the owner unit: "unit:…" are the members of its 課, "section:…" those of the 係 with the 所属長,
-"department:…" everybody under the same 部, "manager:…" the 文書管理責任者, "member:…@…" one person while they hold a post of the
-unit; approvals says each day who that is (AC-05). So a 組織改編 changes no right, and whoever leaves loses it by leaving.
+"department:…" everybody under the same 部, "manager:…" the 文書管理責任者 (of a 係 those of its 課 too), "member:…@…" one person
+while they hold a post of the unit; approvals says each day who that is (AC-05). So a 組織改編 changes no right, and whoever leaves loses it by leaving.
 """
 
 from __future__ import annotations

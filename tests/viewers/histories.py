@@ -172,7 +172,7 @@ class Histories:
         """Whom it is for by its class, as the rules of paper say (AC-02)."""
         town, unit_id = self.town, paper.unit_id
         members = town.members(unit_id)
-        answering = members & {paper.drafter, *town.managers}
+        answering = (members & {paper.drafter, *town.managers}) | town.managers_above(unit_id)
         match paper.view_class:
             case "designated":
                 return answering | (members & paper.named)

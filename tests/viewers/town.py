@@ -61,6 +61,8 @@ TITLES = {
     "vice_mayor": "副市長",
     "body_head": "市長",
 }
+# From the highest.
+HEADING = ("body_head", "vice_mayor", "director", "deputy_director", "head")
 # A room's, a department's and the town's posts; those after "?" are not in every one.
 ROOM = ("head", "?deputy_head", "?chief", "member", "member")
 DEPARTMENT = ("director", "?deputy_director")
@@ -122,6 +124,21 @@ class Town:
         """The 所属長 of a 係: who holds the room's post of 室長."""
         heads = [post for post in self.of_rank("head") if self.unit_of(post) == self.parents[section]]
         return {who for post in heads for who in self.holders[post]} - self.administrators
+
+    def heads(self, unit_id: str) -> set[str]:
+        """The 所属長 of a unit: who holds the highest post from 室長 up in it, else in the nearest above (AP-19)."""
+        while unit_id:
+            for rank in HEADING:
+                held = [post for post in self.of_rank(rank) if self.unit_of(post) == unit_id and self.holders[post]]
+                if held:
+                    return {who for post in held for who in self.holders[post]}
+            unit_id = self.parents[unit_id]
+        return set()
+
+    def managers_above(self, unit_id: str) -> set[str]:
+        """The 文書管理責任者 of the 課 of a 係, who answer for its documents too; of any other unit nobody."""
+        above = self.members(self.parents[unit_id]) if unit_id in SECTIONS else set[str]()
+        return (above & set(self.managers)) - self.administrators
 
     def _around(self, unit_id: str, units: list[str]) -> set[str]:
         others = {who for unit in units for who in self.members(unit)}

@@ -1,5 +1,5 @@
 # ruff: noqa: N802, ARG002 - names and arguments of handlers are gRPC's
-"""The RPC of 滞留: what waits beyond its term in the caller's units."""
+"""The RPC of 滞留: what waits beyond its term in the units that the caller answers for."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from services.approvals.cases.answers import STEP_STATES
 from services.approvals.cursors import after, position_of
 from services.approvals.deadlines import store
 from services.approvals.deadlines.domain import Deadlines
+from services.approvals.deadlines.overseeing import units_overseen
 from services.approvals.deadlines.store import Overdue
 from services.approvals.handlers import Context, Handlers, reader_of
 from services.approvals.inputs import limit_of, require_readable
@@ -26,16 +27,16 @@ class DeadlinesApi(Handlers):
     """Of kanketsu.approvals.v1.ApprovalsService: terms."""
 
     async def ListOverdue(self, request: pb.ListOverdueRequest, context: Context) -> pb.ListOverdueResponse:
-        """滞留 of the caller's units, the longest first (LC-13). NOT_PERMITTED, INVALID_CURSOR."""
+        """滞留 of the units that the caller answers for, the longest first (LC-13). NOT_PERMITTED, INVALID_CURSOR."""
         require_readable(request)
-        caller = identity()
-        units = policy.require_records_manager(reader_of(caller), caller.roles)
-        now = clock.now()
+        caller, now = identity(), clock.now()
         before = {kind: self._parts.deadlines.overdue_before(kind, now.date()) for kind in ("decision", "concurrence")}
         limit = limit_of(request.limit, 50, 200)
         async with db.connection(self._parts.pool) as conn:
+            overseen = await units_overseen(conn, reader_of(caller), caller.roles, now)
+            units = policy.require_overseen(request.unit_id, overseen, caller.roles)
             found = await store.overdue(
-                conn, sorted(units), before, now.date(), after=position_of(request.cursor), limit=limit + 1
+                conn, units, before, now.date(), after=position_of(request.cursor), limit=limit + 1
             )
             page = found[:limit]
             seats = await find_seats(conn, sorted({one.post_id for one in page}), now.date(), now)
@@ -44,6 +45,7 @@ class DeadlinesApi(Handlers):
             items=[_overdue(one, seats.get(one.post_id), self._parts.deadlines, now.date()) for one in page],
             next_cursor=after(page[-1]) if len(found) > limit else "",
             access_record=record,
+            unit_ids=sorted(overseen),
         )
 
 

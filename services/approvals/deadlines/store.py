@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,7 @@ SELECT
 FROM cases AS c
 INNER JOIN steps AS s ON s.case_id = c.case_id
 WHERE
-    c.state = 'circulating' AND (c.unit_id = ANY(ARRAY(
+    c.state = 'circulating' AND (%(everywhere)s OR c.unit_id = ANY(ARRAY(
         SELECT unnest(%(units)s::text [])
         UNION
         -- Of units whose work came to them (RT-10).
@@ -60,19 +60,20 @@ LIMIT %(limit)s
 
 async def overdue(
     conn: Connection,
-    units: Sequence[str],
+    units: Collection[str] | None,
     before: Mapping[str, dt.datetime],
     day: dt.date,
     *,
     after: Position | None = None,
     limit: int = 50,
 ) -> list[Overdue]:
-    """Steps of the units' cases that wait since before the moment of their kind, the longest first."""
+    """Steps of the units' cases that wait since before the moment of their kind, the longest first; None: of all units."""
     start = after or START
     cursor = await conn.execute(
         _OVERDUE,
         {
-            "units": list(units),
+            "everywhere": units is None,
+            "units": sorted(units or ()),
             "day": day,
             "decision": before["decision"],
             "concurrence": before["concurrence"],

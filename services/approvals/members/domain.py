@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,6 +35,28 @@ def membership(line: Sequence[Unit], above_members: Sequence[Seat], own: Sequenc
 def superiors(line: Sequence[Unit], above_members: Sequence[Seat]) -> frozenset[str]:
     """Who heads the unit or one above it, as staff ids; `line`: nearest first."""
     return frozenset(who for place in range(len(line)) for who in _heads(line[place:], above_members))
+
+
+def headed(units: Sequence[Unit], above_members: Sequence[Seat], staff_id: str) -> frozenset[str]:
+    """Of all units of a day those whose 所属長 the person is; from these and all posts above member."""
+    known = {unit.unit_id: unit for unit in units}
+    seats: dict[str, list[Seat]] = defaultdict(list)
+    for seat in above_members:
+        seats[seat.unit_id].append(seat)
+
+    def line(unit: Unit) -> list[Unit]:
+        """The unit and those above it. A loop in the table ends the walk."""
+        found = [unit]
+        while (above := known.get(found[-1].parent_id)) is not None and above not in found:
+            found.append(above)
+        return found
+
+    lines = [line(unit) for unit in units]
+    return frozenset(
+        one[0].unit_id
+        for one in lines
+        if staff_id in _heads(one, [seat for unit in one for seat in seats[unit.unit_id]])
+    )
 
 
 def _heads(line: Sequence[Unit], seats: Sequence[Seat]) -> tuple[str, ...]:

@@ -51,6 +51,16 @@ class Chart:
         """All units of the same 課, itself among them."""
         return self._rooms.get(self.room_of(unit_id), (unit_id,))
 
+    def sections_below(self, units: Iterable[str]) -> list[str]:
+        """係 of those of these that are a 課. A 部 has none: below it are 課 (AC-07)."""
+        own = list(units)
+        return _once(
+            below
+            for unit in own
+            for below in self.of_room(unit)
+            if self.room_of(below) == unit != below and below not in own
+        )
+
     def of_department(self, unit_id: str) -> tuple[str, ...]:
         """All units of the same 部, itself among them."""
         return self._departments.get(self.department_of(unit_id), (unit_id,))

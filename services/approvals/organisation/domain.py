@@ -149,7 +149,8 @@ class Actor:
     @property
     def principals(self) -> tuple[str, ...]:
         """`staff:…`; `post:…` and `unit:…` of the posts held (AC-05); of each unit also `member:staff@unit`, who is somebody
-        only while they belong to it, and for its 文書管理責任者 `manager:unit`; then those of `beside` (AC-02)."""
+        only while they belong to it, and for its 文書管理責任者 `manager:unit`; then those of `beside` (AC-02), among them
+        `manager:unit` of the 係 below."""
         units = list(dict.fromkeys(post.unit_id for post in self.posts))
         manages = RECORDS_MANAGER in self.roles
         return (

@@ -48,12 +48,13 @@ async def describe(conn: Connection, principals: Sequence[str], now: dt.datetime
         names = names | await vendors_store.names(conn, staff_ids)
     seats = await store.find_seats(conn, named["post"], day, now) if named["post"] else {}
     managers = await store.with_role(conn, RECORDS_MANAGER, day) if named["manager"] else frozenset[str]()
-    around = [*named["unit"], *named["section"], *named["department"]]
+    around = [*named["unit"], *named["section"], *named["department"], *named["manager"]]
     chart = await store.chart(conn, day) if around else Chart(())
-    asked = {*around, *(unit_id for _, _, unit_id in members), *named["manager"]}
+    asked = {*around, *(unit_id for _, _, unit_id in members)}
     wanted = {other for unit in named["unit"] for other in chart.of_room(unit)}
     wanted |= {other for unit in named["department"] for other in chart.of_department(unit)}
     wanted |= {chart.department_of(unit) for unit in named["department"]}
+    wanted |= {chart.room_of(unit) for unit in named["manager"]}
     units = await store.unit_names(conn, sorted(asked | wanted), day) if asked else {}
     rooms = {chart.room_of(unit) for unit in named["section"] if chart.is_section(unit)}
     admins = await store.with_role(conn, SYSTEM_ADMIN, day) if around else frozenset[str]()
@@ -80,8 +81,10 @@ async def describe(conn: Connection, principals: Sequence[str], now: dt.datetime
             belongs = staff_id in units.get(unit_id, ("", []))[1]
             return Description(principal, names.get(staff_id, staff_id), [staff_id] if belongs else [])
         if kind == "manager" and name in units:
-            unit_name, belonging = units[name]
-            return Description(principal, f"{unit_name}の文書管理責任者", [one for one in belonging if one in managers])
+            # Of a 係 also those of its 課.
+            belonging = people(name, [chart.room_of(name)])
+            label = f"{units[name][0]}の文書管理責任者"
+            return Description(principal, label, [one for one in belonging if one in managers])
         if kind == "section" and name in units:
             above = set(heads.get(chart.room_of(name), ())) - admins
             inside = {*units[name][1], *above} if chart.is_section(name) else set()

@@ -15,6 +15,7 @@ from services.approvals.organisation.chart import Chart, Place
 from services.approvals.organisation.domain import (
     CLERK,
     HEAD,
+    RECORDS_MANAGER,
     SYSTEM_ADMIN,
     Absence,
     AbsenceReason,
@@ -135,7 +136,10 @@ async def find_actor(conn: Connection, login: str, day: dt.date) -> Actor | None
     staff_id, name, kana, posts, roles = row
     held = _held_posts(posts)
     units, headed = [post.unit_id for post in held], [post.unit_id for post in held if post.rank == HEAD]
-    beside = (await chart(conn, day)).principals(units, headed)
+    places = await chart(conn, day)
+    beside = places.principals(units, headed)
+    if RECORDS_MANAGER in roles:
+        beside += [f"manager:{section}" for section in places.sections_below(units)]
     if SYSTEM_ADMIN in roles:
         # AC-08: to who administers the system nothing comes from beside their own unit.
         beside = [one for one in beside if one in {f"section:{unit}" for unit in units}]
@@ -230,6 +234,16 @@ async def line_of(conn: Connection, unit_id: str, day: dt.date, now: dt.datetime
         {"units": [unit.unit_id for unit in units], "day": day, "now": now},
     )
     return units, [_seat(row) for row in await cursor.fetchall()]
+async def seats_above_members(conn: Connection, day: dt.date, now: dt.datetime) -> list[Seat]:
+    """All posts above member on the day, with their holders."""
+    cursor = await conn.execute(
+        "WITH wanted (post_id) AS (SELECT post_id FROM posts WHERE valid_from <= %(day)s AND %(day)s < valid_to"
+        " AND rank <> 'member')" + SEATS,
+        {"day": day, "now": now},
+    )
+    return [_seat(row) for row in await cursor.fetchall()]
+
+
 
 
 async def units_below(conn: Connection, unit_id: str, day: dt.date) -> frozenset[str]:

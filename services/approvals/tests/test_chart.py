@@ -76,6 +76,13 @@ def test_ac_02_who_is_beside_whom(chart: Chart) -> None:
     }
 
 
+def test_ac_02_a_room_answers_for_its_sections_and_a_department_for_no_room(chart: Chart) -> None:
+    """AC-07: of a 係 nothing follows, nor of a 部, though a 課長 sits in it."""
+    assert chart.sections_below(["U-61"]) == ["U-611", "U-612"]
+    assert chart.sections_below(["U-61", "U-611", "U-80"]) == ["U-612", "U-81"]
+    assert chart.sections_below(["U-00", "U-60", "U-611", "U-62", "U-63", "U-70", "U-99"]) == []
+
+
 def test_units_nobody_knows_and_loops_end_the_walk() -> None:
     chart = Chart([Place("A", "B", False, False), Place("B", "A", False, False)])
     assert chart.room_of("A") == chart.department_of("A") == "A"

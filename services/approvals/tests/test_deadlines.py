@@ -7,8 +7,10 @@ import datetime as dt
 from chassis import clock
 from kanketsu.approvals.v1 import approvals_service_pb2 as pb
 from services.approvals.deadlines.domain import Deadlines
-from services.approvals.tests.test_acts import CONTRACT, refused
+from services.approvals.tests.test_acts import CONTRACT, appointed, refused, transferred
 
+# A 係, the 課 above it, and the 部長 above that.
+SECTION, ROOM, ROOM_HEAD, DIRECTOR = "U-020-09", "U-020-06", "P-020-06-01", "P-020-00-01"
 HEAD, CHIEF, FINANCE = "P-040-03-01", "P-040-03-03", "P-020-04-01"
 
 
@@ -72,6 +74,59 @@ async def test_only_records_managers_are_told_and_only_of_their_own_units(city, 
     assert "records_manager" in elsewhere.identity.roles
     assert case_id not in {one.case_id for one in (await elsewhere.call("ListOverdue")).items}
     assert (await refused(elsewhere.call("ListOverdue", cursor="x"))).reason == "INVALID_CURSOR"
+
+
+async def listed(person, **asked):
+    return {one.case_id for one in (await person.call("ListOverdue", limit=200, **asked)).items}
+
+
+async def section_case(city, owner):
+    """Of a 係 below a 課, waiting far too long; in the sample city its only member is no records manager."""
+    case_id = await city.circulating("S0051", unit_id=SECTION)
+    await waits_since(owner, case_id, 40)
+    return case_id
+
+
+async def test_the_overdue_of_a_section_is_listed_to_those_of_its_room(city, owner):
+    """LC-13: the 文書管理責任者 of the 課 answers for its 係; a 部長 for no 課 below (AC-07), another 課 for nothing of it."""
+    case_id = await section_case(city, owner)
+    head = await city.holder(ROOM_HEAD)
+    assert case_id in await listed(head)
+    assert case_id in await listed(head, unit_id=SECTION)
+    assert case_id not in await listed(head, unit_id=ROOM)
+    assert set((await head.call("ListOverdue")).unit_ids) == {ROOM, SECTION}
+    director = await city.holder(DIRECTOR)
+    assert (await refused(director.call("ListOverdue", unit_id=SECTION))).reason == "NOT_PERMITTED"
+    async with transferred(city, head.staff_id, ROOM_HEAD), appointed(city, "S0040", ROOM_HEAD) as acting:
+        assert "records_manager" not in acting.identity.roles
+        assert case_id in await listed(acting), "as 所属長, without the role (AP-19)"
+    finance = await city.holder(FINANCE)
+    assert case_id not in await listed(finance)
+    assert (await refused(finance.call("ListOverdue", unit_id=SECTION))).reason == "NOT_PERMITTED"
+
+
+async def test_who_stands_in_for_a_vacant_head_is_told_of_the_room_and_its_sections(city, owner):
+    """AP-19, LC-13: a 部長 as 事務取扱 of a 室, or while nobody holds its post; not one whose 室 has its 室長 (AC-07)."""
+    case_id = await section_case(city, owner)
+    head, director = await city.holder(ROOM_HEAD), await city.holder(DIRECTOR)
+    assert "records_manager" not in director.identity.roles
+    assert (await director.call("ListOverdue")).unit_ids == ["U-020"]
+    async with transferred(city, head.staff_id, ROOM_HEAD):
+        assert set((await director.call("ListOverdue")).unit_ids) == {"U-020", ROOM, SECTION}
+        async with appointed(city, director.staff_id, ROOM_HEAD) as acting:
+            assert case_id in await listed(acting, unit_id=SECTION)
+    assert (await refused(director.call("ListOverdue", unit_id=ROOM))).reason == "NOT_PERMITTED"
+
+
+async def test_the_records_office_lists_the_whole_city_or_one_unit(city, owner):
+    """LC-13: so nothing waits unseen, whoever answers for the unit; and no title by it (AC-10)."""
+    of_section, other = await section_case(city, owner), await city.circulating()
+    await waits_since(owner, other, 40)
+    officer = await city.person("S0018")
+    assert {of_section, other} <= await listed(officer)
+    assert await listed(officer, unit_id="U-040-03") >= {other}
+    assert of_section not in await listed(officer, unit_id="U-040-03")
+    assert (await refused(officer.see(of_section))).reason == "NOT_FOUND"
 
 
 async def test_what_was_acted_on_or_withdrawn_is_not_overdue(city, owner):

@@ -173,6 +173,16 @@ async def test_presence_in_pages_for_audit_officers_and_recorded(city):
         assert (await refused(presence(city, **wrong))).reason == "INVALID_FIELDS"
 
 
+async def test_ac_02_a_section_has_the_records_manager_of_its_room(city):
+    """So 指定者のみ in a 係 is never without anybody; not the 部長 (AC-07), nor who only administers the system (AC-08)."""
+    manager = "manager:U-020-09"
+    everybody = await city.rows("SELECT staff_id FROM staff WHERE valid_to = 'infinity'")
+    found = [who for (who,) in everybody if manager in (await city.person(who)).identity.principals]
+    assert found == ["S0039"], "室長 of 情報政策室"
+    (told,) = (await (await city.person("S0051")).call("DescribePrincipals", principals=[manager])).principals
+    assert (told.label, list(told.staff_ids)) == ("情報システム運用担当の文書管理責任者", found)
+
+
 async def test_principals_get_names(city):
     person = await city.person("S0072")
     asked = ["post:P-040-03-01", "unit:U-040-03", "staff:S0003", "post:P-040-03-03", "unit:U-999", "staff:S9999"]

@@ -43,13 +43,14 @@ async def inbox(
     )
 
 
-async def overdue(clients: Clients, caller: Caller, *, cursor: str = "", limit: int = 50) -> Answer:
-    """滞留 of the caller's units, the longest first; titles are joined from documents (LC-13)."""
+async def overdue(clients: Clients, caller: Caller, *, unit_id: str = "", cursor: str = "", limit: int = 50) -> Answer:
+    """滞留 of one unit, or of all that the caller answers for, the longest first; titles are joined from documents (LC-13)."""
     rpc = clients.approvals.rpc
-    answer = await clients.approvals.ask(rpc.ListOverdue, pb.ListOverdueRequest(cursor=cursor, limit=limit), caller)
+    request = pb.ListOverdueRequest(unit_id=unit_id, cursor=cursor, limit=limit)
+    answer = await clients.approvals.ask(rpc.ListOverdue, request, caller)
     summaries, shown = await summaries_of(clients, caller, (item.document_id for item in answer.items))
     items = (views.overdue_step(item, summaries.get(item.document_id)) for item in answer.items)
-    return page_of(items, answer.next_cursor, shown or answer.access_record)
+    return page_of(items, answer.next_cursor, shown or answer.access_record, unit_ids=list(answer.unit_ids))
 
 
 async def summaries_of(

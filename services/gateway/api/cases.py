@@ -40,9 +40,16 @@ async def inbox(
 
 
 @router.get("/overdue", summary="What waits too long", responses=answers(200, shapes.OverdueList, record=True))
-async def overdue(request: Request, caller: SignedIn, cursor: inputs.Cursor = "", limit: inputs.Limit = 50) -> Response:
-    """滞留: steps in cases of my units that wait beyond their term, the longest first; for records managers."""
-    return reply(await cases.overdue(clients_of(request), caller, cursor=cursor, limit=limit))
+async def overdue(
+    request: Request,
+    caller: SignedIn,
+    unit: Annotated[inputs.QueryCode, Query(description="Only cases of this unit.")] = "",
+    cursor: inputs.Cursor = "",
+    limit: inputs.Limit = 50,
+) -> Response:
+    """滞留: steps that wait beyond their term, the longest first; in cases of the units I answer for as 所属長 or records
+    manager, and for the records office of any unit."""
+    return reply(await cases.overdue(clients_of(request), caller, unit_id=unit, cursor=cursor, limit=limit))
 
 
 ReadReceipt = Annotated[

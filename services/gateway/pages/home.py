@@ -84,19 +84,35 @@ async def home(desk: AtDesk, kind: str = "", cursor: str = "") -> Response:
 
 
 @router.get("/overdue")
-async def overdue(desk: AtDesk, cursor: str = "") -> Response:
-    """滞留: where the unit's cases wait beyond their term (LC-13)."""
-    answer = await cases.overdue(desk.clients, desk.caller, cursor=cursor)
-    items = answer.body["items"]
-    names = await organisation.names(desk.clients, desk.caller, [f"staff:{one['drafter']}" for one in items])
+async def overdue(desk: AtDesk, unit: str = "", cursor: str = "") -> Response:
+    """滞留: where the cases of a unit, or of all one answers for, wait beyond their term (LC-13)."""
+    answer = await cases.overdue(desk.clients, desk.caller, unit_id=unit, cursor=cursor)
+    items, own = answer.body["items"], set(answer.body["unit_ids"])
+    units = (await organisation.units(desk.clients, desk.caller)).body["items"]
+    everywhere = desk.caller.has_role("records_officer")
+    names = await organisation.names(
+        desk.clients,
+        desk.caller,
+        [f"staff:{one['drafter']}" for one in items] + [f"unit:{one['unit_id']}" for one in items],
+    )
     return desk.draw(
         "overdue",
         "overdue",
         access_record=answer.access_record,
         overdue=[
-            one | {"title": one["title"] or one["draft_number"], "drafter_name": names[f"staff:{one['drafter']}"]}
+            one
+            | {
+                # Without a title it is not for this reader to see (AC-07): a number, and no way to it.
+                "href": f"/documents/{one['document_id']}" if one["title"] else "",
+                "title": one["title"] or one["draft_number"],
+                "drafter_name": names[f"staff:{one['drafter']}"],
+                "unit_name": names[f"unit:{one['unit_id']}"],
+            }
             for one in items
         ],
+        unit_id=unit,
+        unit_choices=[(one["unit_id"], one["name"]) for one in units if everywhere or one["unit_id"] in own],
+        all_units="全庁" if everywhere else "担当するすべての所属",
         pager=desk.pager(answer.body["next_cursor"]),
     )
 

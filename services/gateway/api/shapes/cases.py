@@ -184,6 +184,7 @@ class OverdueStep(Shape):
 class OverdueList(Shape):
     items: list[OverdueStep]
     next_cursor: str | None
+    unit_ids: list[str] = Field(description="The units I answer for.")
 
 
 class CaseList(Shape):
