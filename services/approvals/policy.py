@@ -18,6 +18,7 @@ from services.approvals.cases.domain import Act, Action, Case, CaseState, CityRu
 from services.approvals.members.domain import Membership
 from services.approvals.organisation.chart import Chart
 from services.approvals.organisation.domain import LINE, Absence, AbsenceReason, HeldPost, Holder, Seat, Unit
+from services.approvals.routes.domain import StepKind
 from services.approvals.templates.domain import Scope, Template
 from services.approvals.vendors.domain import ROLE as VENDOR_ROLE
 
