@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 
+import psycopg
 from playwright.sync_api import expect
 
+from chassis import clock
 from tests.conftest import City
 from tests.e2e import journey
 from tests.e2e.conftest import Visit, findings
@@ -62,7 +66,25 @@ def test_reading_and_choosing_need_no_script(city: City, visit: Visit, picture) 
     journey.press(page, "保存する")
 
 
-def test_the_head_says_who_hears_of_what_waits_far_too_long(visit: Visit, picture) -> None:
+@contextlib.contextmanager
+def ended(city: City, post_id: str) -> Iterator[None]:
+    """The post is over since this morning, for a while."""
+    with psycopg.connect(city.stack.database_url("approvals_owner"), autocommit=True) as conn:
+
+        def until(day: str, held: str) -> None:
+            for table in ("posts", "appointments"):
+                statement = f"UPDATE approvals.{table} SET valid_to = %s WHERE post_id = %s AND valid_to = %s"
+                conn.execute(statement, (day, post_id, held))
+
+        today = clock.today().isoformat()
+        until(today, "infinity")
+        try:
+            yield
+        finally:
+            until("infinity", today)
+
+
+def test_the_head_says_who_hears_of_what_waits_far_too_long(city: City, visit: Visit, picture) -> None:
     """LC-13: the unit's own list goes before the one above; emptied it gives way."""
     page = visit("head", "/escalation")
     expect(page.get_by_role("main")).to_contain_text("連絡先はありません。")
@@ -72,7 +94,27 @@ def test_the_head_says_who_hears_of_what_waits_far_too_long(visit: Visit, pictur
     journey.told(page, "滞留の連絡先を保存しました。")
     expect(page.get_by_role("main")).to_contain_text("次の職に知らせます。")
     picture(page, "escalation")
-    page.get_by_label("職 1", exact=True).select_option("")
+    # As many as are wanted, up to twenty: five more rows than there are posts.
+    posts = [f"P-040-0{room}-0{number}" for room in (3, 1) for number in (1, 2, 3)] + ["P-040-02-01"]
+    for number, post in enumerate(posts[:6], start=1):
+        page.get_by_label(f"職 {number}", exact=True).select_option(post)
+    journey.press(page, "保存する")
+    page.get_by_label("職 7", exact=True).select_option(posts[6])
+    journey.press(page, "保存する")
+    journey.told(page, "滞留の連絡先を保存しました。")
+    expect(page.get_by_label("職 7", exact=True)).to_have_value(posts[6])
+    expect(page.get_by_label("職 12", exact=True)).to_have_value("")
+    # A post ends while it is listed (AP-41): it is named as such, and the form is without it.
+    with ended(city, posts[6]):
+        page.reload()
+        expect(page.get_by_role("main")).to_contain_text(
+            "市民サービス政策室長（廃止）：引き継いだ職がないため、知らせません。"
+        )
+        expect(page.get_by_label("職 7", exact=True)).to_have_value("")
+        assert findings(page) == []
+        picture(page, "escalation-ended")
+    for number in range(1, 8):
+        page.get_by_label(f"職 {number}", exact=True).select_option("")
     journey.press(page, "保存する")
     expect(page.get_by_role("main")).to_contain_text("連絡先はありません。")
     assert visit("chief").goto(page.url.split("?")[0]).status == 403

@@ -14,8 +14,9 @@ from typing import Any, Final
 import grpc
 
 from chassis import clock, db, requests
-from chassis.db import Pool
+from chassis.db import Connection, Pool
 from chassis.errors import DomainError, FieldViolation, Kind, invalid
+from chassis.identity import Identity
 from chassis.interceptors import identity
 from chassis.outbox import Relay
 from chassis.recorder import Access, Recorder, actor_of, digest_of, timestamp
@@ -23,9 +24,11 @@ from kanketsu.approvals.v1 import notices_service_pb2 as pb
 from kanketsu.approvals.v1.notices_service_pb2_grpc import NoticesServiceServicer
 from services.approvals import policy
 from services.approvals.cases.envelopes import cause_of
+from services.approvals.deadlines.overseeing import units_overseen
 from services.approvals.inputs import known_id, require_readable
-from services.approvals.notices import commands, domain, store
-from services.approvals.notices.domain import Choices
+from services.approvals.notices import commands, store
+from services.approvals.notices.domain import Choices, NoticeKind
+from services.approvals.notices.escalation import lists_on
 from services.approvals.notices.store import EscalationList, Notice
 from services.approvals.organisation import store as organisation
 from services.approvals.policy import Reader
@@ -59,9 +62,10 @@ class NoticesApi(NoticesServiceServicer):
                 after = _place(request.cursor) if request.cursor else None
                 found = await store.listed(conn, caller.staff_id, request.unread_only, after, limit + 1)
             unread = await store.unread(conn, caller.staff_id)
-        page = found[:limit]
+            page = found[:limit]
+            overdue_in = await _overdue_in(conn, caller, page)
         return pb.ListNoticesResponse(
-            notices=map(_notice, page),
+            notices=[_notice(one, overdue_in.get(one.case_id, "")) for one in page],
             next_cursor=_cursor(page[-1]) if len(found) > limit else "",
             unread=unread,
             access_record=await self._listed("notice.listed", page),
@@ -157,23 +161,26 @@ class NoticesApi(NoticesServiceServicer):
     async def GetEscalationList(
         self, request: pb.GetEscalationListRequest, context: Context
     ) -> pb.GetEscalationListResponse:
-        """A unit's own list, and the one that holds for it."""
+        """A unit's own list, what has ended of it, and the one that holds for it."""
         require_readable(request)
-        caller = identity()
+        caller, today = identity(), clock.today()
         policy.require_may_escalate(request.unit_id, Reader(caller.staff_id, caller.posts), caller.roles)
         async with db.connection(self._pool) as conn:
-            units = await organisation.list_units(conn, clock.today())
-            lists = await store.escalation_lists(conn)
-        policy.require_known_unit(request.unit_id, units)
-        parents = {unit.unit_id: unit.parent_id for unit in units}
-        holds = domain.list_of(request.unit_id, parents, {unit: one.post_ids for unit, one in lists.items()})
+            policy.require_known_unit(request.unit_id, await organisation.list_units(conn, today))
+            lists = await lists_on(conn, today)
+            own, holds = lists.of(request.unit_id), lists.holding(request.unit_id)
+            ended = [post for post in own.post_ids if post in lists.heirs]
+            names = await organisation.last_names(conn, ended)
         record = await self._recorder.record(
             Access(actor=caller, action="escalation.viewed", object_type="unit", object_id=request.unit_id)
         )
         return pb.GetEscalationListResponse(
-            list=_list(lists.get(request.unit_id, EscalationList(request.unit_id, 0, ()))),
+            list=_list(own),
             holds_unit_id=holds,
-            holds_post_ids=lists[holds].post_ids if holds else (),
+            holds_post_ids=lists.reached[holds] if holds else (),
+            ended=[
+                pb.EndedPost(post_id=post, name=names.get(post, post), successor=lists.heirs[post]) for post in ended
+            ],
             access_record=record,
         )
 
@@ -243,7 +250,20 @@ def _bad_cursor() -> DomainError:
     return DomainError(Kind.INVALID, "INVALID_CURSOR", "the cursor is not one of ours")
 
 
-def _notice(one: Notice) -> pb.Notice:
+async def _overdue_in(conn: Connection, caller: Identity, page: Sequence[Notice]) -> dict[str, str]:
+    """Case → its unit, of those escalated ones that the caller finds in 滞留 (LC-13)."""
+    escalated = [one.case_id for one in page if one.kind is NoticeKind.ESCALATION]
+    if not escalated:
+        return {}
+    now = clock.now()
+    owners = await store.owners_of(conn, escalated, now.date())
+    if "records_officer" in caller.roles:
+        return owners
+    overseen = await units_overseen(conn, Reader(caller.staff_id, caller.posts), caller.roles, now)
+    return {case_id: unit_id for case_id, unit_id in owners.items() if unit_id in overseen}
+
+
+def _notice(one: Notice, overdue_in: str = "") -> pb.Notice:
     return pb.Notice(
         notice_id=one.notice_id,
         kind=one.kind,
@@ -256,6 +276,7 @@ def _notice(one: Notice) -> pb.Notice:
         created_at=timestamp(one.created_at),
         read=one.read,
         position=one.position,
+        overdue_unit_id=overdue_in if one.kind is NoticeKind.ESCALATION else "",
     )
 
 

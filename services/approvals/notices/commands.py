@@ -25,6 +25,7 @@ from services.approvals.deadlines.domain import Deadlines
 from services.approvals.members import domain as members
 from services.approvals.notices import domain, store
 from services.approvals.notices.domain import Choices, NoticeKind
+from services.approvals.notices.escalation import lists_on
 from services.approvals.notices.store import EscalationList
 from services.approvals.organisation import store as organisation
 from services.approvals.policy import Reader
@@ -85,8 +86,8 @@ async def tell_planners(conn: Connection, planners: Collection[str], change_set_
 async def remind(pool: Pool, deadlines: Deadlines, reminding: Reminding, now: dt.datetime) -> int:
     """The reminders of an opening day, once, by one replica; returns how many were made.
 
-    To the holders of every step whose last day is today or was before; to the escalation list of the owning unit
-    when that was long ago. Crash inside: the day is not taken, and the next look does all of it.
+    To the holders of every step whose last day is today or was before; when that was long ago, to the escalation list
+    of the unit whose document it is that day. Crash inside: the day is not taken, and the next look does all of it.
     """
     day = now.date()
     if now.hour < reminding.hour or not deadlines.is_open(day):
@@ -98,10 +99,8 @@ async def remind(pool: Pool, deadlines: Deadlines, reminding: Reminding, now: dt
         if not await store.begin_day(conn, day, now):
             return 0
         await store.forget(conn, now)
-        parents = {unit.unit_id: unit.parent_id for unit in await organisation.list_units(conn, day)}
-        kept = {unit: one.post_ids for unit, one in (await store.escalation_lists(conn)).items()}
-        lists = {unit: kept[source] for unit in parents if (source := domain.list_of(unit, parents, kept))}
-        return await store.remind(conn, due, late, lists, now)
+        lists = await lists_on(conn, day)
+        return await store.remind(conn, due, late, lists.told(), now)
 
 
 async def mark_read(

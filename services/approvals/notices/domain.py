@@ -14,6 +14,7 @@ from typing import Final
 from chassis.errors import FieldViolation, invalid
 from services.approvals.cases.domain import Action, Case, CaseState, Step, inbox_kind
 from services.approvals.routes.domain import StepKind
+from services.approvals.succession.domain import heir
 
 MAX_LISTED_POSTS: Final = 20
 # Longer than any tree of units: searches end.
@@ -161,6 +162,17 @@ def checked_list(post_ids: Sequence[str], known: Collection[str]) -> tuple[str, 
     if problem:
         raise invalid(FieldViolation("post_ids", problem))
     return tuple(post_ids)
+
+
+def heirs(post_ids: Collection[str], follows: Mapping[str, str], living: Collection[str]) -> dict[str, str]:
+    """Of the posts that have ended: who took over (AP-41), "" where nobody did."""
+    return {post: heir(post, follows, living) or "" for post in post_ids if post not in living}
+
+
+def reached(post_ids: Sequence[str], heirs: Mapping[str, str], held: Collection[str]) -> tuple[str, ...]:
+    """The posts of a list at which somebody hears of it: none of them, and the list counts as empty."""
+    found = dict.fromkeys(heirs.get(post, post) for post in post_ids)
+    return tuple(post for post in found if post in held)
 
 
 def list_of(unit_id: str, parents: Mapping[str, str], lists: Mapping[str, Sequence[str]]) -> str:

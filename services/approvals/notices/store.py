@@ -72,7 +72,8 @@ _DUE = (
     """
 WITH due AS (
     SELECT
-        s.case_id, c.unit_id, s.post_id, s.asked_post_id,
+        -- Whose it is that day, for the unit that drafted it may have ended (RT-10).
+        s.case_id, owner_on(c.document_id, c.unit_id, %(day)s) AS unit_id, s.post_id, s.asked_post_id,
         s.waiting_since < CASE s.inbox_kind
             WHEN 'concurrence' THEN %(late_concurrence)s::timestamptz ELSE %(late_decision)s::timestamptz
         END AS late
@@ -244,6 +245,15 @@ async def listed(
         },
     )
     return [_notice(row) for row in await cursor.fetchall()]
+
+
+async def owners_of(conn: Connection, case_ids: Sequence[str], day: dt.date) -> dict[str, str]:
+    """Whose each of these cases is on the day."""
+    cursor = await conn.execute(
+        "SELECT case_id::text, owner_on(document_id, unit_id, %s) FROM cases WHERE case_id = ANY(%s::uuid [])",
+        (day, list(case_ids)),
+    )
+    return dict(await cursor.fetchall())
 
 
 async def unread(conn: Connection, staff_id: str) -> int:

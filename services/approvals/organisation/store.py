@@ -29,6 +29,7 @@ from services.approvals.organisation.domain import (
     Tenure,
     Unit,
     called,
+    post_label,
 )
 
 
@@ -191,12 +192,54 @@ async def list_units(conn: Connection, day: dt.date) -> list[Unit]:
     return [Unit(*row) for row in await cursor.fetchall()]
 
 
+async def parents_on(conn: Connection, day: dt.date) -> dict[str, str]:
+    """The unit above each unit that ever was: of an ended one the last, or what took over from that (RT-10)."""
+    cursor = await conn.execute(
+        "SELECT DISTINCT ON (unit_id) unit_id, unit_on(parent_id, %(day)s) FROM units WHERE valid_from <= %(day)s"
+        " ORDER BY unit_id, valid_from DESC",
+        {"day": day},
+    )
+    return dict(await cursor.fetchall())
+
+
+async def last_names(conn: Connection, post_ids: Sequence[str]) -> dict[str, str]:
+    """What posts were called last, for those that have ended."""
+    cursor = await conn.execute(
+        "SELECT DISTINCT ON (p.post_id) p.post_id, p.title, coalesce(("
+        "  SELECT u.name FROM units AS u WHERE u.unit_id = p.unit_id ORDER BY u.valid_from DESC LIMIT 1), '')"
+        " FROM posts AS p WHERE p.post_id = ANY(%s) ORDER BY p.post_id, p.valid_from DESC",
+        (list(post_ids),),
+    )
+    return {post_id: post_label(unit_name, title) for post_id, title, unit_name in await cursor.fetchall()}
+
+
+async def posts_held(conn: Connection, day: dt.date) -> frozenset[str]:
+    """Posts that somebody holds on the day."""
+    cursor = await conn.execute(
+        "SELECT DISTINCT a.post_id FROM appointments AS a INNER JOIN posts AS p ON p.post_id = a.post_id"
+        " AND p.valid_from <= %(day)s AND %(day)s < p.valid_to"
+        " WHERE a.valid_from <= %(day)s AND %(day)s < a.valid_to",
+        {"day": day},
+    )
+    return frozenset([row[0] for row in await cursor.fetchall()])
+
+
 async def list_seats(conn: Connection, unit_id: str, day: dt.date, now: dt.datetime) -> list[Seat]:
     """All posts on the day, of one unit or ("") of all, with their holders."""
     cursor = await conn.execute(
         "WITH wanted (post_id) AS (SELECT post_id FROM posts WHERE valid_from <= %(day)s AND %(day)s < valid_to"
         " AND (unit_id = %(unit)s OR %(unit)s = ''))" + SEATS + "ORDER BY w.post_id",
         {"unit": unit_id, "day": day, "now": now},
+    )
+    return [_seat(row) for row in await cursor.fetchall()]
+
+
+async def seats_above_members(conn: Connection, day: dt.date, now: dt.datetime) -> list[Seat]:
+    """All posts above member on the day, with their holders."""
+    cursor = await conn.execute(
+        "WITH wanted (post_id) AS (SELECT post_id FROM posts WHERE valid_from <= %(day)s AND %(day)s < valid_to"
+        " AND rank <> 'member')" + SEATS,
+        {"day": day, "now": now},
     )
     return [_seat(row) for row in await cursor.fetchall()]
 
@@ -234,16 +277,6 @@ async def line_of(conn: Connection, unit_id: str, day: dt.date, now: dt.datetime
         {"units": [unit.unit_id for unit in units], "day": day, "now": now},
     )
     return units, [_seat(row) for row in await cursor.fetchall()]
-async def seats_above_members(conn: Connection, day: dt.date, now: dt.datetime) -> list[Seat]:
-    """All posts above member on the day, with their holders."""
-    cursor = await conn.execute(
-        "WITH wanted (post_id) AS (SELECT post_id FROM posts WHERE valid_from <= %(day)s AND %(day)s < valid_to"
-        " AND rank <> 'member')" + SEATS,
-        {"day": day, "now": now},
-    )
-    return [_seat(row) for row in await cursor.fetchall()]
-
-
 
 
 async def units_below(conn: Connection, unit_id: str, day: dt.date) -> frozenset[str]:

@@ -68,12 +68,13 @@ async def choose(
 
 
 async def escalation_list(clients: Clients, caller: Caller, unit_id: str) -> Answer:
-    """A unit's own list, and the one that holds for it."""
+    """A unit's own list, what has ended of it, and the one that holds for it."""
     request = pb.GetEscalationListRequest(unit_id=unit_id)
     answer = await clients.notices.ask(clients.notices.rpc.GetEscalationList, request, caller)
     body = views.escalation_list(answer.list) | {
         "holds_unit_id": answer.holds_unit_id or None,
         "holds_post_ids": list(answer.holds_post_ids),
+        "ended": [views.ended_post(one) for one in answer.ended],
     }
     return Answer(body, answer.access_record)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from chassis.errors import DomainError
-from services.gateway.actions import notices, organisation
+from services.gateway.actions import cases, notices, organisation
 from services.gateway.pages import choices, vocabulary
 from services.gateway.pages.desk import AtDesk, Desk, absorb
 from services.gateway.pages.forms import Form, version_of
@@ -15,8 +17,8 @@ from services.gateway.views import View
 router = APIRouter()
 
 _OF_BREAK_GLASS = ("break_glass", "break_glass_ended")
-# Rows of the form of an escalation list; a longer one is kept by a program.
-POSTS = 5
+# Rows of the form of an escalation list: so many free ones, up to as many posts as a list may have.
+FREE_POSTS, MOST_POSTS = 5, 20
 
 
 @router.get("/notices")
@@ -24,6 +26,8 @@ async def listed(desk: AtDesk, unread: str = "", cursor: str = "") -> Response:
     """Newest first, all or the unread ones; numbers, no titles (AC-14)."""
     answer = await notices.listed(desk.clients, desk.caller, unread_only=bool(unread), cursor=cursor)
     found = answer.body["items"]
+    elsewhere = [one["document_id"] for one in found if one["kind"] == "escalation" and not one["overdue_unit_id"]]
+    visible, _ = await cases.summaries_of(desk.clients, desk.caller, elsewhere)
     names = await organisation.names(
         desk.clients, desk.caller, {f"post:{one['post_id']}" for one in found if one["post_id"]}
     )
@@ -31,7 +35,7 @@ async def listed(desk: AtDesk, unread: str = "", cursor: str = "") -> Response:
         "notices",
         "notices",
         access_record=answer.access_record,
-        notices=[_shown(one, names, desk) for one in found],
+        notices=[_shown(one, names, visible) for one in found],
         only_unread=bool(unread),
         unread=answer.body["unread"],
         pager=desk.pager(answer.body["next_cursor"]),
@@ -83,7 +87,7 @@ async def save_escalation(desk: AtDesk) -> Response:
     """The next version of the list."""
     form = await desk.form()
     unit_id = form.text("unit_id")
-    posts = [post for number in range(1, POSTS + 1) if (post := form.text(f"post_id_{number}"))]
+    posts = [post for number in range(1, MOST_POSTS + 1) if (post := form.text(f"post_id_{number}"))]
     try:
         await notices.save_escalation_list(
             desk.clients, desk.caller, form.text("request_key"), unit_id, version_of(form), posts
@@ -114,14 +118,19 @@ async def _draw_escalation(desk: Desk, unit_id: str, form: Form, status: int = 2
     answer = await notices.escalation_list(desk.clients, desk.caller, unit_id)
     kept = answer.body
     posts = (await organisation.posts(desk.clients, desk.caller)).body["items"]
+    heirs = {one["post_id"]: one["successor_post_id"] for one in kept["ended"]}
     names = await organisation.names(
         desk.clients,
         desk.caller,
-        [f"post:{one}" for one in kept["holds_post_ids"]] + [f"unit:{kept['holds_unit_id'] or ''}", f"unit:{unit_id}"],
+        [f"post:{one}" for one in (*kept["holds_post_ids"], *heirs.values()) if one]
+        + [f"unit:{kept['holds_unit_id'] or ''}", f"unit:{unit_id}"],
     )
-    values = form.values or {f"post_id_{number}": post for number, post in enumerate(kept["post_ids"], start=1)} | {
+    # Who took over stands in the form in place of what has ended.
+    living = [post for post in dict.fromkeys(heirs.get(post, post) for post in kept["post_ids"]) if post]
+    values = form.values or {f"post_id_{number}": post for number, post in enumerate(living, start=1)} | {
         "version": str(kept["version"])
     }
+    filled = max((number for number in range(1, MOST_POSTS + 1) if values.get(f"post_id_{number}")), default=0)
     return desk.draw(
         "escalation",
         "escalation",
@@ -133,21 +142,27 @@ async def _draw_escalation(desk: Desk, unit_id: str, form: Form, status: int = 2
         unit_choices=own,
         holds=[names[f"post:{one}"] for one in kept["holds_post_ids"]],
         holds_unit="" if kept["holds_unit_id"] in (None, unit_id) else names[f"unit:{kept['holds_unit_id']}"],
+        listed=bool(kept["post_ids"]),
+        ended=[
+            (one["name"], names[f"post:{heir}"] if (heir := one["successor_post_id"]) else "") for one in kept["ended"]
+        ],
         post_groups=choices.post_groups(units, posts),
-        numbers=range(1, POSTS + 1),
-        too_long=len(kept["post_ids"]) > POSTS,
+        numbers=range(1, min(MOST_POSTS, filled + FREE_POSTS) + 1),
     )
 
 
-def _shown(one: View, names: dict[str, str], desk: Desk) -> View:
-    """With the way to the document, to 所属の緊急閲覧 or to the planned set; what is escalated need not be visible, and leads to 滞留 or nowhere (AC-10)."""
+def _shown(one: View, names: dict[str, str], visible: Collection[str]) -> View:
+    """With the way to the document, to 所属の緊急閲覧 or to the planned set; what is escalated need not be visible (AC-10): it
+    leads to the 滞留 of who answers for its unit, to the document for who sees that, else nowhere."""
     href, number = f"/documents/{one['document_id']}", one["draft_number"] or "（起案番号なし）"
     if one["change_set_id"]:
         href, number = f"/changes/{one['change_set_id']}", "人事異動・組織改編の案"
     elif one["kind"] in _OF_BREAK_GLASS:
         href = "/break-glass/unit"
-    elif one["kind"] == "escalation":
-        href = "/overdue" if desk.caller.has_role("records_manager") else ""
+    elif one["overdue_unit_id"]:
+        href = f"/overdue?unit={one['overdue_unit_id']}"
+    elif one["kind"] == "escalation" and one["document_id"] not in visible:
+        href = ""
     return one | {
         "word": vocabulary.NOTICE_KINDS[one["kind"]],
         "href": href,

@@ -20,6 +20,7 @@ def notice(message: pb.Notice) -> View:
         "post_id": message.post_id or None,
         "created_at": moment(message, "created_at"),
         "read": message.read,
+        "overdue_unit_id": message.overdue_unit_id or None,
     }
 
 
@@ -36,3 +37,8 @@ def escalation_list(message: pb.EscalationList) -> View:
         "post_ids": list(message.post_ids),
         "version": message.version,
     }
+
+
+def ended_post(message: pb.EndedPost) -> View:
+    """A listed post that is no more (AP-41)."""
+    return {"post_id": message.post_id, "name": message.name, "successor_post_id": message.successor or None}

@@ -42,6 +42,7 @@ class Notice(Shape):
     post_id: str | None = Field(description="the post that was told, null for the person as such")
     created_at: str | None
     read: bool
+    overdue_unit_id: str | None = Field(description="of an escalation: the unit under which I find it in /overdue")
 
 
 class NoticeList(Shape):
@@ -94,8 +95,17 @@ class EscalationListKept(Shape):
     version: int
 
 
+class EndedPost(Shape):
+    """A listed post that has ended since the list was saved (AP-41)."""
+
+    post_id: str
+    name: str = Field(description="as it was called last")
+    successor_post_id: str | None = Field(description="told in its place; null for none")
+
+
 class EscalationListShown(EscalationListKept):
     """A unit's own list, and the one that holds for it."""
 
     holds_unit_id: str | None
-    holds_post_ids: list[str]
+    holds_post_ids: list[str] = Field(description="posts that are told: those that somebody holds today")
+    ended: list[EndedPost] = Field(description="of the unit's own list")
