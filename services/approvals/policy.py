@@ -356,6 +356,15 @@ def adder(case: Case, hall: Hall, staff_id: str) -> tuple[Step, Signature]:
     raise DomainError(Kind.DENIED, "NOT_PERMITTED", "only whose turn it is on the own line adds a seat")
 
 
+def require_may_show(case: Case, heads: Collection[str], staff_id: str) -> None:
+    """What is for designated people (指定者のみ) only the 所属長 of the owning unit shows to more (AC-12, AC-02).
+
+    DESIGNATED_ONLY.
+    """
+    if case.designated and staff_id not in heads:
+        raise DomainError(Kind.DENIED, "DESIGNATED_ONLY", "only the head of the owning unit shows it to more posts")
+
+
 def require_may_inform(by: Signature, own_department: Collection[str], informed: Collection[Seat], rank: str) -> None:
     """供覧 outside the owner's department needs a 所属長 (AC-12). NOT_PERMITTED names the post.
 

@@ -322,6 +322,12 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
         "A substitute stands in for an absence, not for a vacancy. Have somebody appointed to act in the post, or ask the"
         " records office to reassign the step.",
     ),
+    ("approvals", "DESIGNATED_ONLY"): Sentence(
+        "指定者のみの文書です",
+        "閲覧区分が「指定者のみ」の文書を供覧できるのは、その文書の所属の所属長だけです。所属長に供覧を依頼してください。",
+        "For designated people only",
+        "Only the head of the owning unit shows a document for designated people to more posts. Ask them.",
+    ),
     ("approvals", "NO_SUBSTITUTE"): Sentence(
         "代決できる人がいません",
         "代決の順位に定められた人が、全員不在か空席です。決裁者の戻りを待つか、文書管理の担当に相談してください。",

@@ -85,6 +85,8 @@ class Paper:
     asked: tuple[str, str] = ("", "")
     # The post further up that was asked for 引上げ, and those that it was asked to act over (AP-17).
     pulling: tuple[str, frozenset[str]] = ("", frozenset())
+    # Posts that it was shown to as 供覧 by the 所属長, or with their consent: what is for designated people needs it (AC-12).
+    agreed: set[str] = field(default_factory=set)
     # Who sees it by 緊急閲覧, and by which (AC-08).
     glass: dict[str, str] = field(default_factory=dict)
 
@@ -100,6 +102,12 @@ def lies_with(case: Case) -> set[str]:
         if step.state in open_for.get(case.state, ()):
             posts.add(step.post_id)
     return posts
+
+
+def shown_to(case: Case) -> set[str]:
+    """The posts that have it as 供覧 and for nothing else."""
+    informed = {step.post_id for step in case.steps if step.kind is StepKind.INFORM and step.basis == "供覧"}
+    return informed - {step.post_id for step in case.line if step.state in (*IN_HAND, *DUE)}
 
 
 @dataclass
@@ -155,7 +163,8 @@ class Histories:
             return shown | ({paper.drafter} & self.town.members(paper.unit_id))
         found = shown | self.of_class(paper)
         for post in lies_with(case):
-            found |= self.town.held(post)
+            if paper.view_class != "designated" or post in paper.agreed or post not in shown_to(case):
+                found |= self.town.held(post)
         substitute, decider = paper.asked
         if substitute and decider in lies_with(case) and case.state is CaseState.CIRCULATING:
             found |= self.town.held(substitute)
@@ -286,6 +295,13 @@ class Histories:
         if not turns:
             await self.somebody_submits(paper)
             return
+        if paper.view_class == "designated" and not paper.agreed:
+            # Else it would hardly happen.
+            having = {who for one in turns if one in case.line for who in self.town.held(one.post_id)}
+            for who in sorted(having & self.town.heads(paper.unit_id)):
+                await self.show(paper, case, who, self.emergencies)
+            if paper.agreed:
+                return
         step = self.rng.choice(turns)
         if step.kind is StepKind.DECIDE and not paper.asked[0] and self.rng.random() < 0.4:
             await self.the_drafter_asks_for_a_substitute(paper)
@@ -350,8 +366,15 @@ class Histories:
         if case is None:
             return
         having = {paper.drafter} | {who for post in lies_with(case) for who in self.town.held(post)}
-        posts = self.rng.sample(list(self.town.posts), self.rng.randint(1, 2))
-        await self.on_case("CirculateCase", case, self.rng.choice(sorted(having)), post_ids=posts)
+        await self.show(paper, case, self.rng.choice(sorted(having)), self.rng)
+
+    async def show(self, paper: Paper, case: Case, who: str, rng: random.Random) -> None:
+        """供覧 to one or two posts. What is for designated people is shown with the 所属長's consent: by them (AC-12)."""
+        posts = rng.sample(list(self.town.posts), rng.randint(1, 2))
+        agreed = who in self.town.heads(paper.unit_id)
+        if await self.on_case("CirculateCase", case, who, post_ids=posts) and agreed:
+            paper.agreed.update(posts)
+            self.done[f"agreed {paper.view_class}"] += 1
 
     async def the_drafter_asks_for_a_substitute(self, paper: Paper) -> None:
         """代決依頼 (AP-13, AP-17): of the first listed substitute who is there; the others see nothing by it (AC-11)."""
@@ -464,6 +487,8 @@ class Histories:
                     for held in self.town.holders.values():
                         held.pop(change.staff_id, None)
                 case ChangeKind.POST_ENDS:
+                    for paper in self.papers:
+                        paper.agreed |= {change.successor} if change.post_id in paper.agreed else set()
                     del self.town.posts[change.post_id]
                     self.town.holders[change.post_id] = {}
                 case ChangeKind.POST_BEGINS:

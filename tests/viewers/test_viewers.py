@@ -28,7 +28,7 @@ HAPPENED = {
     "draft unit", "draft designated", "draft section", "draft department", "draft city", "submit first", "submit minor", "submit substantive", "approve", "concur",
     "dissent", "decide", "hold", "pull_up", "send_back", "substitute", "post_view", "confirm", "RecallCase",
     "ReplaceVersion", "CirculateCase", "AskSubstitute", "AskPullUp", "complete", "exchange", "move", "leave", "also", "rebuild",
-    "abolish", "rehouse", "refused", "glass", "glass closed",
+    "abolish", "rehouse", "refused", "glass", "glass closed", "agreed designated",
 }  # fmt: skip
 
 

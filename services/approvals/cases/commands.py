@@ -19,6 +19,7 @@ from services.approvals.cases import acts, additions, consecutive, domain, pull_
 from services.approvals.cases.domain import Act, Action, Case, CityRules, Hall, Signature, Step, StepState
 from services.approvals.cases.envelopes import AWAITS, Cause, envelopes
 from services.approvals.cases.turns import Outcome
+from services.approvals.members import domain as members
 from services.approvals.notices import commands as notices
 from services.approvals.organisation import store as organisation
 from services.approvals.organisation.domain import department
@@ -233,10 +234,12 @@ async def _circulator(
 ) -> Signature:
     """Who shows it to more posts, allowed to show it to these (AC-12). INVALID_FIELDS UNKNOWN for a post not held."""
     by = policy.circulator(case, hall, reader.staff_id)
+    units, seats = await organisation.line_of(conn, case.unit_id, now.date(), now)
+    found = members.membership(units, seats, ())
+    policy.require_may_show(case, found.heads if found is not None else (), reader.staff_id)
     informed = await organisation.find_seats(conn, list(wish.post_ids), now.date(), now)
     if any(post not in informed or not informed[post].holders for post in wish.post_ids):
         raise invalid(FieldViolation("post_ids", "UNKNOWN"))
-    units, seats = await organisation.line_of(conn, case.unit_id, now.date(), now)
     inside = await organisation.units_below(conn, department(units, seats), now.date())
     policy.require_may_inform(by, inside, informed.values(), hall.seats[by.post_id].rank)
     return by

@@ -87,6 +87,24 @@ async def test_the_result_is_told_to_several_at_once_until_the_document_is_compl
     assert (await refused(drafter.on_case("CirculateCase", shown, post_ids=["P-040-02-05"]))).reason == "CASE_CLOSED"
 
 
+async def test_what_is_for_designated_people_only_the_head_of_the_unit_shows(city):
+    """AC-12, AC-02: not who drafted it nor whose turn it is, and nobody sees it by trying; the 所属長 within the 部 and beyond."""
+    drafter, chief, deputy, head, neighbour = [
+        await city.person(DRAFTER),
+        *[await city.holder(post) for post in (CHIEF, DEPUTY, HEAD, NEIGHBOUR)],
+    ]
+    case_id = await city.circulating(DRAFTER, designated=True)
+    for person in (drafter, chief):
+        case = await person.see(case_id)
+        assert (await refused(person.on_case("CirculateCase", case, post_ids=[NEIGHBOUR]))).reason == "DESIGNATED_ONLY"
+    assert (await refused(neighbour.see(case_id))).reason == "NOT_FOUND"
+    for person in (chief, deputy):
+        await person.act(await person.see(case_id), "approve")
+    case = await head.on_case("CirculateCase", await head.see(case_id), post_ids=[NEIGHBOUR, STRANGER])
+    assert [step.post_id for step in case.steps[-2:]] == [NEIGHBOUR, STRANGER]
+    assert (await neighbour.see(case_id)).case_id == case_id
+
+
 async def test_circulation_refuses_what_makes_no_sense(city):
     """AP-10: posts that nobody holds or that are on the route already, nobody, and people who may not add."""
     drafter, neighbour = await city.person(DRAFTER), await city.holder(NEIGHBOUR)
