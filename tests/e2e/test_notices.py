@@ -52,18 +52,87 @@ def test_reading_and_choosing_need_no_script(city: City, visit: Visit, picture) 
     journey.follow(page, "未読だけ表示する")
     expect(page.get_by_role("main")).to_contain_text("未読の通知はありません。")
     page.goto(f"{city.stack.url}/notices/settings")
-    expect(page.get_by_role("main")).to_contain_text(re.compile(r"宛先：\S+@\S+"))
-    mail = page.get_by_role("group", name="電子メール")
-    turn = mail.get_by_label("未処理・供覧・後閲")
-    expect(turn).not_to_be_checked()
-    expect(mail.get_by_label("至急の未処理・代決の依頼")).to_be_checked()
-    picture(page, "notice-settings")
-    turn.check()
-    journey.press(page, "保存する")
-    journey.told(page, "通知の設定を保存しました。")
+    # Where no mail server is, e-mail is not offered, and what was chosen for it stays.
+    main = page.get_by_role("main")
+    expect(main).to_contain_text("メールサーバーが設定されていないため、電子メールでは知らせていません。")
+    expect(page.get_by_role("group", name="電子メール")).to_have_count(0)
+    expect(page.get_by_role("heading", name="デスクトップのお知らせ")).not_to_be_visible()
+    chosen = city.person("chief").get("/notice-choices")["mail"]
+    turn = page.get_by_role("group", name="画面のお知らせ").get_by_label("未処理・供覧・後閲")
     expect(turn).to_be_checked()
     turn.uncheck()
     journey.press(page, "保存する")
+    journey.told(page, "通知の設定を保存しました。")
+    expect(turn).not_to_be_checked()
+    assert city.person("chief").get("/notice-choices")["mail"] == chosen != []
+    turn.check()
+    journey.press(page, "保存する")
+
+
+# What a page says on the desktop, kept where the test can read it: no window of the system shows it here. And a page that is
+# not looked at, for here every page is.
+KEPT = """
+window.shown = [];
+const Real = window.Notification;
+window.Notification = class extends Real {
+  constructor(title, options) {
+    super(title, options);
+    window.shown.push([title, Object.keys(options).sort()]);
+  }
+};
+window.look = (state) => {
+  document.hasFocus = () => state === "visible";
+  Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
+  document.dispatchEvent(new Event("visibilitychange"));
+};
+"""
+# The last that was said, as soon as it is this.
+TOLD = """async (title) => {
+  for (let look = 0; look < 150 && window.shown.at(-1)?.[0] !== title; look++)
+    await new Promise((done) => setTimeout(done, 100));
+  return window.shown.at(-1);
+}"""
+FREE = """async () => {
+  for (let look = 0; look < 150; look++) {
+    const all = await navigator.locks.query();
+    if (all.held.length + all.pending.length === 0) return true;
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  return false;
+}"""
+LOCKS = """async () => { const all = await navigator.locks.query(); return [all.held.length, all.pending.length]; }"""
+
+
+def test_who_wants_it_hears_on_the_desktop_that_something_came(city: City, visit: Visit, title: str, picture) -> None:
+    """AP-50, AC-14: asked for by a press; the kind and 「1件」, never number or title; while no page is looked at, by one page
+    of the browser though several are open, and by the next when that is left; no more when it is switched off."""
+    page = visit("chief", "/notices/settings", permissions=["notifications"])
+    page.context.add_init_script(KEPT)
+    page.reload()
+    main = page.get_by_role("main")
+    expect(main).to_contain_text("今は知らせていません。")
+    page.get_by_role("button", name="このブラウザーで知らせる").click()
+    expect(main).to_contain_text("このブラウザーで知らせています。")
+    assert findings(page) == []
+    main.get_by_role("heading", name="デスクトップのお知らせ").scroll_into_view_if_needed()
+    picture(page, "notice-desktop")
+    other = page.context.new_page()
+    other.goto(f"{city.stack.url}/organisation")
+    assert other.evaluate(LOCKS) == [1, 1], "one page keeps the stream, the other waits for its turn"
+    for one in (page, other):
+        one.evaluate("look('hidden')")
+    city.circulating(title=title, urgent=True)
+    assert page.evaluate(TOLD, "至急の未処理　1件") == ["至急の未処理　1件", ["lang", "tag"]]
+    assert len(page.evaluate("window.shown")) == 1
+    assert other.evaluate("window.shown") == []
+    with other.expect_response("**/api/v1/notices/stream"):
+        page.close()
+    city.circulating(title=title)
+    assert other.evaluate(TOLD, "未処理　1件") == ["未処理　1件", ["lang", "tag"]]
+    other.goto(f"{city.stack.url}/notices/settings")
+    other.get_by_role("button", name="このブラウザーでは知らせない").click()
+    expect(other.get_by_role("main")).to_contain_text("今は知らせていません。")
+    assert other.evaluate(FREE), "no page keeps a stream any more"
 
 
 @contextlib.contextmanager
