@@ -84,7 +84,10 @@ async def serve() -> None:
                     add_ProvisioningServiceServicer_to_server,
                     ProvisioningApi(parts.pool, parts.relay, parts.recorder),
                 ),
-                partial(add_NoticesServiceServicer_to_server, NoticesApi(parts.pool, parts.relay, parts.recorder)),
+                partial(
+                    add_NoticesServiceServicer_to_server,
+                    NoticesApi(parts.pool, parts.relay, parts.recorder, has_mail_server=mail_server is not None),
+                ),
                 partial(add_MembershipServiceServicer_to_server, MembershipApi(parts.pool, parts.recorder, attesting)),
                 partial(add_WalkAroundServiceServicer_to_server, WalkAroundApi(given)),
                 partial(

@@ -126,6 +126,7 @@ def test_choices_and_escalation_lists_over_the_api(city: City) -> None:
     chief, head, stranger = city.person("chief"), city.person("head"), city.person("stranger")
     before = chief.get("/notice-choices")
     assert "@" in before["address"]
+    assert before["mail_possible"] is False, "here is no mail server"
     changed = chief.post("/notice-choices", {"live": ["urgent"], "mail": []})
     assert (changed["live"], changed["mail"]) == (["urgent"], [])
     assert stranger.get("/notice-choices")["address"] != before["address"]

@@ -43,10 +43,11 @@ _POSITION: Final = re.compile(r"([0-9]{1,18})\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[
 class NoticesApi(NoticesServiceServicer):
     """kanketsu.approvals.v1.NoticesService."""
 
-    def __init__(self, pool: Pool, relay: Relay, recorder: Recorder) -> None:
+    def __init__(self, pool: Pool, relay: Relay, recorder: Recorder, *, has_mail_server: bool) -> None:
         self._pool = pool
         self._relay = relay
         self._recorder = recorder
+        self._has_mail_server = has_mail_server
 
     async def ListNotices(self, request: pb.ListNoticesRequest, context: Context) -> pb.ListNoticesResponse:
         """The caller's own, newest first; with `after` those for open pages that were written since, oldest first."""
@@ -117,7 +118,7 @@ class NoticesApi(NoticesServiceServicer):
                 object_id=caller.staff_id,
             )
         )
-        return pb.GetNoticeChoicesResponse(choices=_choices(chosen, address), access_record=record)
+        return pb.GetNoticeChoicesResponse(choices=self._choices(chosen, address), access_record=record)
 
     async def ChooseNotices(self, request: pb.ChooseNoticesRequest, context: Context) -> pb.ChooseNoticesResponse:
         """For notices from now on."""
@@ -132,7 +133,9 @@ class NoticesApi(NoticesServiceServicer):
                 request.live,
                 request.mail,
                 cause_of(actor_of(caller)),
-                lambda chosen, address: pb.ChooseNoticesResponse(choices=_choices(chosen, address)).SerializeToString(),
+                lambda chosen, address: pb.ChooseNoticesResponse(
+                    choices=self._choices(chosen, address)
+                ).SerializeToString(),
                 clock.now(),
             ),
         )
@@ -210,6 +213,14 @@ class NoticesApi(NoticesServiceServicer):
         self._relay.wake()
         return response
 
+    def _choices(self, chosen: Choices, address: str) -> pb.NoticeChoices:
+        return pb.NoticeChoices(
+            live=sorted(chosen.live),
+            mail=sorted(chosen.mail),
+            address=address,
+            mail_possible=self._has_mail_server,
+        )
+
     async def _listed(self, action: str, page: Sequence[Notice]) -> str:
         return await self._recorder.record(
             Access(
@@ -278,10 +289,6 @@ def _notice(one: Notice, overdue_in: str = "") -> pb.Notice:
         position=one.position,
         overdue_unit_id=overdue_in if one.kind is NoticeKind.ESCALATION else "",
     )
-
-
-def _choices(chosen: Choices, address: str) -> pb.NoticeChoices:
-    return pb.NoticeChoices(live=sorted(chosen.live), mail=sorted(chosen.mail), address=address)
 
 
 def _list(one: EscalationList) -> pb.EscalationList:

@@ -402,7 +402,9 @@ async def running(
         partial(templates_grpc.add_RouteTemplatesServiceServicer_to_server, TemplatesApi(pool, relay, recorder)),
         partial(reorganisation_grpc.add_ReorganisationServiceServicer_to_server, reorganising),
         partial(provisioning_grpc.add_ProvisioningServiceServicer_to_server, ProvisioningApi(pool, relay, recorder)),
-        partial(notices_grpc.add_NoticesServiceServicer_to_server, NoticesApi(pool, relay, recorder)),
+        partial(
+            notices_grpc.add_NoticesServiceServicer_to_server, NoticesApi(pool, relay, recorder, has_mail_server=True)
+        ),
         partial(
             vendors_grpc.add_VendorsServiceServicer_to_server,
             VendorsApi(pool, relay, recorder, dt.timedelta(hours=8)),

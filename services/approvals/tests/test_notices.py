@@ -303,7 +303,7 @@ async def test_each_person_switches_pages_and_mail_by_group(city: City) -> None:
     before = (await chief.call("GetNoticeChoices")).choices
     assert (set(before.live), set(before.mail)) == ({"urgent", "turn", "result", "deadline"}, {"urgent", "deadline"})
     (row,) = await city.rows("SELECT email FROM staff WHERE staff_id = %s", chief.staff_id)
-    assert before.address == row[0]
+    assert (before.address, before.mail_possible) == (row[0], True)
     normal, urgent = await city.circulating(), await city.circulating(urgent=True)
     await chief.call("ChooseNotices", request_id=clock.new_id(), live=["result"], mail=["turn"])
     later = await city.circulating()

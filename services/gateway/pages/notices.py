@@ -68,6 +68,8 @@ async def choose(desk: AtDesk) -> Response:
         name: [group for group in vocabulary.NOTICE_GROUPS if form.text(f"{name}_{group}")] for name in ("live", "mail")
     }
     try:
+        if not form.text("mail_offered"):
+            chosen["mail"] = (await notices.choices(desk.clients, desk.caller)).body["mail"]
         await notices.choose(
             desk.clients, desk.caller, form.text("request_key"), live=chosen["live"], mail=chosen["mail"]
         )
@@ -107,6 +109,7 @@ async def _draw_settings(desk: Desk, form: Form, status: int = 200) -> Response:
         access_record=answer.access_record,
         form=Form(values, form.errors, form.request_key),
         address=answer.body["address"],
+        mail_possible=answer.body["mail_possible"],
     )
 
 
@@ -119,18 +122,22 @@ async def _draw_escalation(desk: Desk, unit_id: str, form: Form, status: int = 2
     kept = answer.body
     posts = (await organisation.posts(desk.clients, desk.caller)).body["items"]
     heirs = {one["post_id"]: one["successor_post_id"] for one in kept["ended"]}
+    # Who took over stands in the form in place of what has ended.
+    living = [post for post in dict.fromkeys(heirs.get(post, post) for post in kept["post_ids"]) if post]
     names = await organisation.names(
         desk.clients,
         desk.caller,
-        [f"post:{one}" for one in (*kept["holds_post_ids"], *heirs.values()) if one]
+        [f"post:{one}" for one in (*kept["holds_post_ids"], *living)]
         + [f"unit:{kept['holds_unit_id'] or ''}", f"unit:{unit_id}"],
     )
-    # Who took over stands in the form in place of what has ended.
-    living = [post for post in dict.fromkeys(heirs.get(post, post) for post in kept["post_ids"]) if post]
     values = form.values or {f"post_id_{number}": post for number, post in enumerate(living, start=1)} | {
         "version": str(kept["version"])
     }
     filled = max((number for number in range(1, MOST_POSTS + 1) if values.get(f"post_id_{number}")), default=0)
+    groups = choices.post_groups(units, posts)
+    offered = {post for _, members in groups for post, _ in members}
+    if others := [post for post in living if post not in offered]:
+        groups.append(("そのほかの職", [(post, names[f"post:{post}"]) for post in others]))
     return desk.draw(
         "escalation",
         "escalation",
@@ -146,7 +153,7 @@ async def _draw_escalation(desk: Desk, unit_id: str, form: Form, status: int = 2
         ended=[
             (one["name"], names[f"post:{heir}"] if (heir := one["successor_post_id"]) else "") for one in kept["ended"]
         ],
-        post_groups=choices.post_groups(units, posts),
+        post_groups=groups,
         numbers=range(1, min(MOST_POSTS, filled + FREE_POSTS) + 1),
     )
 

@@ -26,7 +26,12 @@ def notice(message: pb.Notice) -> View:
 
 def choices(message: pb.NoticeChoices) -> View:
     """What a person wants to be told where."""
-    return {"live": list(message.live), "mail": list(message.mail), "address": message.address or None}
+    return {
+        "live": list(message.live),
+        "mail": list(message.mail),
+        "address": message.address or None,
+        "mail_possible": message.mail_possible,
+    }
 
 
 def escalation_list(message: pb.EscalationList) -> View:

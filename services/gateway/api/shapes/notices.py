@@ -77,6 +77,7 @@ class NoticeChoices(Shape):
     live: list[GroupWord]
     mail: list[GroupWord]
     address: str | None = Field(description="as personnel data has it")
+    mail_possible: bool = Field(description="whether this installation has a mail server")
 
 
 class EscalationListIn(Body):
