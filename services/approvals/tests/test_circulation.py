@@ -103,6 +103,9 @@ async def test_what_is_for_designated_people_only_the_head_of_the_unit_shows(cit
     case = await head.on_case("CirculateCase", await head.see(case_id), post_ids=[NEIGHBOUR, STRANGER])
     assert [step.post_id for step in case.steps[-2:]] == [NEIGHBOUR, STRANGER]
     assert (await neighbour.see(case_id)).case_id == case_id
+    case = await head.act(await head.see(case_id), "decide")
+    error = await refused(drafter.on_case("CirculateCase", await drafter.see(case_id), post_ids=["P-040-02-03"]))
+    assert error.reason == "DESIGNATED_ONLY", "nor is the result told to more by the drafter"
 
 
 async def test_circulation_refuses_what_makes_no_sense(city):
