@@ -137,7 +137,7 @@ class Paper:
 
     def filled(self, group: list[Box]) -> bool:
         sharing = [box for box in group if box.need]
-        answered = [box for box in sharing if box.mark not in ("", "held", "skipped")]
+        answered = [box for box in sharing if box.mark not in ("", "held", "skipped", "let go")]
         enough = not sharing or len(answered) >= sharing[0].need or all(b.mark not in ("", "held") for b in sharing)
         return enough and all(box.mark not in ("", "held") for box in group if not box.need)
 
