@@ -141,7 +141,7 @@ async def compare_personnel(content: bytes, day: dt.date) -> None:
         raise SystemExit(1)
 
 
-async def import_personnel(content: bytes, day: dt.date, title: str, author: str) -> None:
+async def import_personnel(content: bytes, day: dt.date, title: str, late_reason: str, author: str) -> None:
     """Keep what a personnel file changes as a draft by `author`; exit code 1 with the reason when it is refused."""
     async with _loading() as pool:
         async with db.connection(pool) as conn:
@@ -158,6 +158,7 @@ async def import_personnel(content: bytes, day: dt.date, title: str, author: str
                 title,
                 day,
                 found.changes,
+                late_reason,
                 author,
                 roles,
                 cause_of(ITSELF),
@@ -206,6 +207,9 @@ def main() -> None:
     personnel_parser.add_argument("file", type=Path)
     personnel_parser.add_argument("--on", type=dt.date.fromisoformat, required=True, help="first day, YYYY-MM-DD")
     personnel_parser.add_argument("--title", default="", help="of the change set; import only")
+    personnel_parser.add_argument(
+        "--late-reason", default="", help="why it is entered after its first day; import only"
+    )
     personnel_parser.add_argument("--author", default="", help="staff id of who drafts it; import only")
     chosen = parser.parse_args()
     if chosen.command == "serve":
@@ -215,7 +219,9 @@ def main() -> None:
     elif chosen.command == "personnel" and chosen.what == "compare":
         process.run(compare_personnel(chosen.file.read_bytes(), chosen.on))
     elif chosen.command == "personnel":
-        process.run(import_personnel(chosen.file.read_bytes(), chosen.on, chosen.title, chosen.author))
+        process.run(
+            import_personnel(chosen.file.read_bytes(), chosen.on, chosen.title, chosen.late_reason, chosen.author)
+        )
     elif chosen.command == "load":
         process.run(load_city(chosen.folder))
     elif chosen.command == "check-rules":

@@ -74,6 +74,8 @@ POLICY = Policy(
         "UndoChangeSet": Refusal("change_set.undone", "change_set", "change_set_id"),
         "GetChangeSet": Refusal("change_set.viewed", "change_set", "change_set_id"),
         "ListChangeSets": Refusal("change_set.listed", "change_set"),
+        "ReadChanges": Refusal("directory.compared", "change_set"),
+        "GetPersonnelFile": Refusal("directory.exported", "staff"),
         "ReadPersonnelFile": Refusal("directory.compared", "staff"),
         "ImportPersonnelFile": Refusal("change_set.drafted", "change_set"),
         "ListStrandedSteps": Refusal("case.listed", "step"),

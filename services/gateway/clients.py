@@ -95,6 +95,8 @@ DEADLINES = {
     "DraftChangeSet": 10.0,
     "ReviewChangeSet": 20.0,
     "GetChangeSet": 20.0,
+    "ReadChanges": 20.0,
+    "GetPersonnelFile": 20.0,
     "ReadPersonnelFile": 20.0,
     "ImportPersonnelFile": 20.0,
     # These read a month of the log.

@@ -468,9 +468,9 @@ REFUSALS: Final[dict[tuple[str, str], Sentence]] = {
     ),
     ("approvals", "DAY_BEGUN"): Sentence(
         "実施日になったため、変更できません",
-        "実施日の午前零時を過ぎています。直す必要があるときは、先の日付で新しい案を作ってください。",
+        "実施日の午前零時を過ぎています。人事の発令は、今日からの案か、理由を添えた遡及の案を新しく作ってください。所属の変更は先の日付の案にしてください。",
         "Its day has begun",
-        "The day of the change set has begun. Plan another one for a later day.",
+        "The day of the change set has begun. Draft people anew for today, or late with a reason; units for a later day.",
     ),
     ("approvals", "CHANGES_REFUSED"): Sentence(
         "案が今の組織と合いません",
@@ -777,7 +777,15 @@ FIELD_PROBLEMS: Final[dict[str, tuple[str, str]]] = {
     "SHARED_TWICE": ("同じ分類・簿冊の引継先が二つあります。", "Given to two units."),
     "LOGIN_TWICE": ("同じログイン名の職員がいます。", "The login belongs to two people."),
     "LOOP": ("所属が自分自身の下にあります。", "The unit is below itself."),
-    "CONTRADICTS": ("先の日付の登録と重なっています。", "Contradicts rows of a later day."),
+    "CONTRADICTS": (
+        "より後の日の登録と合いません。後の日の登録を先に直してください。",
+        "Contradicts what holds from a later day on; correct that first.",
+    ),
+    "TOO_LONG_AGO": ("前年度の4月1日より前の日には遡れません。", "Before the last fiscal year."),
+    "UNITS_AHEAD": (
+        "所属の新設・変更・廃止は、明日以降の日にしてください。今日や過ぎた日に登録できるのは、職員・職・代決順位だけです。",
+        "Units change on a day ahead only.",
+    ),
     "DIFFERS_FROM_LINE": (
         "同じ職員番号の前の行と、氏名などが違います。",
         "Differs from an earlier line of the same person.",

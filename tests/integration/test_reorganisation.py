@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
+import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -14,7 +17,8 @@ from chassis import clock
 from deploy.local import database
 from deploy.local.stack import ROOT
 from deploy.walkthrough.client import Person, Refused
-from tests.conftest import City
+from tests.conftest import City, access_record
+from tests.patience import until
 
 pytestmark = pytest.mark.system
 
@@ -127,6 +131,14 @@ def test_units_are_merged_by_a_list_of_changes(city: City, browsers: dict[str, P
     author = browsers[AUTHOR]
     header = ["kind", "unit_id", "post_id", "successor"]
     rows = [["unit_ends", "U-050-02", "", "U-050-01"], ["post_ends", "", "P-050-02-01", "P-050-01-01"]]
+    kept = len(city.person(AUTHOR).get("/change-sets")["items"])
+    # Compared only: without a title, and with one.
+    for title in ("", "商工観光室を箕面営業室に統合"):
+        fields = filled(YEAR + 1, do="compare", source="changes", title=title)
+        status, shown = send(author, "/changes", "/changes", fields, as_csv(rows, header))
+        expected = ("まだ何も変えていません", "その日にない所属に置かれた職です。", "箕面営業室", "残りすべて")
+        assert (status, [one for one in expected if one not in shown]) == (200, [])
+    assert len(city.person(AUTHOR).get("/change-sets")["items"]) == kept, "nothing is kept"
     fields = filled(YEAR + 1, do="draft", source="changes", title="商工観光室を箕面営業室に統合")
     status, shown = send(author, "/changes", "/changes", fields, as_csv(rows, header))
     assert (status, "その日にない所属に置かれた職です。" in shown) == (303, True)
@@ -143,13 +155,16 @@ def test_change_sets_over_the_api(city: City) -> None:
     """Draft, stale, own review, findings, review by another, undo."""
     author, reviewer = city.person(AUTHOR), city.person(REVIEWER)
     body = {
-        "title": "組織改編",
+        "title": "担当室の組織改編",
         "effective_on": f"{YEAR + 2}-04-01",
         "changes": [
             {"kind": "post_ends", "post_id": "P-040-03-02", "successor": "P-040-03-01"},
             {"kind": "appointment_begins", "staff_id": "S0069", "post_id": "P-040-03-05", "appointment": "main"},
         ],
     }
+    previewed = author.post("/change-sets/preview", {name: body[name] for name in ("effective_on", "changes")})
+    assert (previewed["findings"], previewed["preview"]["moves"][0]["staff_id"]) == ([], "S0069")
+    assert body["title"] not in {one["title"] for one in author.get("/change-sets")["items"]}, "nothing is kept"
     made = author.post("/change-sets", body)
     assert (made["state"], made["change_count"]) == ("draft", 2)
     path = f"/change-sets/{made['id']}"
@@ -193,6 +208,75 @@ def test_personnel_over_the_api(city: City) -> None:
     with pytest.raises(Refused) as caught:
         author.post("/personnel/import", body | {"title": "退職", "content": as_csv([*rows, ["S1"]])})
     assert caught.value.problem["errors"][0]["detail"] == "項目の数が1行目と違います。"
+
+
+def test_the_staff_of_a_day_is_taken_out_edited_and_compared(city: City, browsers: dict[str, Person]) -> None:
+    """The whole circle: the file of a day changes nothing, and one edited line is the only difference."""
+    day = f"{YEAR + 3}-04-01"
+    answer = browsers[AUTHOR].http.get("/changes/personnel.csv", params={"on": f"令和{YEAR + 3 - 2018}年4月1日"})
+    assert answer.headers["content-disposition"] == f'attachment; filename="staff-{day}.csv"'
+    office = city.person(AUTHOR)
+    taken = office.http.get("/api/v1/personnel/export", params={"on": day})
+    assert (taken.content, taken.headers["content-type"]) == (answer.content, "text/csv; charset=utf-8")
+    content = answer.content.decode()
+    compared = office.post("/personnel/compare", {"effective_on": day, "content": content})
+    assert compared == {"bad_lines": [], "moves": [], "vacant": []}
+    line = next(one for one in content.splitlines() if one.startswith("S0072,"))
+    edited = content.replace(line, line.replace("葛󠄀城 拓也", "葛󠄀城 卓也"))
+    fields = filled(YEAR + 3, do="compare")
+    status, shown = send(browsers[AUTHOR], "/changes", "/changes", fields, edited)
+    assert (status, "氏名等の変更 1人、空席になる職 0" in shown, "葛󠄀城 卓也" in shown) == (200, True, True)
+    people = {one.split(",")[0] for one in content.splitlines()[1:]}
+    until(lambda: entry_of(city, taken.headers["x-access-record"]))
+    entry = entry_of(city, taken.headers["x-access-record"])
+    assert (entry["object_type"], json.loads(entry["leaf"])["query"]["count"]) == ("staff", len(people))
+    assert "葛" not in str(entry)
+    assert "日付" in page(browsers[AUTHOR], "/changes/personnel.csv?on=昨日", 422)
+    page(browsers["katsuragi.takuya"], "/changes/personnel.csv", 403)
+    with pytest.raises(Refused) as caught:
+        city.person("clerk").get("/personnel/export", on=day)
+    assert caught.value.reason == "NOT_PERMITTED"
+
+
+def entry_of(city: City, record: str) -> dict[str, Any]:
+    """The entry of the log that a record is; empty until it is there."""
+    entries = city.person("auditor").items("/audit/entries", action="directory.exported")
+    return next((one for one in entries if access_record(one) == record), {})
+
+
+def test_an_appointment_is_entered_late_and_applied_by_the_review(city: City, browsers: dict[str, Person]) -> None:
+    """AC-06, AP-19: through the pages, with a reason; and taken back in the same way."""
+    author, reviewer = browsers[AUTHOR], browsers[REVIEWER]
+    day = clock.today() - dt.timedelta(days=30)
+    header = ["kind", "staff_id", "post_id", "appointment"]
+    reason = "発令の通知が遅れたため"
+    for row in (
+        ["appointment_begins", "S0077", "P-040-04-03", "acting"],
+        ["appointment_ends", "S0077", "P-040-04-03", ""],
+    ):
+        fields = {
+            "effective_on_year": str(day.year),
+            "effective_on_month": str(day.month),
+            "effective_on_day": str(day.day),
+            "source": "changes",
+            "title": "事務取扱の発令",
+            "do": "draft",
+        }
+        status, shown = send(author, "/changes", "/changes", fields, as_csv([row], header))
+        assert (status, "遡及の理由：必ず入力してください。" in shown) == (422, True)
+        status, shown = send(author, "/changes", "/changes", fields | {"late_reason": reason}, as_csv([row], header))
+        assert (status, reason in shown) == (303, True)
+        address = shown.split("?")[0]
+        assert "確認すると、すぐに" in page(reviewer, address)
+        status, shown = send(reviewer, address, f"{address}/review", {})
+        assert (status, "確認し、反映しました。" in shown, "取りやめる</button>" in shown) == (303, True, False)
+        held = city.person("clerk").get("/tenures", staff="S0077", on=day.isoformat())["items"]
+        assert ("P-040-04-03" in {one["post_id"] for one in held}) is (row[0] == "appointment_begins")
+    unit = [["unit_ends", "U-050-02"]]
+    status, shown = send(
+        author, "/changes", "/changes", fields | {"late_reason": reason}, as_csv(unit, ["kind", "unit_id"])
+    )
+    assert (status, "所属の新設・変更・廃止は、明日以降の日にしてください。" in shown) == (422, True)
 
 
 def test_the_history_of_a_post_and_the_list_of_the_records_office(city: City, browsers: dict[str, Person]) -> None:

@@ -461,14 +461,28 @@ class Histories:
         made = getattr(self, f"_{kind}")()
         if not made:
             return
-        noon = dt.datetime.combine(self.next_day - dt.timedelta(days=1), dt.time(12), tzinfo=clock.JST)
+        now, late_reason = clock.now(), "発令の通知が遅れたため"
+        if any(one.kind is ChangeKind.UNIT_CHANGES for one in made):
+            # Units change ahead only: planned on the day before, and applied after downtime.
+            now = dt.datetime.combine(self.next_day - dt.timedelta(days=1), dt.time(12), tzinfo=clock.JST)
+            late_reason = ""
         cause, roles = cause_of(envelope_pb2.Actor(staff_id="S-文書")), ("records_officer",)
         call = Call("S-文書", clock.new_id(), "DraftChangeSet", b"")
         kept = await changes.draft(
-            self.city.pool, call, "異動", self.next_day, made, "S-文書", roles, cause, lambda one: one.change_set_id.encode(), noon
-        )  # fmt: skip
+            self.city.pool,
+            call,
+            "異動",
+            self.next_day,
+            made,
+            late_reason,
+            "S-文書",
+            roles,
+            cause,
+            lambda one: one.change_set_id.encode(),
+            now,
+        )
         call = Call("S-確認", clock.new_id(), "ReviewChangeSet", b"")
-        await changes.review(self.city.pool, call, kept.decode(), 1, "S-確認", roles, cause, lambda one: b"done", noon)
+        await changes.review(self.city.pool, call, kept.decode(), 1, "S-確認", roles, cause, lambda one: b"done", now)
         await midnight.turn(self.city.pool, self.city.relay, clock.now())
         rows = await self.city.rows("SELECT state FROM change_sets WHERE change_set_id = %s", kept.decode())
         assert rows == [("applied",)]

@@ -23,8 +23,9 @@ from kanketsu.approvals.v1.reorganisation_service_pb2_grpc import Reorganisation
 from services.approvals import policy
 from services.approvals.cases.domain import Case
 from services.approvals.cases.envelopes import cause_of
-from services.approvals.changes import commands, domain, messages, personnel, preview, references, store
+from services.approvals.changes import commands, domain, messages, personnel, planned, preview, references, store
 from services.approvals.changes.domain import Change, ChangeKind
+from services.approvals.changes.planned import ChangeSet, SetState
 from services.approvals.changes.references import Reference
 from services.approvals.handlers import Writing
 from services.approvals.inputs import known_id, require_readable
@@ -45,7 +46,7 @@ A = TypeVar("A", bound=Message)
 
 
 class Api(Writing, ReorganisationServiceServicer):
-    """kanketsu.approvals.v1.ReorganisationService."""
+    """kanketsu.approvals.v1.ReorganisationService. `records_unit` gets what a unit without a successor owned (RT-10)."""
 
     def __init__(self, pool: Pool, relay: Relay, recorder: Recorder, records_unit: str = "") -> None:
         super().__init__(pool, relay, recorder)
@@ -54,12 +55,26 @@ class Api(Writing, ReorganisationServiceServicer):
     # --- change sets ----------------------------------------------------------------------------
 
     async def DraftChangeSet(self, request: pb.DraftChangeSetRequest, context: Context) -> pb.DraftChangeSetResponse:
-        """A plan for one day ahead."""
-        changes = [_change(place, change) for place, change in enumerate(request.changes, start=1)]
-        return await self._draft(request, pb.DraftChangeSetResponse, changes)
+        """A plan for one day: ahead, or of people and posts also today and, with a reason, earlier (AC-06)."""
+        return await self._draft(request, pb.DraftChangeSetResponse, _changes(request.changes))
+
+    async def ReadChanges(self, request: pb.ReadChangesRequest, context: Context) -> pb.ReadChangesResponse:
+        """What the changes would do; nothing is kept."""
+        caller = identity()
+        policy.require_planner(caller.roles)
+        require_readable(request)
+        day, changes = _day(request.effective_on, "effective_on"), _changes(request.changes)
+        planned.require_changes(day, changes, clock.today())
+        wish = ChangeSet(clock.new_id(), "", day, SetState.DRAFT, tuple(changes), caller.staff_id, clock.now())
+        async with db.transaction(self._pool) as conn, conn.transaction(force_rollback=True):
+            # The rehearsal writes what follows what, for a set that is there.
+            await store.insert(conn, wish)
+            findings, shown = await self._previewed(conn, wish)
+        record = await self._listed("directory.compared", "change_set", request, [])
+        return pb.ReadChangesResponse(preview=shown, findings=messages.finding_messages(findings), access_record=record)
 
     async def ReviewChangeSet(self, request: pb.ReviewChangeSetRequest, context: Context) -> pb.ReviewChangeSetResponse:
-        """Another person lets it take effect at midnight of its day."""
+        """Another person lets it take effect, at midnight of its day or at once when that has begun."""
         caller = identity()
         return await self._write(
             request,
@@ -111,14 +126,7 @@ class Api(Writing, ReorganisationServiceServicer):
                 raise not_found()
             findings: Sequence[domain.Finding] = found.findings
             if found.closed_at is None:
-                findings = await commands.findings_of(conn, found, self._records_unit)
-                before = await commands.before_of(conn, found)
-                made, _ = domain.after(before, found.changes)
-                prospects = preview.prospects(before, made, found.changes)
-                steps = await succession_store.open_steps_of(conn, [one.post_id for one in prospects])
-                named = await _references(conn, found.effective_on, before, made)
-                shown = messages.shown(before, made, found.changes, steps, named)
-                shown.records_unit = await commands.records_office(conn, found, made, self._records_unit)
+                findings, shown = await self._previewed(conn, found)
         record = await self._recorder.record(
             Access(actor=caller, action="change_set.viewed", object_type="change_set", object_id=found.change_set_id)
         )
@@ -140,6 +148,17 @@ class Api(Writing, ReorganisationServiceServicer):
         )
 
     # --- the personnel file ---------------------------------------------------------------------
+
+    async def GetPersonnelFile(
+        self, request: pb.GetPersonnelFileRequest, context: Context
+    ) -> pb.GetPersonnelFileResponse:
+        """The staff of a day as planned, as the file that the other two take."""
+        policy.require_planner(identity().roles)
+        day = _day(request.effective_on, "effective_on")
+        async with db.connection(self._pool) as conn:
+            then = await commands.projected(conn, day)
+        record = await self._listed("directory.exported", "staff", request, sorted(then.staff))
+        return pb.GetPersonnelFileResponse(content=personnel.written(then), access_record=record)
 
     async def ReadPersonnelFile(
         self, request: pb.ReadPersonnelFileRequest, context: Context
@@ -269,6 +288,18 @@ class Api(Writing, ReorganisationServiceServicer):
 
     # --- shared by the methods ------------------------------------------------------------------
 
+    async def _previewed(self, conn: Connection, found: ChangeSet) -> tuple[list[domain.Finding], pb.Preview]:
+        """Why the set would be refused, and what it would do."""
+        findings = await commands.findings_of(conn, found, self._records_unit)
+        before = await commands.before_of(conn, found)
+        made, _ = domain.after(before, found.changes)
+        prospects = preview.prospects(before, made, found.changes)
+        steps = await succession_store.open_steps_of(conn, [one.post_id for one in prospects])
+        named = await _references(conn, found.effective_on, before, made)
+        shown = messages.shown(before, made, found.changes, steps, named)
+        shown.records_unit = await commands.records_office(conn, found, made, self._records_unit)
+        return findings, shown
+
     async def _draft(self, request: Any, answer: type[A], changes: Sequence[Change]) -> A:
         caller = identity()
         return await self._write(
@@ -280,6 +311,7 @@ class Api(Writing, ReorganisationServiceServicer):
                 request.title,
                 _day(request.effective_on, "effective_on"),
                 changes,
+                request.late_reason,
                 caller.staff_id,
                 caller.roles,
                 cause_of(actor_of(caller)),
@@ -327,6 +359,10 @@ def _day(text: str, name: str) -> dt.date:
         return dt.date.fromisoformat(text)
     except ValueError:
         raise invalid(FieldViolation(name, "NOT_A_DATE" if text else "REQUIRED")) from None
+
+
+def _changes(given: Sequence[pb.Change]) -> list[Change]:
+    return [_change(place, change) for place, change in enumerate(given, start=1)]
 
 
 def _change(place: int, change: pb.Change) -> Change:

@@ -9,7 +9,7 @@ from chassis.identity import Identity
 from chassis.recorder import timestamp
 from kanketsu.approvals.v1 import reorganisation_service_pb2 as pb
 from services.approvals import policy
-from services.approvals.changes import domain, personnel, preview, substitutes
+from services.approvals.changes import domain, personnel, planned, preview, substitutes
 from services.approvals.changes.domain import AppointmentRow, Change, Organisation, SubstituteRow
 from services.approvals.changes.planned import ChangeSet, SetState
 from services.approvals.changes.references import Reference
@@ -23,10 +23,10 @@ def change_set(
     """`whole` with every change; lists and answers to writes count them."""
     allowed = []
     if made.state in (SetState.DRAFT, SetState.REVIEWED) and policy.reviews(caller.roles):
-        ahead = made.effective_on > clock.today()
-        if made.state is SetState.DRAFT and ahead and made.author != caller.staff_id and not findings:
+        in_time = planned.in_time(made, clock.today())
+        if made.state is SetState.DRAFT and in_time and made.author != caller.staff_id and not findings:
             allowed.append("review")
-        if made.state is SetState.DRAFT or ahead:
+        if made.state is SetState.DRAFT or made.effective_on > clock.today():
             allowed.append("undo")
     return pb.ChangeSet(
         change_set_id=made.change_set_id,
@@ -41,11 +41,17 @@ def change_set(
         closed_by=made.closed_by,
         closed_at=timestamp(made.closed_at) if made.closed_at else None,
         reason=made.reason,
-        findings=[pb.Finding(place=one.place, problem=one.problem, about=one.about) for one in findings],
+        findings=finding_messages(findings),
         version=made.version,
         change_count=len(made.changes),
         allowed_actions=allowed,
+        late_reason=made.late_reason,
     )
+
+
+def finding_messages(found: Iterable[domain.Finding]) -> list[pb.Finding]:
+    """Why a set cannot be applied."""
+    return [pb.Finding(place=one.place, problem=one.problem, about=one.about) for one in found]
 
 
 def shown(

@@ -7,6 +7,7 @@ with any problem there is no difference at all. Nothing is stripped or normalise
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -68,6 +69,9 @@ def compare(content: bytes, before: Organisation) -> Comparison:
         if staff.setdefault(member.staff_id, member) != member:
             problems.append(Problem(line.number, "DIFFERS_FROM_LINE", str(first[member.staff_id])))
         first.setdefault(member.staff_id, line.number)
+        if not line.post_id:
+            # On the staff, without a post.
+            continue
         if line.post_id not in before.posts:
             problems.append(Problem(line.number, "UNKNOWN_POST", line.post_id))
         elif key in appointments:
@@ -88,6 +92,20 @@ def compare(content: bytes, before: Organisation) -> Comparison:
     if problems:
         return Comparison(problems=sorted(set(problems))[:MAX_PROBLEMS])
     return Comparison(changes=changes, made=made)
+
+
+def written(organisation: Organisation) -> bytes:
+    """The file that says what is: a line for each post of each person, and one without a post for who holds none."""
+    out = io.StringIO()
+    lines = csv.writer(out)
+    lines.writerow(HEADER)
+    for staff_id, member in sorted(organisation.staff.items()):
+        who = (staff_id, member.name, member.kana, member.login, member.email)
+        lines.writerows([*who, row.post_id, row.kind] for row in organisation.held_by(staff_id))
+        if not organisation.held_by(staff_id):
+            lines.writerow([*who, "", ""])
+    # Spreadsheets take a file without the mark for one in the encoding of the terminal.
+    return out.getvalue().encode("utf-8-sig")
 
 
 def _line_of(about: str, first: dict[str, int], places: dict[tuple[str, str], int]) -> int:
@@ -125,7 +143,13 @@ def _line(number: int, cells: list[str], problems: list[Problem]) -> _Line | Non
     if len(cells) != len(HEADER):
         problems.append(Problem(number, "WRONG_CELLS", str(len(cells))))
         return None
-    found = [Problem(number, "REQUIRED", name) for name, cell in zip(HEADER, cells, strict=True) if not cell]
+    without_post = not cells[5] and not cells[6]
+    required = HEADER[:5] if without_post else HEADER
+    found = [
+        Problem(number, "REQUIRED", name)
+        for name, cell in zip(HEADER, cells, strict=True)
+        if name in required and not cell
+    ]
     found += [
         Problem(number, "MALFORMED", name)
         for name, cell in zip(HEADER, cells, strict=True)

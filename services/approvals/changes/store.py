@@ -28,15 +28,23 @@ from services.approvals.changes.planned import ChangeSet, SetState
 
 _COLUMNS = (
     "change_set_id::text, title, effective_on, state, changes, author, drafted_at, reviewed_by, reviewed_at,"
-    " closed_by, closed_at, reason, findings, version"
+    " closed_by, closed_at, reason, findings, version, late_reason"
 )
+# Of changes that are written at once: one at a time. One database is one municipality.
+_LOCK = 0x5C1D
+
+
+async def lock(conn: Connection) -> None:
+    """Wait for the others who change the organisation of today; until the commit."""
+    await conn.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
 
 
 async def insert(conn: Connection, planned: ChangeSet) -> None:
     """A new draft."""
     await conn.execute(
-        "INSERT INTO change_sets (change_set_id, title, effective_on, state, changes, author, drafted_at, version)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+        "INSERT INTO change_sets"
+        " (change_set_id, title, effective_on, state, changes, author, drafted_at, version, late_reason)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             planned.change_set_id,
             planned.title,
@@ -46,6 +54,7 @@ async def insert(conn: Connection, planned: ChangeSet) -> None:
             planned.author,
             planned.drafted_at,
             planned.version,
+            planned.late_reason,
         ),
     )
 
@@ -147,39 +156,78 @@ async def _valid(conn: Connection, table: str, day: dt.date) -> list[tuple[Any, 
     return await cursor.fetchall()
 
 
+async def days_after(conn: Connection, day: dt.date) -> list[dt.date]:
+    """The later days on which a row begins or ends, as the tables say today."""
+    each = " UNION ".join(f"SELECT unnest(ARRAY[valid_from, valid_to]) AS day FROM {table}" for table in _ROWS)
+    cursor = await conn.execute(
+        f"SELECT day FROM ({each}) AS d WHERE day > %s AND day < 'infinity' ORDER BY day", (day,)
+    )
+    return [row[0] for row in await cursor.fetchall()]
+
+
 async def write(conn: Connection, turnovers: Mapping[str, Turnover], day: dt.date) -> None:
     """End and begin rows on the day. All ends first, so that no constraint sees two holders at once.
 
-    A row that contradicts a later one violates a constraint, and so does a unit or a post that would end on the day it
-    began: IntegrityError.
+    What is known of later days stays: a row that changes ends when it would have ended, and a new one holds until the next
+    of its kind begins or what it belongs to ends. What contradicts a later day all the same violates a constraint, and so
+    does a unit or a post that would end on the day it began: IntegrityError.
     """
+    ends = {table: await _end(conn, table, turnover.ended, day) for table, turnover in turnovers.items()}
     for table, turnover in turnovers.items():
-        await _end(conn, table, turnover.ended, day)
-    for table, turnover in turnovers.items():
-        await _begin(conn, table, turnover.begun, day)
+        await _begin(conn, table, turnover.begun, ends[table], day)
 
 
-async def _end(conn: Connection, table: str, rows: Sequence[object], day: dt.date) -> None:
-    same = " AND ".join(f"t.{key} = n.{key}" for key in _KEYS[table])
-    typed = ", ".join(f"{key} {_ROWS[table][key]}" for key in _KEYS[table])
-    await conn.execute(
+async def _end(conn: Connection, table: str, rows: Sequence[object], day: dt.date) -> dict[tuple[Any, ...], str]:
+    """Returns until when each row, by key, would have held."""
+    keys = _KEYS[table]
+    same = " AND ".join(f"old.{key} = n.{key}" for key in keys)
+    typed = ", ".join(f"{key} {_ROWS[table][key]}" for key in keys)
+    itself = " AND ".join(f"t.{key} = old.{key}" for key in (*keys, "valid_from"))
+    cursor = await conn.execute(
         f"UPDATE {table} AS t SET valid_to = %(day)s FROM jsonb_to_recordset(%(rows)s) AS n ({typed})"
-        f" WHERE {same} AND t.valid_from <= %(day)s AND %(day)s < t.valid_to",
+        f" JOIN {table} AS old ON {same} AND old.valid_from <= %(day)s AND %(day)s < old.valid_to"
+        f" WHERE {itself} RETURNING {', '.join(f't.{key}' for key in keys)}, old.valid_to::text",
         {"day": day, "rows": _json(rows)},
     )
+    return {tuple(row[:-1]): row[-1] for row in await cursor.fetchall()}
 
 
-async def _begin(conn: Connection, table: str, rows: Sequence[object], day: dt.date) -> None:
+# Table → until when a row of it can hold at most: the next one of the same key, the next main post of the person, and
+# what it belongs to.
+_NEXT_MAIN = (
+    "(SELECT min(t.valid_from) FROM appointments AS t WHERE n.kind = 'main' AND t.kind = 'main'"
+    " AND t.staff_id = n.staff_id AND t.valid_from > %(day)s AND t.valid_from < t.valid_to)"
+)
+_STAFF_ENDS = "(SELECT max(o.valid_to) FROM staff AS o WHERE o.staff_id = n.staff_id)"
+_POST_ENDS = "(SELECT max(o.valid_to) FROM posts AS o WHERE o.post_id = n.post_id)"
+_LIMITS: Mapping[str, Sequence[str]] = {
+    "appointments": (_NEXT_MAIN, _STAFF_ENDS, _POST_ENDS),
+    "roles": (_STAFF_ENDS,),
+    "substitutes": (
+        _POST_ENDS,
+        "(SELECT max(o.valid_to) FROM posts AS o WHERE o.post_id = n.substitute_post_id)",
+    ),
+}
+
+
+async def _begin(
+    conn: Connection, table: str, rows: Sequence[object], ends: Mapping[tuple[Any, ...], str], day: dt.date
+) -> None:
     """What began and ended on this very day begins again as the same row."""
-    columns = ", ".join(_ROWS[table])
+    keys, columns = _KEYS[table], ", ".join(_ROWS[table])
     typed = ", ".join(f"{name} {kind}" for name, kind in _ROWS[table].items())
-    again = ", ".join(f"{name} = excluded.{name}" for name in _ROWS[table] if name not in _KEYS[table])
+    again = ", ".join(f"{name} = excluded.{name}" for name in (*_ROWS[table], "valid_to") if name not in keys)
+    following = (
+        f"(SELECT min(t.valid_from) FROM {table} AS t WHERE {' AND '.join(f't.{key} = n.{key}' for key in keys)}"
+        " AND t.valid_from > %(day)s AND t.valid_from < t.valid_to)"
+    )
+    values = [vars(row) | {"until": ends.get(tuple(vars(row)[key] for key in keys), "infinity")} for row in rows]
     await conn.execute(
-        f"INSERT INTO {table} ({columns}, valid_from) SELECT {columns}, %(day)s"
-        f" FROM jsonb_to_recordset(%(rows)s) AS n ({typed})"
-        f" ON CONFLICT ({', '.join(_KEYS[table])}, valid_from)"
-        f" DO UPDATE SET {again + ', ' if again else ''}valid_to = 'infinity'",
-        {"day": day, "rows": _json(rows)},
+        f"INSERT INTO {table} ({columns}, valid_from, valid_to)"
+        f" SELECT {columns}, %(day)s, least(n.until, {', '.join((following, *_LIMITS.get(table, ())))})"
+        f" FROM jsonb_to_recordset(%(rows)s) AS n ({typed}, until date)"
+        f" ON CONFLICT ({', '.join(keys)}, valid_from) DO UPDATE SET {again}",
+        {"day": day, "rows": Jsonb(values)},
     )
 
 
@@ -233,4 +281,5 @@ def _change_set(row: tuple[Any, ...]) -> ChangeSet:
         reason=reason,
         findings=tuple(Finding(**one) for one in row[12]),
         version=row[13],
+        late_reason=row[14],
     )

@@ -18,6 +18,7 @@ from chassis.errors import DomainError, Kind, not_found
 from chassis.requests import Call
 from services.approvals import policy
 from services.approvals.cases.envelopes import Cause
+from services.approvals.changes import commands as change_commands
 from services.approvals.changes import domain as changes_domain
 from services.approvals.changes import store as changes_store
 from services.approvals.changes.domain import Change, ChangeKind, Organisation
@@ -57,7 +58,7 @@ async def create(
     async with db.transaction(pool) as conn:
         if (stored := await requests.claim(conn, call)) is not None:
             return Done(stored, changed=True)
-        before = await _today(conn, now)
+        before = await change_commands.today_alone(conn, now)
         if await store.find_account(conn, staff_id, now.date()) is not None:
             raise domain.exists("staff_id")
         answer = await _write_account(conn, before, [change], staff_id, cause, encode, now)
@@ -81,7 +82,7 @@ async def change(
     async with db.transaction(pool) as conn:
         if (stored := await requests.claim(conn, call)) is not None:
             return Done(stored, changed=True)
-        before = await _today(conn, now)
+        before = await change_commands.today_alone(conn, now)
         account = await store.find_account(conn, staff_id, now.date())
         if account is None:
             raise not_found()
@@ -111,14 +112,14 @@ async def regroup(
     async with db.transaction(pool) as conn:
         if (stored := await requests.claim(conn, call)) is not None:
             return Done(stored, changed=True)
-        before = await _today(conn, now)
+        before = await change_commands.today_alone(conn, now)
         if unit_id not in before.units:
             raise not_found()
         _require_version(domain.memberships(before)[unit_id].version, expected_version)
         domain.require_members(wish, before.staff)
         changes = domain.regrouped(before, unit_id, wish)
         made = _made(before, changes)
-        await _require_plans_fit(conn, before, made)
+        await change_commands.require_plans_fit(conn, before, made)
         await _write(conn, before, made, now)
         joined, left = domain.moved(before, changes, unit_id)
         for action, staff_ids in (("membership.begun", joined), ("membership.ended", left)):
@@ -144,7 +145,7 @@ async def _write_account(
             raise domain.exists("login")
         made = _made(before, [one])
         if one.kind is not ChangeKind.STAFF_ENDS:
-            await _require_plans_fit(conn, before, made)
+            await change_commands.require_plans_fit(conn, before, made)
         await _write(conn, before, made, now)
         await _announce(conn, _ACTIONS[one.kind], staff_id, cause, now, {})
     account = await store.find_account(conn, staff_id, now.date())
@@ -153,33 +154,11 @@ async def _write_account(
     return encode(account)
 
 
-async def _today(conn: Connection, now: dt.datetime) -> Organisation:
-    """The organisation of today, which no other change of the directory touches meanwhile. UNAVAILABLE REORGANISING."""
-    await store.lock(conn)
-    if await changes_store.reviewed_until(conn, now.date()):
-        raise DomainError(Kind.UNAVAILABLE, "REORGANISING", "a change set of today is being applied")
-    return await changes_store.organisation_on(conn, now.date())
-
-
 def _made(before: Organisation, changes: Sequence[Change]) -> Organisation:
     made, findings = changes_domain.after(before, changes)
     if findings:
         raise _contradiction(findings[0].problem)
     return made
-
-
-async def _require_plans_fit(conn: Connection, before: Organisation, made: Organisation) -> None:
-    """Each reviewed set ahead fits as well as it did. PRECONDITION PLANNED_OTHERWISE."""
-    for ahead in await changes_store.reviewed_until(conn, dt.date.max):
-        before, known = changes_domain.after(before, ahead.changes)
-        made, findings = changes_domain.after(made, ahead.changes)
-        if set(findings) - set(known):
-            raise DomainError(
-                Kind.PRECONDITION,
-                "PLANNED_OTHERWISE",
-                "a reviewed change set would no longer fit",
-                metadata={"change_set_id": ahead.change_set_id},
-            )
 
 
 async def _write(conn: Connection, before: Organisation, made: Organisation, now: dt.datetime) -> None:

@@ -8,9 +8,6 @@ import datetime as dt
 from chassis.db import Connection
 from services.approvals.provisioning.domain import Account
 
-# Of changes by the directory: one at a time. One database is one municipality.
-LOCK = 0x5C1D
-
 _LATEST = """
 WITH latest AS (
     SELECT DISTINCT ON (staff_id) staff_id, name, kana, login, email, %(day)s < valid_to AS active
@@ -34,11 +31,6 @@ SELECT f.staff_id, f.name, f.kana, f.login, f.email, f.active, coalesce((
 ), '[]'::json)
 FROM found AS f ORDER BY f.staff_id OFFSET %(offset)s LIMIT %(limit)s
 """
-
-
-async def lock(conn: Connection) -> None:
-    """Wait for the directory's other changes; until the commit."""
-    await conn.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK,))
 
 
 async def list_accounts(

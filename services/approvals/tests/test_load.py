@@ -159,7 +159,7 @@ async def test_loading_twice_changes_nothing(migrated_database, open_pool):
 
 
 async def test_a_reshuffle_in_the_file_closes_the_old_and_begins_the_new(migrated_database, open_pool, folder):
-    """AC-05, AC-06: nothing is deleted; who held the post before stays known."""
+    """AC-05: nothing is deleted; who held the post before stays known."""
     _, pool = await fresh(migrated_database, open_pool)
     await load.load(pool, folder)
     before = await count(pool, "appointments")

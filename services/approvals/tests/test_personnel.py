@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import datetime as dt
 import io
 import os
@@ -47,6 +48,20 @@ def test_the_file_that_says_what_is_changes_nothing():
     found = personnel.compare(text_of(ROWS).encode(), TOWN)
     assert (found.problems, found.changes) == ([], [])
     assert personnel.compare(text_of(ROWS).encode("utf-8-sig"), TOWN).problems == [], "as spreadsheets write it"
+
+
+def test_the_file_of_a_day_says_what_is_also_of_who_holds_no_post():
+    """Taken out, edited in one line and compared: that line, and nobody leaves who is without a post."""
+    idle = domain.StaffRow("S8", "森 =1+1", "モリ, 一", "mori", "mori@example.jp")
+    town = dataclasses.replace(TOWN, staff={**TOWN.staff, "S8": idle})
+    content = personnel.written(town)
+    assert personnel.compare(content, town).changes == []
+    edited = content.decode().replace("S8,森 =1+1", "S8,森 一")
+    assert [(one.kind.value, one.name) for one in personnel.compare(edited.encode(), town).changes] == [
+        ("staff_changes", "森 一")
+    ]
+    half = content.decode().replace("P-観,main", "P-観,")
+    assert personnel.compare(half.encode(), town).problems == [Problem(2, "REQUIRED", "kind")]
 
 
 def test_joins_moves_leaves_and_new_names():

@@ -64,22 +64,44 @@ async def _owned(clients: Clients, caller: Caller, changes: Sequence[pb.Change],
 
 
 async def draft(
-    clients: Clients, caller: Caller, *, title: str, effective_on: str, changes: Sequence[View], request_id: str
+    clients: Clients,
+    caller: Caller,
+    *,
+    title: str,
+    effective_on: str,
+    changes: Sequence[View],
+    late_reason: str,
+    request_id: str,
 ) -> Answer:
-    """Plan changes for a day ahead (ISO date). Each change has `kind` and the fields of its kind."""
+    """Plan changes for a day (ISO date), an earlier one with the reason. Each has `kind` and the fields of its kind."""
     rpc = clients.reorganisation.rpc
     request = pb.DraftChangeSetRequest(
         request_id=request_id,
         title=title,
         effective_on=effective_on,
-        changes=[pb.Change(**{name: value for name, value in one.items() if value}) for one in changes],
+        changes=_messages(changes),
+        late_reason=late_reason,
     )
     answer = await clients.reorganisation.ask(rpc.DraftChangeSet, request, caller)
     return Answer(views.change_set(answer.change_set))
 
 
+async def preview(clients: Clients, caller: Caller, *, effective_on: str, changes: Sequence[View]) -> Answer:
+    """What changes would do on the day, and why they would be refused. Keeps nothing."""
+    rpc = clients.reorganisation.rpc
+    request = pb.ReadChangesRequest(effective_on=effective_on, changes=_messages(changes))
+    answer = await clients.reorganisation.ask(rpc.ReadChanges, request, caller)
+    shown = views.previewed(answer)
+    shown["preview"]["owned"] = await _owned(clients, caller, request.changes, answer.preview.records_unit)
+    return Answer(shown, answer.access_record)
+
+
+def _messages(changes: Sequence[View]) -> list[pb.Change]:
+    return [pb.Change(**{name: value for name, value in one.items() if value}) for one in changes]
+
+
 async def review(clients: Clients, caller: Caller, change_set_id: str, version: int, request_id: str) -> Answer:
-    """Another person lets it take effect at midnight of its day."""
+    """Another person lets it take effect, at midnight of its day or at once when that has begun."""
     rpc = clients.reorganisation.rpc
     request = pb.ReviewChangeSetRequest(request_id=request_id, change_set_id=change_set_id, expected_version=version)
     answer = await clients.reorganisation.ask(rpc.ReviewChangeSet, request, caller)
@@ -106,13 +128,28 @@ async def compare_personnel(clients: Clients, caller: Caller, *, effective_on: s
     return Answer(views.personnel(answer), answer.access_record)
 
 
+async def export_personnel(clients: Clients, caller: Caller, effective_on: str) -> tuple[bytes, str]:
+    """The staff of a day (ISO date) as the file that `compare_personnel` takes, and the record that it was shown."""
+    rpc = clients.reorganisation.rpc
+    request = pb.GetPersonnelFileRequest(effective_on=effective_on)
+    answer = await clients.reorganisation.ask(rpc.GetPersonnelFile, request, caller)
+    return answer.content, answer.access_record
+
+
 async def import_personnel(
-    clients: Clients, caller: Caller, *, title: str, effective_on: str, content: bytes, request_id: str
+    clients: Clients,
+    caller: Caller,
+    *,
+    title: str,
+    effective_on: str,
+    content: bytes,
+    late_reason: str,
+    request_id: str,
 ) -> Answer:
     """The difference becomes a draft; with a bad line nothing does."""
     rpc = clients.reorganisation.rpc
     request = pb.ImportPersonnelFileRequest(
-        request_id=request_id, title=title, effective_on=effective_on, content=content
+        request_id=request_id, title=title, effective_on=effective_on, content=content, late_reason=late_reason
     )
     answer = await clients.reorganisation.ask(rpc.ImportPersonnelFile, request, caller)
     return Answer(views.change_set(answer.change_set))

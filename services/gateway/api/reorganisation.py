@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from services.gateway.actions import reorganisation
 from services.gateway.api import inputs
 from services.gateway.api.openapi import CHANGES, CREATES, answers
-from services.gateway.api.replies import ExpectedVersion, RequestId, clients_of, reply
+from services.gateway.api.replies import ExpectedVersion, RequestId, clients_of, csv_reply, reply
 from services.gateway.api.shapes import reorganisation as shapes
 from services.gateway.signin import SignedIn
 
@@ -29,16 +31,37 @@ async def listed(request: Request, caller: SignedIn) -> Response:
     responses=answers(201, shapes.ChangeSet, *CREATES, etag=True),
 )
 async def draft(request: Request, caller: SignedIn, request_id: RequestId, body: shapes.ChangeSetIn) -> Response:
-    """A draft. Another person reviews it; it is applied at 0:00 of its day."""
+    """A draft. Another person reviews it; it is applied at 0:00 of its day.
+
+    Changes of people and posts may be of today, or of an earlier day from the last fiscal year on, with `late_reason`
+    (遡及, AC-06): these are applied by the review.
+    """
     answer = await reorganisation.draft(
         clients_of(request),
         caller,
         title=body.title,
         effective_on=body.effective_on,
         changes=[one.given() for one in body.changes],
+        late_reason=body.late_reason,
         request_id=request_id,
     )
     return reply(answer, 201)
+
+
+@router.post(
+    "/change-sets/preview",
+    summary="Preview changes (dry run)",
+    responses=answers(200, shapes.PreviewedChanges, 400, 413, 415, record=True),
+)
+async def preview(request: Request, caller: SignedIn, body: shapes.ChangesIn) -> Response:
+    """Who moves, what stays vacant, what becomes of open steps, and why it would be refused. Keeps nothing."""
+    answer = await reorganisation.preview(
+        clients_of(request),
+        caller,
+        effective_on=body.effective_on,
+        changes=[one.given() for one in body.changes],
+    )
+    return reply(answer)
 
 
 @router.get(
@@ -59,7 +82,10 @@ async def read(request: Request, change_set_id: inputs.Id, caller: SignedIn) -> 
 async def review(
     request: Request, change_set_id: inputs.Id, caller: SignedIn, version: ExpectedVersion, request_id: RequestId
 ) -> Response:
-    """By another person than the author. 409 with the findings in `errors` when it does not fit."""
+    """By another person than the author. 409 with the findings in `errors` when it does not fit.
+
+    Applied at once when its day has begun: `state` says so.
+    """
     return reply(await reorganisation.review(clients_of(request), caller, change_set_id, version, request_id))
 
 
@@ -80,6 +106,17 @@ async def undo(
     return reply(
         await reorganisation.undo(clients_of(request), caller, change_set_id, version, body.reason, request_id)
     )
+
+
+@router.get(
+    "/personnel/export",
+    summary="The staff of a day as a personnel file",
+    response_class=Response,
+    responses=answers(200, None, record=True, content={"text/csv": {"schema": {"type": "string"}}}),
+)
+async def export_file(request: Request, caller: SignedIn, on: Annotated[inputs.IsoDate, Query()]) -> Response:
+    """As planned by then: compared with the same day it changes nothing. UTF-8 with a byte order mark."""
+    return csv_reply(*await reorganisation.export_personnel(clients_of(request), caller, on), f"staff-{on}")
 
 
 @router.post(
@@ -112,6 +149,7 @@ async def import_file(
         title=body.title,
         effective_on=body.effective_on,
         content=body.content.encode(),
+        late_reason=body.late_reason,
         request_id=request_id,
     )
     return reply(answer, 201)

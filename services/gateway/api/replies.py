@@ -55,6 +55,16 @@ def pdf_reply(content: bytes, name: str, access_record: str) -> Response:
     return Response(content, 200, headers, "application/pdf")
 
 
+def csv_reply(content: bytes, access_record: str, name: str) -> Response:
+    """A CSV to keep and edit; `name` is plain ASCII."""
+    headers = {
+        "cache-control": "no-store",
+        "content-disposition": f'attachment; filename="{name}.csv"',
+        "x-access-record": access_record,
+    }
+    return Response(content, 200, headers, "text/csv; charset=utf-8")
+
+
 async def _request_id(
     idempotency_key: Annotated[
         str | None,

@@ -9,8 +9,10 @@ from fastapi import APIRouter
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
+from chassis import clock
 from chassis.errors import DomainError
 from services.gateway.actions import organisation, reorganisation
+from services.gateway.api.replies import csv_reply
 from services.gateway.errors import Refusal
 from services.gateway.pages import choices, vocabulary
 from services.gateway.pages.desk import AtDesk, Desk, absorb
@@ -29,7 +31,7 @@ async def listed(desk: AtDesk) -> Response:
 
 @router.post("/changes")
 async def draft(desk: AtDesk) -> Response:
-    """Compare a personnel file, or keep a plan made of a file."""
+    """Compare a file with what is, or keep a plan made of it."""
     form = await desk.form()
     day = form.day("effective_on", missing="実施日を入力してください。")
     comparing = form.text("do") == "compare"
@@ -37,6 +39,7 @@ async def draft(desk: AtDesk) -> Response:
     content = await _file(desk, form)
     if form.errors:
         return await _draw_list(desk, form, 422)
+    late_reason = form.text("late_reason")
     try:
         if form.text("source") == "personnel":
             compared = await reorganisation.compare_personnel(
@@ -50,20 +53,37 @@ async def draft(desk: AtDesk) -> Response:
                 title=title,
                 effective_on=day,
                 content=content,
+                late_reason=late_reason,
                 request_id=form.text("request_key"),
             )
         else:
+            changes = reorganisation.changes_of(content)
+            if comparing:
+                previewed = await reorganisation.preview(desk.clients, desk.caller, effective_on=day, changes=changes)
+                shown = await _preview(desk, previewed.body | {"changes": changes})
+                return await _draw_list(desk, form, previewed=shown)
             made = await reorganisation.draft(
                 desk.clients,
                 desk.caller,
                 title=title,
                 effective_on=day,
-                changes=reorganisation.changes_of(content),
+                changes=changes,
+                late_reason=late_reason,
                 request_id=form.text("request_key"),
             )
     except (DomainError, Refusal) as error:
         return await _draw_list(desk, form, absorb(form, error))
     return desk.go(f"/changes/{made.body['id']}", done="change_set_drafted")
+
+
+@router.get("/changes/personnel.csv")
+async def personnel_file(desk: AtDesk) -> Response:
+    """The staff of a day as the file that can be compared again."""
+    form = desk.query()
+    day = form.filter_day("on") or clock.today().isoformat()
+    if form.errors:
+        return await _draw_list(desk, form, 422)
+    return csv_reply(*await reorganisation.export_personnel(desk.clients, desk.caller, day), f"staff-{day}")
 
 
 @router.get("/changes/{change_set_id}")
@@ -77,12 +97,12 @@ async def review(desk: AtDesk, change_set_id: str) -> Response:
     """Another person has looked at it."""
     form = await desk.form()
     try:
-        await reorganisation.review(
+        made = await reorganisation.review(
             desk.clients, desk.caller, change_set_id, version_of(form), form.text("request_key")
         )
     except DomainError as error:
         return await _draw_set(desk, change_set_id, form, absorb(form, error, denials=True))
-    return desk.go(f"/changes/{change_set_id}", done="change_set_reviewed")
+    return desk.go(f"/changes/{change_set_id}", done=f"change_set_{made.body['state']}")
 
 
 @router.post("/changes/{change_set_id}/undo")
@@ -175,7 +195,9 @@ async def _file(desk: Desk, form: Form) -> bytes:
     return content
 
 
-async def _draw_list(desk: Desk, form: Form, status: int = 200, compared: View | None = None) -> Response:
+async def _draw_list(
+    desk: Desk, form: Form, status: int = 200, compared: View | None = None, previewed: View | None = None
+) -> Response:
     answer = await reorganisation.listed(desk.clients, desk.caller)
     return desk.draw(
         "changes",
@@ -187,19 +209,15 @@ async def _draw_list(desk: Desk, form: Form, status: int = 200, compared: View |
         bad_lines=[one | {"sentence": problem(one["problem"])} for one in compared["bad_lines"]] if compared else [],
         compared=compared if compared and not compared["bad_lines"] else None,
         counts_of=_counts(compared["moves"]) if compared else [],
+        previewed=previewed,
     )
 
 
 async def _draw_set(desk: Desk, change_set_id: str, form: Form, status: int = 200) -> Response:
     answer = await reorganisation.change_set(desk.clients, desk.caller, change_set_id)
     shown = answer.body
-    owned = shown["preview"]["owned"] if shown["preview"] else []
     people = [f"staff:{shown[name]}" for name in ("author", "reviewed_by", "closed_by") if shown[name]]
-    units = {f"unit:{one[name]}" for one in owned for name in ("unit_id", "successor") if one[name]}
-    names = await organisation.names(desk.clients, desk.caller, [*people, *sorted(units)])
-    # Those that begin with the set have no name yet but there.
-    begun = {one["unit_id"]: one["name"] for one in shown["changes"] if one["kind"] == "unit_begins" and "name" in one}
-    unit_names = {one.removeprefix("unit:"): names[one] for one in units if names.get(one)} | begun
+    names = await organisation.names(desk.clients, desk.caller, people)
     return desk.draw(
         "change_set",
         "changes",
@@ -208,12 +226,28 @@ async def _draw_set(desk: Desk, change_set_id: str, form: Form, status: int = 20
         form=form,
         planned=shown
         | {name: names.get(f"staff:{shown[name]}", "") for name in ("author", "reviewed_by", "closed_by")},
-        findings=[one | {"sentence": problem(one["problem"])} for one in shown["findings"]],
-        warnings=[one | {"sentence": problem(one["problem"])} for one in (shown["preview"] or {}).get("warnings", [])],
-        owned=owned,
-        unit_names=unit_names,
-        counts_of=_counts(shown["preview"]["moves"]) if shown["preview"] else [],
+        begun=shown["effective_on"] <= clock.today().isoformat(),
+        previewed=await _preview(desk, shown),
     )
+
+
+async def _preview(desk: Desk, shown: View) -> View:
+    """What a set with `changes`, `findings` and `preview` would do, in words."""
+    preview = shown["preview"] or {}
+    owned = preview.get("owned", [])
+    units = sorted({f"unit:{one[name]}" for one in owned for name in ("unit_id", "successor") if one[name]})
+    names = await organisation.names(desk.clients, desk.caller, units)
+    # Those that begin with the set have no name yet but there.
+    begun = {one["unit_id"]: one["name"] for one in shown["changes"] if one["kind"] == "unit_begins" and "name" in one}
+    return {
+        **preview,
+        "shown": bool(preview),
+        "findings": [one | {"sentence": problem(one["problem"])} for one in shown["findings"]],
+        "warnings": [one | {"sentence": problem(one["problem"])} for one in preview.get("warnings", [])],
+        "owned": owned,
+        "unit_names": {one.removeprefix("unit:"): names[one] for one in units if names.get(one)} | begun,
+        "counts_of": _counts(preview.get("moves", [])),
+    }
 
 
 async def _draw_stranded(desk: Desk, form: Form, cursor: str, status: int = 200) -> Response:

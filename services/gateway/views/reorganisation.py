@@ -23,6 +23,7 @@ def change_set(message: pb.ChangeSet) -> View:
         "closed_by": message.closed_by or None,
         "closed_at": moment(message, "closed_at"),
         "reason": message.reason,
+        "late_reason": message.late_reason,
         "allowed_actions": list(message.allowed_actions),
         "version": message.version,
     }
@@ -33,9 +34,18 @@ def whole_change_set(message: pb.GetChangeSetResponse) -> View:
     made = message.change_set
     return change_set(made) | {
         "changes": [_change(one) for one in made.changes],
-        "findings": [{"place": one.place, "problem": one.problem, "about": one.about} for one in made.findings],
+        "findings": [_finding(one) for one in made.findings],
         "preview": _preview(message.preview) if message.HasField("preview") else None,
     }
+
+
+def previewed(message: pb.ReadChangesResponse) -> View:
+    """What changes would do, and why they would be refused."""
+    return {"findings": [_finding(one) for one in message.findings], "preview": _preview(message.preview)}
+
+
+def _finding(message: pb.Finding) -> View:
+    return {"place": message.place, "problem": message.problem, "about": message.about}
 
 
 def _change(message: pb.Change) -> View:

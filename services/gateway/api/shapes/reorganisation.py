@@ -62,12 +62,18 @@ class ChangeIn(Body):
     successor: Code | None = Field(default=None, description="What takes over from a unit or post that ends (AP-41).")
 
 
-class ChangeSetIn(Body):
-    """A plan for one day ahead."""
+class ChangesIn(Body):
+    """Changes of one day."""
 
-    title: ShortText
     effective_on: IsoDate
     changes: Annotated[list[ChangeIn], Field(max_length=5000)]
+
+
+class ChangeSetIn(ChangesIn):
+    """The same, to be kept as a draft."""
+
+    title: ShortText
+    late_reason: ShortText = Field(default="", description="Required for an earlier day than today (AC-06).")
 
 
 class UndoIn(Body):
@@ -77,7 +83,10 @@ class UndoIn(Body):
 
 
 class PersonnelIn(Body):
-    """The staff of the whole city on a day, as CSV: staff_id,name,kana,login,email,post_id,kind."""
+    """The staff of the whole city on a day, as CSV: staff_id,name,kana,login,email,post_id,kind.
+
+    The last two are empty for somebody without a post.
+    """
 
     effective_on: IsoDate
     content: Annotated[Text, Field(max_length=1_000_000)]
@@ -87,6 +96,7 @@ class PersonnelImportIn(PersonnelIn):
     """The same, to be kept as a draft."""
 
     title: ShortText
+    late_reason: ShortText = Field(default="", description="Required for an earlier day than today (AC-06).")
 
 
 class ReassignIn(Body):
@@ -204,6 +214,7 @@ class ChangeSet(Shape):
     closed_by: str | None
     closed_at: str | None
     reason: str
+    late_reason: str = Field(description="Why it was entered after its day; empty otherwise.")
     allowed_actions: list[str]
     version: int
 
@@ -217,6 +228,11 @@ class WholeChangeSet(ChangeSet):
     changes: list[Change]
     findings: list[ChangeFinding]
     preview: Preview | None
+
+
+class PreviewedChanges(Shape):
+    findings: list[ChangeFinding]
+    preview: Preview
 
 
 class BadLine(Shape):
