@@ -110,6 +110,9 @@ def shown_to(case: Case) -> set[str]:
     return informed - {step.post_id for step in case.line if step.state in (*IN_HAND, *DUE)}
 
 
+CHANGES = ("exchange", "move", "leave", "also", "vacate", "rebuild", "abolish", "rehouse")
+
+
 @dataclass
 class Histories:
     """A town in which several documents are on their way at once. `done` counts what has happened."""
@@ -127,6 +130,8 @@ class Histories:
     # The day of the next 人事異動, entered late (AC-06); acts are of today.
     next_day: dt.date = field(default_factory=lambda: clock.today() - dt.timedelta(days=60))
     people: dict[str, Approver] = field(default_factory=dict)
+    # The kinds of 人事異動 and 組織改編 that come next: dealt like cards, so that none stays out for long.
+    coming: list[str] = field(default_factory=list)
     # Of their own, so that as much of everything else happens.
     emergencies: random.Random = field(default_factory=lambda: random.Random(8))
     requests: random.Random = field(default_factory=lambda: random.Random(17))
@@ -457,7 +462,9 @@ class Histories:
 
     async def the_organisation_changes(self, paper: Paper) -> None:
         """人事異動 or 組織改編, planned by one, reviewed by another, applied; open steps follow (AC-05, AP-40, AP-41)."""
-        kind = self.rng.choice(["exchange", "move", "leave", "also", "vacate", "rebuild", "abolish", "rehouse"])
+        if not self.coming:
+            self.coming = self.rng.sample(CHANGES, len(CHANGES))
+        kind = self.coming.pop()
         made = getattr(self, f"_{kind}")()
         if not made:
             return

@@ -539,7 +539,7 @@ async def test_hold_keeps_the_step_with_its_holder(city):
 async def test_the_drafter_withdraws_until_the_decision(city):
     chief, drafter = await city.holder(CHIEF), await city.person(DRAFTER)
     case = await drafter.see(await city.circulating())
-    assert list(case.allowed_actions) == ["recall", "withdraw", "replace", "circulate"]
+    assert list(case.allowed_actions) == ["recall", "withdraw", "replace", "circulate", "ask_pull_up"]
     request = {"case_id": case.case_id, "expected_version": case.version}
     error = await refused(chief.call("WithdrawCase", request_id=clock.new_id(), **request))
     assert (error.kind.value, error.reason) == ("PERMISSION_DENIED", "NOT_PERMITTED")
