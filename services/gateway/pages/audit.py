@@ -13,6 +13,7 @@ from services.gateway.actions.answer import Answer
 from services.gateway.pages import vocabulary
 from services.gateway.pages.desk import AtDesk, absorb
 from services.gateway.pages.documents import actor_labels, actor_names
+from services.gateway.pages.forms import end_of
 from services.gateway.views import View
 
 router = APIRouter()
@@ -44,7 +45,7 @@ async def entries(desk: AtDesk, cursor: str = "") -> Response:
                     outcome=form.text("outcome"),
                     access_record=form.text("access_record"),
                     since=f"{since}T00:00:00+09:00" if since else "",
-                    until=f"{until}T23:59:59.999+09:00" if until else "",
+                    until=end_of(until) if until else "",
                     cursor=cursor,
                 ),
             )

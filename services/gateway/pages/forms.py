@@ -9,9 +9,14 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
 from chassis import wareki
+
+
+def end_of(day: str) -> str:
+    """The first moment after an ISO day in Japan: an `until` is exclusive, and so no record of the day is left out."""
+    return f"{date.fromisoformat(day) + timedelta(days=1)}T00:00:00+09:00"
 
 
 @dataclass
