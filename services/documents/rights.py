@@ -21,7 +21,7 @@ IN_BROWSER: Final = frozenset({"application/pdf", "image/png", "image/jpeg", "im
 OWNERS: Final = ("drafter", "owner_unit", "section", "designated", "records_manager")
 """Who works with it until it is disposed of."""
 AT_WORK: Final = (*OWNERS, "route_step", "acted")
-"""And the route. 供覧先 and whoever has a single grant look at it, unless the city sets otherwise."""
+"""And the route. 供覧先 look at it, unless the city sets otherwise."""
 READING: Final = (*OWNERS, "route_step")
 """And whose turn it is: a spreadsheet has to be opened to be decided on."""
 

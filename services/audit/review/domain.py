@@ -52,7 +52,6 @@ TASKS = frozenset(
     {"drafter", "owner_unit", "section", "designated", "records_manager", "department", "city"}
     | {"route_step", "acted", "circulation"}
 )
-EXPLAINING = TASKS | {"grant"}
 # 緊急閲覧 (AC-08): two persons' word lets look, and explains nothing by itself.
 BREAK_GLASS = "break_glass"
 
@@ -536,13 +535,13 @@ class Examination:
             behind,
             day=record.at.date(),
             document_id=document_id,
-            explained_by=record.purpose if record.purpose in EXPLAINING else "",
+            explained_by=record.purpose if record.purpose in TASKS else "",
             detail={"owner_unit": record.owner_unit},
         )
 
     def _of_own_staff_files(self, staff_id: str, behind: Behind) -> Finding:
         """A colleague's file or one's own is in the own unit, too; explained if every reading has a reason."""
-        explained = all(purpose in EXPLAINING for purpose in behind.purposes)
+        explained = all(purpose in TASKS for purpose in behind.purposes)
         (reason, _), *_ = behind.purposes.most_common(1)
         return _found(
             "staff_file",

@@ -354,7 +354,11 @@ def _shown(document: View, names: dict[str, str], registered: View | None) -> Vi
 def _viewer(one: View, names: dict[str, str]) -> View:
     people = [] if one["principal"].startswith("staff:") else [names[f"staff:{s}"] for s in one["staff_ids"]]
     kept = dict.fromkeys(("owner_unit", "section", "designated", "records_manager", "department", "city"), "廃棄まで")
-    until = kept | {"route_step": "処理するまで", "acted": "完結まで", "circulation": "完結まで"}
+    until = kept | {
+        "route_step": "処理するまで",
+        "acted": "完結まで",
+        "circulation": "確認するまで（確認した後は完結まで）",
+    }
     more = [word for right, word in (("may_print", "印刷"), ("may_download", "ダウンロード")) if one[right]]
     rights = "・".join(["閲覧", *more]) if more else "閲覧のみ"
     return one | {"staff_names": people, "rights": rights, "until_words": until.get(one["reason"], "定めなし")}

@@ -224,11 +224,17 @@ def test_first_access_to_a_document_of_another_unit():
     assert not of("foreign_document", examine(record(at("10:00"))))
 
 
-@pytest.mark.parametrize("purpose", ["route_step", "circulation", "acted", "grant", "drafter"])
+@pytest.mark.parametrize("purpose", ["route_step", "circulation", "acted", "drafter"])
 def test_a_recorded_reason_marks_the_access_as_explained(purpose: str):
     (found,) = of("foreign_document", examine(record(at("10:00"), detail={"unit": OTHER}, purpose=purpose)))
     assert found.explained_by == purpose
     assert domain.first_state(found.explained_by) == "recorded"
+
+
+def test_a_grant_explains_nothing():
+    """AC-01: nobody can give one in the product, so whoever has it got it by another way."""
+    (found,) = of("foreign_document", examine(record(at("10:00"), detail={"unit": OTHER}, purpose="grant")))
+    assert found.explained_by == ""
 
 
 @pytest.mark.parametrize("action", ["document.viewed", "attachment.read", "document.history_read"])
