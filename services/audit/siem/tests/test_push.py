@@ -8,6 +8,7 @@ import gzip
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -110,7 +111,7 @@ class City:
     def __init__(self, engines, pool, keys, vault, siem: Siem) -> None:
         self.pool, self.keys, self.vault = pool, keys, vault
         self.receiver = Receiver(
-            f"https://localhost:{siem.port}/ocsf?key=hidden", "the token", engines.authority.ca_file, timeout=0.5
+            f"https://localhost:{siem.port}/ocsf?key=hidden", "the token", engines.authority.ca_file, timeout=10
         )
         self._running: list[asyncio.Task[None]] = []
 
@@ -194,7 +195,8 @@ async def until_cursor(city: City, wanted: Cursor) -> None:
 async def test_a_receiver_in_trouble_gets_the_same_again_and_the_log_goes_on(city, siem, mood):
     siem.moods = [mood] * 3
     await city.log(*some(5))
-    await city.start()
+    # Only who hangs is left soon: a slow answer of the others would have the batch sent twice.
+    await city.start(replace(city.receiver, timeout=0.5) if mood == "hang" else None)
     await until(lambda: siem.refused + len(siem.taken) >= 1)
     await city.log(*some(5, "D-2"))
     await until_cursor(city, Cursor(YEAR, 10))
