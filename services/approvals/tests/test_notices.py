@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import psycopg
@@ -127,27 +128,72 @@ async def test_urgent_sent_back_and_taken_back(city: City) -> None:
     assert [kind for kind, _, _ in await told(city, case_id)] == ["turn"]
 
 
+@contextlib.contextmanager
+def statements(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What the service asks its database meanwhile, counted at the connection."""
+    plain = psycopg.AsyncConnection.execute
+    asked: list[str] = []
+
+    async def noted(self: psycopg.AsyncConnection, query: Any, *args: Any, **more: Any) -> Any:
+        # Records of access are committed by the recorder, many readers' at once.
+        if "record_" not in str(query):
+            asked.append(str(query))
+        return await plain(self, query, *args, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(psycopg.AsyncConnection, "execute", noted)
+        yield asked
+
+
+async def with_thirty_acts(city: City, case_id: str) -> str:
+    """The case, held, approved and taken back by its first seat ten times."""
+    chief = await city.holder(CHIEF)
+    for _ in range(10):
+        case = await chief.act(await chief.see(case_id), "hold", "見積書を確かめる")
+        case = await chief.act(case, "approve")
+        case = await chief.on_case("RecallCase", case)
+    assert len(case.decisions) == 30
+    return case_id
+
+
+SHORT_LINE = ((CHIEF, "approve"), (DEPUTY, "approve"), (HEAD, "decide"))
+CONTRACT_LINE = ((CHIEF, "approve"), (DEPUTY, "approve"), (HEAD, "approve"), (FINANCE, "dissent"))
+
+
+@pytest.mark.parametrize(
+    ("facts", "line"),
+    [({}, SHORT_LINE[:1]), ({}, SHORT_LINE), (CONTRACT, CONTRACT_LINE)],
+    ids=["approve", "decide", "dissent"],
+)
+async def test_an_act_takes_as_many_statements_however_long_the_case_is(
+    city: City, monkeypatch: pytest.MonkeyPatch, facts: dict[str, object], line: tuple[tuple[str, str], ...]
+) -> None:
+    """The last act of the line: on a case with nothing but that, and on one with thirty acts before."""
+    counts: list[int] = []
+    for case_id in (await city.circulating(**facts), await with_thirty_acts(city, await city.circulating(**facts))):
+        for post, action in line:
+            person = await city.holder(post)
+            case = await person.see(case_id)
+            with statements(monkeypatch) as asked:
+                case = await person.act(case, action, "意見です。")
+        assert case.decisions[-1].action == line[-1][1]
+        counts.append(len(asked))
+    assert counts[0] == counts[1] <= 10
+
+
 async def test_an_act_takes_as_many_statements_however_many_are_told(
     city: City, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Counted at the connection: one seat after the act, and a whole group of them with their holders."""
+    """One seat after the act, and a whole group of them with their holders."""
     short, long = await city.circulating(), await city.circulating(**CONTRACT)
     chief = await city.holder(CHIEF)
     cases = [await chief.see(case_id) for case_id in (short, long)]
-    plain = psycopg.AsyncConnection.execute
     counts: list[int] = []
-
-    async def counted(self: psycopg.AsyncConnection, query: Any, *args: Any, **more: Any) -> Any:
-        # Records of access are committed by the recorder, many readers' at once.
-        counts[-1] += "record_" not in str(query)
-        return await plain(self, query, *args, **more)
-
     async with appointed(city, "S0071", DEPUTY), appointed(city, "S0073", DEPUTY):
-        with monkeypatch.context() as patched:
-            patched.setattr(psycopg.AsyncConnection, "execute", counted)
-            for case in cases:
-                counts.append(0)
+        for case in cases:
+            with statements(monkeypatch) as asked:
                 await chief.act(case, "approve")
+            counts.append(len(asked))
     assert len([one for one in await told(city, long) if one[2] == DEPUTY]) == 3
     assert counts[0] == counts[1] <= 10
 
