@@ -10,9 +10,10 @@ import datetime as dt
 import itertools
 import os
 import random
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chassis.errors import DomainError
@@ -371,7 +372,7 @@ def route(rng: random.Random, *, own_line: bool) -> list[Box]:
     kinds = ["approve", "approve", "concur", "review", "provisional"]
     most = 3
     if own_line:
-        groups, kinds, most = rng.randint(2, 4), [*["approve"] * 8, *kinds], rng.choice([1, 1, 2])
+        groups, kinds, most = rng.randint(1, 3), [*["approve"] * 8, *kinds], rng.choice([1, 1, 2])
     boxes = [Box(rng.choice(kinds), number, "") for number in range(groups) for _ in range(rng.randint(1, most))]
     for number in range(groups):
         group = [box for box in boxes if box.group == number]
@@ -389,7 +390,7 @@ def route(rng: random.Random, *, own_line: bool) -> list[Box]:
 def office_of(rng: random.Random) -> Office:
     """A case on its route, the people of the day, and what the city has set."""
     # Few people hold the posts of an own line, so that seats of one of them follow each other (AP-43).
-    in_a_row = rng.random() < 0.3
+    in_a_row = rng.random() < 0.4
     boxes = route(rng, own_line=in_a_row)
     posts = [box.post for box in boxes] + SUBSTITUTES + READERS + OTHERS
     drafter = rng.choice([DRAFTER, DRAFTER, DRAFTER, PEOPLE[0]])
@@ -431,20 +432,33 @@ MOVES = {
 }
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-@given(seed=st.integers(0, 2**63))
-def test_case_and_paper_agree(seed):
+# What has to have happened in some of the courses, or the test proves less than it says.
+HAPPENED = {
+    "ended circulating", "ended decided", "ended sent_back", "ended rejected", "ended withdrawn",
+    "approve", "concur", "dissent", "hold", "pull_up", "send_back", "restart", "decide", "decide_conditionally", "reject",
+    "substitute", "post_view", "confirm", "recall", "withdraw", "replace", "circulate", "ask_substitute", "ask_pull_up",
+    "add_seat", "register_walk_around", "several seats at once", "decide with the seat below",
+}  # fmt: skip
+
+
+def test_case_and_paper_agree():
     """AP-01 to AP-32, AP-43, AC-11: whatever people do, in any order, the case says what the paper says."""
-    # Draws of its own: hypothesis prefers few and small ones, which seldom bring a case to its end.
-    rng = random.Random(seed)
-    office = office_of(rng)
-    for name in rng.choices(list(MOVES), list(MOVES.values()), k=40):
-        getattr(office, name)(rng)
-        office.check()
-    event(f"ended {office.case.state}")
-    for action in office.done:
-        event(f"did {action}")
-    office.everybody_who_is_waited_for_acts()
+    done: Counter[str] = Counter()
+
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(seed=st.integers(0, 2**63))
+    def course(seed):
+        # Draws of its own: hypothesis prefers few and small ones, which seldom bring a case to its end.
+        rng = random.Random(seed)
+        office = office_of(rng)
+        for name in rng.choices(list(MOVES), list(MOVES.values()), k=40):
+            getattr(office, name)(rng)
+            office.check()
+        done.update({f"ended {office.case.state}", *office.done})
+        office.everybody_who_is_waited_for_acts()
+
+    course()
+    assert set(done) >= HAPPENED, f"{HAPPENED - set(done)} never happened: {done}"
 
 
 class Office:
@@ -563,7 +577,7 @@ class Office:
         ending = "reject" if box.kind == "decide" else "send_back"
         odd = {0: "hold", 1: unusual, 2: unusual, 3: ending, 4: "send_back", 5: "restart"}
         action = odd.get(choice, usual)
-        if choice > 15 and any(one.carried for one in self.paper.boxes):
+        if choice > 9 and any(one.carried for one in self.paper.boxes):
             action = "restart"
         if action == "substitute":
             self.paper.absent |= {who for who in [self.paper.holders[box.post]] if who}
@@ -667,7 +681,7 @@ class Office:
     def somebody_takes_it_back(self, rng):
         """取下げ, or 差替え (AP-30)."""
         who = rng.choice([self.case.drafter] * 4 + PEOPLE)
-        replaces = rng.randint(0, 5) > 0
+        replaces = rng.randint(0, 3) > 0
         action = Action.REPLACE if replaces else Action.WITHDRAW
         take_back = acts.take_back_to_replace if replaces else acts.withdraw
         expected = self.paper.is_drafters(who) and not self.paper.ended
@@ -686,7 +700,7 @@ class Office:
         """差替え (AP-30): minor keeps 承認 and 同意 and shows the new version to who gave them and is there still."""
         if self.paper.ended != "sent_back":
             return
-        minor = rng.random() < 0.5
+        minor = rng.random() < 0.7
         old, before = self.paper, self.case
         # Nothing is kept without the seats that approvers added (AP-54): the drafter's route has none of them.
         keeps = minor and not any(box.added for box in old.boxes)
