@@ -1,4 +1,4 @@
-"""What a person's hand does on the pages, counted in the browser itself: presses, fields typed into, sheets of paper."""
+"""What people's hands do on the pages, counted in the browser itself: presses, fields typed into, sheets of paper."""
 
 from __future__ import annotations
 
@@ -28,14 +28,16 @@ _WATCH = """
 
 @dataclass
 class Hand:
-    """What was counted over all windows it watches."""
+    """What was counted over all windows it watches; each window is another person's."""
 
+    people: int = 0
     presses: int = 0
     fields: int = 0
     prints: int = 0
 
     def on(self, page: Page) -> Page:
         """Watch the window from now on; logging in is not part of any job."""
+        self.people += 1
         page.context.expose_binding("kanketsuHand", lambda _, what: self._count(what))
         page.context.add_init_script(_WATCH)
         page.on("request", self._asked)
