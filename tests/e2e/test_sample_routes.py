@@ -24,11 +24,31 @@ WATER = {
     "amount": 48_400_000,
 }
 HEADS = {
-    "市長": ("gian-04", {}, ("法制室 室長（審査）", "副市長", "市長 決裁")),
+    "市長": (
+        "kihon-01",
+        {},
+        (
+            "財政経営室 室長（合議） 同意",
+            *(
+                "次長 承認",
+                "部長 承認",
+                "法制室 室長（審査） 承認",
+                "総務部 部長（審査） 承認",
+                "副市長 承認",
+                "市長 決裁",
+            ),
+        ),
+    ),
     "病院事業管理者": ("ct-01", {}, ("事務局長", "病院事業管理者 決裁")),
     "公営企業管理者（競艇）": ("taikosho-01", {}, ("公営企業管理者 決裁",)),
     "公営企業管理者（水道）": ("kyusui-118", WATER, ("公営企業管理者 決裁",)),
 }
+# What each kind of seat presses, and is told.
+PRESSED = {
+    "concur": ("同意する", "同意を登録しました。"),
+    "decide": ("決裁する", "決裁を登録しました。"),
+}
+APPROVED = ("承認する", "承認を登録しました。")
 
 
 def seats(page: Page) -> str:
@@ -38,7 +58,8 @@ def seats(page: Page) -> str:
 
 @pytest.mark.parametrize("head", HEADS)
 def test_the_head_of_each_body_decides(city: City, visit, head: str) -> None:
-    """AP-01, AP-05, AP-06: 審査 before the first seat above 部長, and the head of the body whose route it is decides."""
+    """AP-01, AP-05 to AP-07: 合議 after the own room, 審査 before the first seat above 部長, and the head of the body whose
+    route it is decides."""
     key, changes, by_hand = HEADS[head]
     title = f"{head}が決裁する案件について（伺い）{uuid.uuid4().hex[:6]}"
     drafter, document, case_id = city.submitted(key, title=title, **changes)
@@ -51,8 +72,7 @@ def test_the_head_of_each_body_decides(city: City, visit, head: str) -> None:
     for step in line[-len(by_hand) :]:
         page = visit(city.holder(step["post_id"]))
         journey.open_from_inbox(page, title)
-        decides = step["kind"] == "decide"
-        journey.act(page, *(("決裁する", "決裁を登録しました。") if decides else ("承認する", "承認を登録しました。")))
+        journey.act(page, *PRESSED.get(step["kind"], APPROVED))
     until(lambda: city.person(drafter).document(document)[0]["state"] == "decided")
     shown = seats(visit(drafter, f"/documents/{document}"))
     places = [shown.find(seat) for seat in by_hand]
