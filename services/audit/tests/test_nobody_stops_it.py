@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from importlib import import_module
 
 import psycopg
 import pytest
@@ -119,13 +120,35 @@ async def test_no_role_may_take_from_it(engines, place):
                 assert not (may_update and table in NEVER_CHANGED), table
 
 
+READING = ("List", "Get", "Find", "Read")
+# What else each service of the audit package does, whole: add to the log or about it, never take.
+WRITING: dict[str, set[str]] = {
+    # The second adds its result.
+    "AuditService": {"AppendRecords", "Reconcile"},
+    # Reviews stand beside the log; their findings and the versions of their rules are added, never taken back.
+    "ReviewService": {"OpenReview", "CompareStaff", "TreatFinding", "SignReview", "RemarkReview", "ChangeRules"},
+    "TimestampService": set(),
+    # The memory of the logs of others, which only grows.
+    "WitnessService": {"AddCheckpoint"},
+}
+
+
+def operations() -> dict[str, set[str]]:
+    """The RPCs of every service that a file of the audit package describes."""
+    return {
+        service.name: {method.name for method in service.methods}
+        for file in (ROOT / "proto" / "kanketsu" / "audit" / "v1").glob("*.proto")
+        for service in import_module(f"kanketsu.audit.v1.{file.stem}_pb2").DESCRIPTOR.services_by_name.values()
+    }
+
+
 def test_no_operation_takes_from_it():
-    """RPCs add or read (Reconcile adds its result); addresses of the log only read, but for a witness's duty and the
-    review of what is there."""
-    verbs = {method.name for method in pb.DESCRIPTOR.services_by_name["AuditService"].methods}
-    assert {
-        name for name in verbs if not name.startswith(("Append", "List", "Get", "Find", "Read", "Reconcile"))
-    } == set()
+    """RPCs of all services of the audit package add or read; addresses of the log only read, but for a witness's duty
+    and the review of what is there."""
+    writing = {
+        service: {name for name in names if not name.startswith(READING)} for service, names in operations().items()
+    }
+    assert writing == WRITING
     paths = json.loads((ROOT / "docs" / "openapi.json").read_text("utf-8"))["paths"]
     about_the_log = {path: set(paths[path]) for path in paths if path.startswith(("/log", "/api/v1/audit"))}
     assert len(about_the_log) >= 5
