@@ -92,7 +92,8 @@ class Paper:
     """The file: where it lies, what is on it."""
 
     boxes: list[Box]
-    holders: dict[str, str | None]
+    # Of each post, nobody, one or two people (AP-32).
+    holders: dict[str, list[str]]
     drafter: str
     exceptional: bool
     urgent: bool
@@ -115,11 +116,11 @@ class Paper:
 
     def is_drafters(self, who: str) -> bool:
         """Whether it is theirs to take back: who drafted it, from any post of the unit, and all of these are (AP-42)."""
-        return who == self.drafter and who in self.holders.values()
+        return who == self.drafter and any(who in held for held in self.holders.values())
 
     def away(self, post: str) -> bool:
-        """Held, and the holder is recorded as absent; a vacant post is not 不在."""
-        return self.holders[post] in self.absent
+        """Held, and everybody who holds it is recorded as absent; a vacant post is not 不在."""
+        return bool(self.holders[post]) and self.absent.issuperset(self.holders[post])
 
     def put(self) -> None:
         """Put the file on the desks of the current group; who is away is passed over now, and only now."""
@@ -149,7 +150,7 @@ class Paper:
 
     def may(self, who: str, box: Box, action: str, comment: str, target: Box | None, weighed: bool) -> bool:
         """Whether this person may do this to this box now."""
-        holds = self.holders[box.post] == who
+        holds = who in self.holders[box.post]
         if box.kind == "inform" or action == "confirm":
             return box.kind == "inform" and action == "confirm" and self.lies_with(box) and holds
         if action == "post_view":
@@ -178,7 +179,7 @@ class Paper:
             return holds and any(b.carried for b in self.boxes)
         if action == "pull_up":
             above = [b for b in self.line if b.group > box.group and b.kind in ("approve", "decide")]
-            stands_above = any(self.holders[b.post] == who and b.mark == "" for b in above)
+            stands_above = any(who in self.holders[b.post] and b.mark == "" for b in above)
             return box.kind == "approve" and stands_above and who not in beside
         if action == "substitute":
             return box.kind == "decide" and self.substitute_is(who, box)
@@ -187,14 +188,14 @@ class Paper:
     def runs_on(self, who: str, box: Box) -> list[Box]:
         """The boxes right after this one that one stroke of the same person may sign as well, one by one (AP-43)."""
         found: list[Box] = []
-        if not self.city.consecutive_seats or box.kind != "approve" or self.holders[box.post] != who:
+        if not self.city.consecutive_seats or box.kind != "approve" or who not in self.holders[box.post]:
             return found
         groups = [[one for one in self.line if one.group == at] for at in range(box.group, self.decider.group + 1)]
         if groups[0] != [box]:
             return found
         for group in filter(None, groups[1:]):
             one = group[0]
-            own = len(group) == 1 and one.mark == "" and self.holders[one.post] == who
+            own = len(group) == 1 and one.mark == "" and who in self.holders[one.post]
             signs = one.kind == "approve" and not self.away(one.post)
             decides = one.kind == "decide" and who != self.drafter and not self.dissented
             if not (own and (signs or decides)):
@@ -223,16 +224,16 @@ class Paper:
         if self.barred or who == self.drafter or not self.away(box.post):
             return False
         for post in SUBSTITUTES:
-            if self.holders[post] == who:
+            if who in self.holders[post]:
                 return True
-            if self.holders[post] is not None and not self.away(post):
+            if self.holders[post] and not self.away(post):
                 return False
         return False
 
     def may_have_decided(self, who: str) -> bool:
         """On paper: the decider, whatever the file is about, or who stands in for them and is there (AP-50)."""
         stands_in = self.substitute_is(who, self.decider) and who not in self.absent
-        return who != self.drafter and (self.holders[self.decider.post] == who or stands_in)
+        return who != self.drafter and (who in self.holders[self.decider.post] or stands_in)
 
     def decided_on_paper(self, who: str) -> None:
         """The decider and everybody whose box is empty have still to see it (AP-50)."""
@@ -290,7 +291,7 @@ class Paper:
 
     def ask_above(self) -> None:
         """上位者裁定, once: the nearest post above that somebody holds decides."""
-        above = [box for box in self.boxes if box.kind == "struck" and self.holders[box.post] is not None]
+        above = [box for box in self.boxes if box.kind == "struck" and self.holders[box.post]]
         if above and not self.raised:
             self.raised = True
             self.decider.kind = "approve"
@@ -301,9 +302,11 @@ class Paper:
         if not self.lies_with(box) or box.kind not in ("approve", "provisional", "decide") or box.need:
             return False
         on_sheet = {one.post for one in self.boxes if one.kind != "inform"} | {DRAFTED_FROM}
-        beside = {one.signed or self.holders[one.post] for one in self.line if one.group == box.group}
+        group = [one for one in self.line if one.group == box.group]
+        beside = {who for one in group for who in ([one.signed] if one.signed else self.holders[one.post])}
         asked = self.holders[post]
-        return kind in ("approve", "concur") and post not in on_sheet and asked is not None and asked not in beside
+        free = bool(asked) and beside.isdisjoint(asked)
+        return kind in ("approve", "concur") and post not in on_sheet and free
 
     def ask_before(self, who: str, box: Box, kind: str, post: str) -> None:
         """A box is pasted in before this one; the file goes there first, and what comes later is renumbered."""
@@ -323,7 +326,7 @@ class Paper:
             return False
         own = [b for b in self.line if b.mark in SIGNED and b.signed == who and not b.carried]
         own.sort(key=lambda b: (b.group, b.number))
-        if own and self.holders[own[-1].post] != who:
+        if own and who not in self.holders[own[-1].post]:
             return False
         if not own and not self.is_drafters(who):
             return False
@@ -387,6 +390,11 @@ def route(rng: random.Random, *, own_line: bool) -> list[Box]:
     return boxes
 
 
+def appointed(rng: random.Random, post: str, staff: list[str]) -> list[str]:
+    """Who holds a post: one person, sometimes two (AP-32), but of the 代決順位 one."""
+    return rng.sample(staff, 1 if post in SUBSTITUTES else rng.choice([1, 1, 1, 1, 1, 2]))
+
+
 def office_of(rng: random.Random) -> Office:
     """A case on its route, the people of the day, and what the city has set."""
     # Few people hold the posts of an own line, so that seats of one of them follow each other (AP-43).
@@ -394,10 +402,10 @@ def office_of(rng: random.Random) -> Office:
     boxes = route(rng, own_line=in_a_row)
     posts = [box.post for box in boxes] + SUBSTITUTES + READERS + OTHERS
     drafter = rng.choice([DRAFTER, DRAFTER, DRAFTER, PEOPLE[0]])
-    staff = [PEOPLE[1], PEOPLE[1], PEOPLE[2]] if in_a_row else PEOPLE
+    staff = PEOPLE[1:3] if in_a_row else PEOPLE
     paper = Paper(
         boxes,
-        {post: rng.choice(staff) for post in posts} | {DRAFTED_FROM: drafter},
+        {post: appointed(rng, post, staff) for post in posts} | {DRAFTED_FROM: [drafter]},
         drafter,
         exceptional=rng.random() < 0.25,
         urgent=rng.random() < 0.5,
@@ -437,12 +445,12 @@ HAPPENED = {
     "ended circulating", "ended decided", "ended sent_back", "ended rejected", "ended withdrawn",
     "approve", "concur", "dissent", "hold", "pull_up", "send_back", "restart", "decide", "decide_conditionally", "reject",
     "substitute", "post_view", "confirm", "recall", "withdraw", "replace", "circulate", "ask_substitute", "ask_pull_up",
-    "add_seat", "register_walk_around", "several seats at once", "decide with the seat below",
+    "add_seat", "register_walk_around", "several seats at once", "decide with the seat below", "one of two holders",
 }  # fmt: skip
 
 
 def test_case_and_paper_agree():
-    """AP-01 to AP-32, AP-43, AC-11: whatever people do, in any order, the case says what the paper says."""
+    """AP-01 to AP-32, AP-43, AP-45, AC-11: whatever people do, in any order, the case says what the paper says."""
     done: Counter[str] = Counter()
 
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
@@ -529,13 +537,13 @@ class Office:
 
     def hall(self) -> Hall:
         seats = {
-            post: Seat(post, "室長", "head", "U", "環境政策室", (), self.holding(who))
-            for post, who in self.paper.holders.items()
+            post: Seat(post, "室長", "head", "U", "環境政策室", (), self.holding(held))
+            for post, held in self.paper.holders.items()
         }
         return Hall(seats, tuple(SUBSTITUTES))
 
-    def holding(self, who: str | None) -> tuple[Holder, ...]:
-        return () if who is None else (Holder(who, who, AppointmentKind.MAIN, who in self.paper.absent),)
+    def holding(self, held: list[str]) -> tuple[Holder, ...]:
+        return tuple(Holder(who, who, AppointmentKind.MAIN, who in self.paper.absent) for who in held)
 
     def accept(self, outcome: Outcome) -> None:
         case, events = outcome
@@ -553,7 +561,7 @@ class Office:
     def somebody_is_transferred(self, rng):
         """人事異動: unacted steps are of whoever holds the post on the day; acted ones never change (AP-40)."""
         post = rng.choice(sorted(self.paper.holders))
-        self.paper.holders[post] = rng.choice([*PEOPLE, *PEOPLE, None])
+        self.paper.holders[post] = appointed(rng, post, PEOPLE) if rng.random() < 0.92 else []
 
     def anyone_tries_anything(self, rng):
         """Mostly what they may not."""
@@ -580,7 +588,7 @@ class Office:
         if choice > 9 and any(one.carried for one in self.paper.boxes):
             action = "restart"
         if action == "substitute":
-            self.paper.absent |= {who for who in [self.paper.holders[box.post]] if who}
+            self.paper.absent |= set(self.paper.holders[box.post])
         if action == "decide" and choice < 8:
             action = "decide_conditionally"
         before = [b for b in self.paper.line if b.group < box.group and b.mark in SIGNED]
@@ -596,8 +604,7 @@ class Office:
         due = [box for box in self.paper.boxes if box.mark in UNSEEN]
         if due:
             box = due[place % len(due)]
-            who = self.paper.holders[box.post]
-            if who is not None:
+            for who in self.paper.holders[box.post][-1:]:
                 self.attempt(who, self.paper.boxes.index(box), "post_view", "", -1, weighs=False)
 
     def attempt(self, who: str, place: int, action: str, comment: str, target: int, weighs: bool) -> None:
@@ -637,6 +644,8 @@ class Office:
         assert offered, "what is possible is offered"
         for outcome in outcomes:
             self.accept(outcome)
+        if who in (held := self.paper.holders[box.post]) and len(held) > 1:
+            self.done.add("one of two holders")
         self.paper.do(who, box, action, back, self.clock)
         for one in also:
             self.paper.do(who, one, "decide" if one.kind == "decide" else "approve", None, self.clock)
@@ -718,7 +727,7 @@ class Office:
             twin = next(b for b in old.boxes if b.post == box.post)
             if twin.kind == box.kind and twin.mark in ("approved", "concurred"):
                 box.mark, box.signed, box.carried, box.saw = twin.mark, twin.signed, True, {twin.signed}
-                told += [box.post] if old.holders[box.post] == twin.signed else []
+                told += [box.post] if twin.signed in old.holders[box.post] else []
         self.paper.boxes.extend(Box("inform", 0, post) for post in told)
         self.circulate_anew(before if minor else None)
 
@@ -728,7 +737,7 @@ class Office:
         posts = rng.choices([*READERS, "P-0"], k=rng.randint(1, 2))
         decided = self.paper.ended == "decided"
         desks = [b for b in self.paper.line if self.paper.lies_with(b) or (decided and b is self.paper.decider)]
-        holds = any(self.paper.holders[box.post] == who for box in desks)
+        holds = any(who in self.paper.holders[box.post] for box in desks)
         drafts = self.paper.is_drafters(who)
         taken = {box.post for box in self.paper.boxes if box.kind != "struck"}
         allowed = (decided or not self.paper.ended) and (holds or drafts)
@@ -749,8 +758,7 @@ class Office:
         waiting = [box for box in self.paper.boxes if box.kind == "inform" and self.paper.lies_with(box)]
         if waiting:
             box = rng.choice(waiting)
-            who = self.paper.holders[box.post]
-            if who is not None:
+            for who in self.paper.holders[box.post][-1:]:
                 self.attempt(who, self.paper.boxes.index(box), "confirm", "", -1, weighs=False)
 
     def somebody_asks_for_a_substitute(self, rng):
@@ -758,13 +766,15 @@ class Office:
         who = rng.choice([DRAFTER, DRAFTER, DRAFTER, *PEOPLE])
         away = rng.random() < 0.5
         decider = self.paper.holders[self.paper.decider.post]
-        if away and decider is not None:
-            self.paper.absent |= {decider}
+        if away:
+            self.paper.absent |= set(decider)
         box = self.paper.decider
         there = [
             post
             for post in SUBSTITUTES
-            if self.paper.holders[post] not in (None, self.paper.drafter) and not self.paper.away(post)
+            if self.paper.holders[post]
+            and self.paper.drafter not in self.paper.holders[post]
+            and not self.paper.away(post)
         ]
         expected = (
             self.paper.is_drafters(who)
@@ -790,18 +800,16 @@ class Office:
     def somebody_asks_for_a_pull_up(self, rng):
         """引上げ依頼 (AP-17): of a seat further up that is held, by the drafter or who has it, with a reason."""
         turns = [box for box in self.paper.line if self.paper.lies_with(box) and box.kind == "approve"]
-        who = rng.choice([self.paper.drafter, *(self.paper.holders[box.post] for box in turns), *PEOPLE]) or PEOPLE[0]
+        who = rng.choice([self.paper.drafter, *(who for box in turns for who in self.paper.holders[box.post]), *PEOPLE])
         reason = rng.choice(["急ぎのため"] * 4 + [""])
         above = [
             box.post
             for box in self.paper.line
             if turns and box.group > turns[0].group and box.kind in ("approve", "decide") and box.mark == ""
         ]
-        askable = [
-            post for post in above if self.paper.holders[post] is not None and any(box.asked != post for box in turns)
-        ]
+        askable = [post for post in above if self.paper.holders[post] and any(box.asked != post for box in turns)]
         post = rng.choice([*above, *above, *(box.post for box in self.paper.boxes)])
-        mine = self.paper.is_drafters(who) or any(self.paper.holders[box.post] == who for box in turns)
+        mine = self.paper.is_drafters(who) or any(who in self.paper.holders[box.post] for box in turns)
         hall = self.hall()
         offered = Action.ASK_PULL_UP in policy.allowed_on_case(self.case, hall, who, self.city)
         assert offered == (mine and bool(askable))
@@ -820,12 +828,12 @@ class Office:
     def somebody_adds_a_seat(self, rng):
         """回議先の追加 (AP-54), with posts and kinds that may be added and others that may not."""
         turns = [box for box in self.paper.line if self.paper.lies_with(box)]
-        who = rng.choice([self.paper.holders[box.post] for box in turns] + PEOPLE) or PEOPLE[0]
+        who = rng.choice([who for box in turns for who in self.paper.holders[box.post]] + PEOPLE)
         post = rng.choice([*OTHERS, *OTHERS, *OTHERS, READERS[0], DRAFTED_FROM, self.case.steps[-1].post_id])
         kind = rng.choice(["approve", "concur", "approve", "concur", "review"])
         reason = rng.choice(["予算の見込みを確かめるため"] * 4 + [""])
         own = [b for b in turns if b.kind not in ("concur", "review") and not b.need]
-        mine = [b for b in own if self.paper.holders[b.post] == who]
+        mine = [b for b in own if who in self.paper.holders[b.post]]
         hall = self.hall()
         assert bool(mine) == (Action.ADD_SEAT in policy.allowed_on_case(self.case, hall, who, self.city))
         expected = bool(mine) and bool(reason) and self.paper.may_ask_before(mine[0], kind, post)
@@ -849,10 +857,10 @@ class Office:
         """事後登録 (AP-50): an urgent case, by its drafter, of a decision since the seats were last asked."""
         who = rng.choice([self.case.drafter] * 6 + PEOPLE)
         decider = self.paper.holders[self.paper.decider.post]
-        if decider is not None and rng.random() < 0.3:
-            self.paper.absent |= {decider}
+        if rng.random() < 0.3:
+            self.paper.absent |= set(decider)
         named = rng.choice(
-            [decider or DRAFTER, *(self.paper.holders[post] or DRAFTER for post in SUBSTITUTES), *PEOPLE]
+            [*(decider or [DRAFTER]), *(who for post in SUBSTITUTES for who in self.paper.holders[post]), *PEOPLE]
         )
         now = self.tick()
         moment = now + dt.timedelta(minutes=rng.choice([1, 0, 0, 0, 0, -1, -5, -20]))
@@ -903,9 +911,12 @@ class Office:
                 break
             usual = {"inform": "confirm", "concur": "concur", "decide": "decide"}.get(box.kind, "approve")
             action = "post_view" if self.owes(box) else usual
-            who = self.paper.holders[box.post]
-            if who is None or not self.paper.may(who, box, action, "", None, weighed=True):
-                who = self.paper.holders[box.post] = f"新任{number}"
+            able = [
+                one for one in self.paper.holders[box.post] if self.paper.may(one, box, action, "", None, weighed=True)
+            ]
+            who = able[-1] if able else f"新任{number}"
+            if not able:
+                self.paper.holders[box.post] = [who]
             step = self.case.steps[self.paper.boxes.index(box)]
             by = policy.require_signature(self.case, step, Action(action), self.hall(), who, "")
             act = replace(self.act(Action(action), by, ""), acknowledged=self.case.opinions)
