@@ -17,7 +17,8 @@ from pathlib import Path
 
 from services.audit import entry as leaf_format
 from services.audit import note, tlog
-from services.audit.entry import EntryError
+from services.audit.domain import EPOCH_ENDS
+from services.audit.entry import EntryError, Leaf
 from services.audit.export import ARCHIVE, CHECKPOINT_FILE, TIMESTAMPS, LogWriter
 from services.audit.note import SigningKey
 from services.audit.sample.making import POLICY_FILE, SampleKeys
@@ -206,6 +207,42 @@ def _cut(leaf: int) -> Callable[[Iterator[bytes]], Iterator[bytes]]:
     return lambda entries: itertools.islice(entries, leaf)
 
 
+def _cut_and_ended(leaf: int) -> Callable[[Iterator[bytes]], Iterator[bytes]]:
+    """The beginning, and an end for each process that then still ran: a history that agrees with itself."""
+
+    def changed(entries: Iterator[bytes]) -> Iterator[bytes]:
+        running: dict[str, Leaf] = {}
+        for entry in itertools.islice(entries, leaf):
+            yield entry
+            said = leaf_format.decode(entry)
+            if said.action in EPOCH_ENDS:
+                running.pop(said.epoch, None)
+            elif said.epoch:
+                running[said.epoch] = said
+        for last in running.values():
+            end = leaf_format.decode(_another_event(leaf_format.encode(last)))
+            detail = {"last_seq": str(last.seq)}
+            yield leaf_format.encode(dataclasses.replace(end, action="epoch.close", seq=last.seq + 1, detail=detail))
+
+    return changed
+
+
+def _source_cut(target: Target) -> None:
+    """Everything of one process from a record on, its end as well; all else stays."""
+    gone = target.middle
+
+    def cut(entries: Iterator[bytes]) -> Iterator[bytes]:
+        epoch = ""
+        for index, entry in enumerate(entries):
+            said = leaf_format.decode(entry)
+            if index == gone:
+                epoch = said.epoch
+            if not epoch or said.epoch != epoch:
+                yield entry
+
+    target.remake(cut, signed=True)
+
+
 def _opened_late(leaf: int) -> Callable[[Iterator[bytes]], Iterator[bytes]]:
     """A leaf that says that the log begins, where it does not."""
 
@@ -253,8 +290,9 @@ DAMAGES: dict[str, Callable[[Target], None]] = {
     "event-twice": _remake(_same_event, signed=True),
     "no-leaf": _remake(lambda leaf: _at(leaf, lambda entry: [entry, "これは記録ではない".encode()]), signed=True),
     "opened-late": _remake(_opened_late, signed=True),
+    "source-cut": _source_cut,
     # Only an older checkpoint tells.
-    "rolled-back": _remake(_cut, signed=True),
+    "rolled-back": _remake(_cut_and_ended, signed=True),
     "forked": _remake(lambda leaf: _at(leaf, lambda entry: [_another_person(entry)]), signed=True),
 }
 """Each kind of tampering by its name."""

@@ -76,7 +76,7 @@ class City:
         """Batches of leaves, together exactly as many as asked for."""
         made = 0
         while made < self._entries:
-            batch = self._batch(self._at(made))[: self._entries - made]
+            batch = self._next(self._at(made), self._entries - made)
             made += len(batch)
             yield batch
 
@@ -86,22 +86,30 @@ class City:
         day = FIRST_DAY + dt.timedelta(days=int(share))
         return dt.datetime.combine(day, OPENS, clock.JST) + OFFICE_HOURS * (share % 1)
 
-    def _batch(self, now: dt.datetime) -> list[Leaf]:
+    def _next(self, now: dt.datetime, left: int) -> list[Leaf]:
+        """At most `left` leaves. The last ones end what still runs: a source that fell silent would be a finding."""
+        running = [source for source in self._sources if source.epoch]
+        spare = left - len(running)
+        if not spare:
+            return self._end(running[0], "epoch.close", now)
+        if spare == 1:
+            # Who opens an epoch needs a second one for its end.
+            return self._events("documents", now, 1)
+        return self._batch(now, spare)
+
+    def _batch(self, now: dt.datetime, most: int) -> list[Leaf]:
         chance = self._random.random()
         if chance < 0.12:
-            return self._events(self._random.choice(("documents", "approvals")), now)
+            return self._events(self._random.choice(("documents", "approvals")), now, most)
         source = self._random.choice(self._sources)
         if not source.epoch:
             return self._sent(source, [self._open(source, now)])
         if source.seen.date() != now.date():
             # Restarted in the night, or crashed.
-            ended = self._own(source, "epoch.recovered" if chance > 0.9 else "epoch.close", now)
-            leaves = self._sent(source, [ended])
-            source.epoch = ""
-            return leaves
+            return self._end(source, "epoch.recovered" if chance > 0.9 else "epoch.close", now)
         if now - source.seen > _BEAT and chance > 0.8:
             return self._sent(source, [self._own(source, "epoch.heartbeat", now)])
-        count = self._random.randint(1, _MOST)
+        count = min(most, self._random.randint(1, _MOST))
         return self._sent(source, [self._record(source, source.seq + 1 + number, now) for number in range(count)])
 
     # --- access records
@@ -165,6 +173,11 @@ class City:
         source.epoch, source.seq, source.chain = self._id(now), 0, ""
         return self._own(source, "epoch.open", now)
 
+    def _end(self, source: _Source, action: str, now: dt.datetime) -> list[Leaf]:
+        leaves = self._sent(source, [self._own(source, action, now)])
+        source.epoch = ""
+        return leaves
+
     def _own(self, source: _Source, action: str, now: dt.datetime) -> envelope_pb2.AccessRecord:
         return envelope_pb2.AccessRecord(
             seq=source.seq + 1,
@@ -180,10 +193,10 @@ class City:
 
     # --- events
 
-    def _events(self, service: str, now: dt.datetime) -> list[Leaf]:
-        """Changes, each to another object."""
+    def _events(self, service: str, now: dt.datetime, most: int) -> list[Leaf]:
+        """At most so many changes, each to another object."""
         found = []
-        for object_id in self._random.sample(self._objects, self._random.randint(1, _MOST // 4)):
+        for object_id in self._random.sample(self._objects, min(most, self._random.randint(1, _MOST // 4))):
             action = self._random.choice(_CHANGES[service])
             version = self._versions[object_id + service] = self._versions.get(object_id + service, 0) + 1
             envelope = envelope_pb2.Envelope(

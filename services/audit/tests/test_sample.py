@@ -7,6 +7,7 @@ import pytest
 
 from services.audit import entry, verify
 from services.audit.__main__ import main
+from services.audit.domain import EPOCH_ENDS
 from services.audit.export import CHECKPOINT_FILE, KEY_FILE
 from services.audit.quorum import Policy
 from services.audit.sample.damage import DAMAGES, damage, entries_of
@@ -67,13 +68,18 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(original: Pa
     assert (original / CHECKPOINT_FILE).read_bytes() != (tmp_path / "other" / CHECKPOINT_FILE).read_bytes()
 
 
-@pytest.mark.parametrize("size", [0, 1, 255, 256, 257])
-def test_a_small_practice_log_is_good(size: int, tmp_path: Path) -> None:
-    write_sample(tmp_path / "log", size, days=1)
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 20, 255, 256, 257])
+@pytest.mark.parametrize("days", [1, 5])
+def test_a_small_practice_log_is_good_and_ends_what_it_opened(size: int, days: int, tmp_path: Path) -> None:
+    write_sample(tmp_path / "log", size, days=days)
     assert findings(tmp_path / "log") == []
+    leaves = [entry.decode(one) for one in entries_of(tmp_path / "log", size)]
+    assert len(leaves) == size
+    assert {one.epoch for one in leaves} - {""} == {one.epoch for one in leaves if one.action in EPOCH_ENDS}
 
 
-# What has to be said, and where. `{leaf}` is the damaged one.
+# What has to be said, and where. `{leaf}` is the damaged one, of `{epoch}`, whose last leaf before it is of `{before}`; with an
+# end for each open epoch a log that is cut there has `{rest}` leaves.
 FOUND: dict[str, str] = {
     "record-changed": "tile/entries/002: entry {position} (leaf {leaf}) was changed",
     "tile-changed": "tile/0/002: hash {position} is not that of leaf {leaf}",
@@ -97,7 +103,8 @@ FOUND: dict[str, str] = {
     "event-twice": "leaf {next}: event ",
     "no-leaf": "leaf {next}: not JSON",
     "opened-late": "leaf {next}: opens a log that has leaves before it",
-    "rolled-back": "checkpoint: rolled back: it has {leaf} leaves, the older checkpoint had 1500",
+    "source-cut": "/{epoch}: silent since {before}, without an end",
+    "rolled-back": "checkpoint: rolled back: it has {rest} leaves, the older checkpoint had 1500",
     "forked": "checkpoint: forked: its first 1500 leaves are not those of the older checkpoint",
 }
 
@@ -115,7 +122,12 @@ def test_every_damage_is_found_and_its_place_named(kind: str, original: Path, tm
         for index, one in enumerate(entries_of(original, SIZE))
         if index >= MIDDLE and (read := entry.decode(one)).seq and not read.action.startswith("epoch.")
     )
-    wanted = FOUND[kind].format(leaf=leaf, next=leaf + 1, position=leaf - 512)
+    read = [entry.decode(one) for one in entries_of(original, SIZE)]
+    epoch = read[leaf].epoch
+    before = [one.time for one in read[:leaf] if one.epoch == epoch][-1].strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    ended = {one.epoch for one in read[:leaf] if one.action in EPOCH_ENDS}
+    rest = leaf + len({one.epoch for one in read[:leaf]} - ended - {""})
+    wanted = FOUND[kind].format(leaf=leaf, next=leaf + 1, position=leaf - 512, epoch=epoch, before=before, rest=rest)
     found = findings(log, since=original / CHECKPOINT_FILE)
     assert any(wanted in finding for finding in found), found
 

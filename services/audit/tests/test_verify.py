@@ -48,9 +48,11 @@ def leaves(size: int = SIZE) -> tuple[bytes, ...]:
         else:
             instance = "documents-1" if index % 2 or index > size // 2 else "documents-0"
             numbers[instance] += 1
+            ends = index == size // 4 * 2
             leaf = Leaf(
                 **common,
-                action="document.viewed",
+                action="epoch.close" if ends else "document.viewed",
+                detail={"last_seq": str(numbers[instance] - 1)} if ends else {},
                 instance=instance,
                 epoch=uuid(1_000_000 + int(instance[-1])),
                 seq=numbers[instance],
@@ -402,7 +404,7 @@ def test_a_log_behind_a_url_verifies_and_its_damage_is_found(
     site: str, log: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert verify.main(site, log / KEY_FILE) == 0
-    assert capsys.readouterr().out.startswith("OK: 1000 leaves of audit.minoh.example/2026, 2 sources (2 open)")
+    assert capsys.readouterr().out.startswith("OK: 1000 leaves of audit.minoh.example/2026, 2 sources (1 open)")
     flip(log / "tile/entries/003.p/232", 99)
     assert verify.main(site + "/", log / KEY_FILE) == 1
     assert capsys.readouterr().out.startswith("tile/entries/003.p/232: ")

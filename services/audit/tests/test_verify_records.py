@@ -40,12 +40,29 @@ def view(number: int, seq: int, epoch: str = OLD, **more: Any) -> Leaf:
     return dataclasses.replace(record, **more)
 
 
+def at(minute: int, leaf: Leaf) -> Leaf:
+    return dataclasses.replace(leaf, time=START + dt.timedelta(minutes=minute))
+
+
+def restored(number: int, leaves: int, minute: int) -> Leaf:
+    """As `restore` records it: so many leaves were brought back right before."""
+    detail = {"leaves": str(leaves), "size": "1000", "head": "unchanged"}
+    return at(minute, event(number, 0, action="backup.restored", object_type="log", object_id="log", detail=detail))
+
+
 def written(folder: Path, leaves: list[Leaf], key: SigningKey = KEY) -> Path:
     def signed(size: int, root: bytes) -> bytes:
         return note.sign_checkpoint(key.name, size, root, key)
 
     write_log(folder, map(entry.encode, leaves), signed, key.verifier)
     return folder
+
+
+def told(log: Path) -> list[tuple[str, bool]]:
+    """Each finding, and whether it is a remark only."""
+    said: list[Finding] = []
+    Verification(LogFolder(log), KEY.verifier, said.append).run()
+    return [(f"{finding.place}: {finding.problem}", finding.remark) for finding in said]
 
 
 # --- numbers that another record has ----------------------------------------------------------------------------
@@ -74,6 +91,70 @@ def test_the_end_of_an_epoch_that_a_restored_database_knew_is_a_remark(
     assert ", 1 remarks, " in capsys.readouterr().out
 
 
+# --- sources that fall silent -----------------------------------------------------------------------------------
+
+
+def life(minute: int, seq: int, epoch: str = OLD, **more: Any) -> Leaf:
+    """A sign of life of a source."""
+    return at(minute, view(1000 * minute + seq, seq, epoch, **more))
+
+
+def ending(minute: int, seq: int, action: str) -> Leaf:
+    return life(minute, seq, action=action, detail={"last_seq": str(seq - 1)})
+
+
+SILENT = (
+    f"source documents.documents-0/{OLD}: silent since 2026-11-23T06:37:00.000000Z, without an end;"
+    " later records of it are not in the log"
+)
+
+
+@pytest.mark.parametrize(
+    ("leaves", "said"),
+    [
+        # Half an hour is what an installation may need; judged by the last leaf, whatever it is.
+        ([life(2, 1), at(32, event(9, 1))], []),
+        ([life(2, 1), at(33, event(9, 1))], [SILENT]),
+        ([life(1, 1), life(2, 2), life(2, 1, NEW), life(40, 2, NEW)], [SILENT]),
+        # Over is no silence, and nobody is silent when all stopped, however long ago that is.
+        ([life(2, 1), ending(3, 2, "epoch.close"), at(90, event(9, 1))], []),
+        ([life(2, 1), ending(8, 2, "epoch.recovered"), at(90, event(9, 1))], []),
+        ([at(1, event(9, 1)), life(2, 1), life(3, 1, NEW)], []),
+        # What was held up on the way comes after what is newer.
+        ([life(39, 2), life(2, 1), at(40, event(9, 1))], []),
+    ],
+)
+def test_an_epoch_without_an_end_that_falls_silent_is_found(
+    leaves: list[Leaf], said: list[str], tmp_path: Path
+) -> None:
+    """SC-06: whoever leaves out the last records of a process and its end leaves no gap in its numbers."""
+    assert findings(written(tmp_path / "log", leaves)) == said
+
+
+def test_a_silent_source_is_found_over_the_runs_of_a_large_log(tmp_path: Path) -> None:
+    """SC-06: its last leaf lies in the first run, the last leaf of the log in the second."""
+    others = [at(40 * n // 66_000, event(n, n + 1)) for n in range(66_000)]
+    assert findings(written(tmp_path / "log", [at(2, view(99_999, 1)), *others])) == [SILENT]
+
+
+def test_an_end_that_came_without_its_number_ends_a_source(tmp_path: Path) -> None:
+    """I2: a restored database ends the epoch with a number that the log has already; that is told as a remark."""
+    claimed = {"claimed": f"documents.documents-0/{OLD}/2", "last_seq": "1"}
+    ended = at(5, event(9, 0, action="epoch.recovered", reason="NUMBER_TAKEN", detail=claimed))
+    log = written(tmp_path / "log", [life(1, 1), life(2, 2), ended, at(90, event(8, 1))])
+    assert [remark for _, remark in told(log)] == [True]
+
+
+def test_a_source_that_a_restored_database_never_knew_is_a_remark(tmp_path: Path) -> None:
+    """I2: nobody can end it. One that was known to the backup, or lives after it, has no such excuse."""
+    because = "; leaf 2 says that a backup was put back after that"
+    log = [life(1, 1, NEW), life(2, 1), restored(8, 1, 3), at(90, event(9, 1))]
+    silent = told(written(tmp_path / "log", log))
+    assert silent[1] == (SILENT + because, True)
+    assert (silent[0][0].partition(":")[0], silent[0][1]) == (f"source documents.documents-0/{NEW}", False)
+    assert len(silent) == 2
+
+
 # --- versions of objects ----------------------------------------------------------------------------------------
 
 
@@ -92,23 +173,6 @@ def test_versions_of_an_object_are_complete_and_each_there_once(
 ) -> None:
     """I2: the events about an object are numbered without a gap."""
     assert findings(written(tmp_path / "log", [event(n, version) for n, version in enumerate(versions)])) == said
-
-
-def restored(number: int, leaves: int, minute: int) -> Leaf:
-    """As `restore` records it: so many leaves were brought back right before."""
-    detail = {"leaves": str(leaves), "size": "1000", "head": "unchanged"}
-    return at(minute, event(number, 0, action="backup.restored", object_type="log", object_id="log", detail=detail))
-
-
-def at(minute: int, leaf: Leaf) -> Leaf:
-    return dataclasses.replace(leaf, time=START + dt.timedelta(minutes=minute))
-
-
-def told(log: Path) -> list[tuple[str, bool]]:
-    """Each finding, and whether it is a remark only."""
-    said: list[Finding] = []
-    Verification(LogFolder(log), KEY.verifier, said.append).run()
-    return [(f"{finding.place}: {finding.problem}", finding.remark) for finding in said]
 
 
 def test_a_version_given_again_after_a_backup_was_put_back_is_a_remark(tmp_path: Path) -> None:
@@ -211,8 +275,19 @@ def test_what_is_missing_or_twice_between_two_years_is_found(tmp_path: Path) -> 
     assert findings(newer, key=NEXT_KEY) == [f"{source}: numbers 3 to 4 are missing"]
 
 
+def test_a_source_that_goes_on_into_the_next_year_is_judged_by_the_log_that_is_there(tmp_path: Path) -> None:
+    """SC-06: open at the end of a year is as it should be; with both logs it must have gone on or ended."""
+    older = written(tmp_path / "older", [life(1, 1), life(2, 2)])
+    assert findings(older) == []
+    gone = written(tmp_path / "gone", [opening(older), view(9, 1, NEW, time=NEXT_START)], NEXT_KEY)
+    assert findings(gone, key=NEXT_KEY) == []
+    assert over_both(older, gone) == [SILENT]
+    lives = written(tmp_path / "lives", [opening(older), view(9, 3, time=NEXT_START)], NEXT_KEY)
+    assert over_both(older, lives) == []
+
+
 def test_damage_of_the_older_log_is_named_with_its_name(tmp_path: Path) -> None:
-    older = written(tmp_path / "older", [view(n, n) for n in range(1, 301)])
+    older = written(tmp_path / "older", [view(n, n, time=NEXT_START) for n in range(1, 301)])
     newer = written(tmp_path / "newer", [opening(older)], NEXT_KEY)
     tile = older / "tile/0/000"
     tile.write_bytes(bytes(32) + tile.read_bytes()[32:])
@@ -221,7 +296,7 @@ def test_damage_of_the_older_log_is_named_with_its_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("named", [{"previous_size": "1"}, {"previous_root": "00" * 32}, {"previous": "audit.x/2026"}])
 def test_a_log_that_continues_another_one_than_the_one_given_is_found(named: dict[str, str], tmp_path: Path) -> None:
-    older = written(tmp_path / "older", [view(1, 1), view(2, 2)])
+    older = written(tmp_path / "older", [view(n, n, time=NEXT_START) for n in (1, 2)])
     newer = written(tmp_path / "newer", [opening(older, **named)], NEXT_KEY)
     said = ["leaf 0: does not name the checkpoint of audit.minoh.example/2026 with 2 leaves"]
     assert over_both(older, newer) == said

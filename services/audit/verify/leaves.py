@@ -33,6 +33,8 @@ class Part:
     repeats: bool = False
     # Number of the record that ended the epoch, 0 while it is open.
     ended_at: int = 0
+    # Its last leaf: number, index and entry.
+    last: tuple[int, int, bytes] = (0, 0, b"")
 
     def add(self, numbers: Sequence[int]) -> None:
         """Its numbers. Nearly always they follow each other."""
@@ -58,6 +60,10 @@ class Said:
     events_twice: set[bytes] = field(default_factory=set)
     # Objects and their versions, as `objects.rows` gives them.
     objects: bytes = b""
+    # Epochs whose end came in without a number.
+    ended: set[str] = field(default_factory=set)
+    # The last leaf of all: index and entry.
+    last: tuple[int, bytes] | None = None
     # Leaves that say that a backup was put back: index and entry.
     restored: list[tuple[int, bytes]] = field(default_factory=list)
 
@@ -80,7 +86,10 @@ class Reader:
         for position, error in leaves.refused.items():
             self._tell(first + position, str(error))
         self._event_ids.append(leaves.packed_ids)
-        self._count(leaves)
+        self._count(first, leaves)
+        # What is no leaf has no action; it is told anyway.
+        if leaves.actions and leaves.actions[-1]:
+            self._said.last = (first + len(leaves.entries) - 1, leaves.entries[-1])
         for entry, version in compress(zip(leaves.entries, leaves.versions, strict=True), leaves.versions):
             self._versions[columns.object_of(entry)].append(int(version))
         if leaves.kinds & _LOOKED_AT:
@@ -103,7 +112,7 @@ class Reader:
         self._said.objects = objects.rows(self._versions)
         return self._said
 
-    def _count(self, leaves: Columns) -> None:
+    def _count(self, first: int, leaves: Columns) -> None:
         for epoch in dict.fromkeys(leaves.epochs):
             if epoch and epoch not in self._numbers:
                 leaf = leaf_format.decode(leaves.entries[leaves.epochs.index(epoch)])
@@ -112,6 +121,13 @@ class Reader:
         for epoch, number in zip(leaves.epochs, leaves.numbers, strict=True):
             if epoch:
                 self._numbers[epoch].append(number)
+        # By number: what was held up on the way stands after what is newer.
+        numbers = [int(number or 0) for number in leaves.numbers]
+        ascending = sorted(range(len(numbers)), key=numbers.__getitem__)
+        for epoch, position in {leaves.epochs[position]: position for position in ascending}.items():
+            if epoch:
+                part = self._said.parts[epoch.decode()]
+                part.last = max(part.last, (numbers[position], first + position, leaves.entries[position]))
 
     def _look(self, first: int, leaves: Columns) -> None:
         for position in [position for position, action in enumerate(leaves.actions) if action in _LOOKED_AT]:
@@ -145,6 +161,9 @@ class Reader:
     def _tell_taken(self, index: int, leaf: Leaf) -> None:
         """A record that came in without a number, because another one has it."""
         source, _, number = leaf.detail.get("claimed", "").rpartition("/")
+        if leaf.action in EPOCH_ENDS:
+            # The claim that an epoch is over counts, whatever number it came with.
+            self._said.ended.add(source.rpartition("/")[2])
         problem = f"claims number {number} of source {source}, which another record has"
         # The end of an epoch as a database knew it that was put back since: the log has more of it and lost nothing.
         self._tell(index, problem, remark=leaf.action in EPOCH_ENDS)

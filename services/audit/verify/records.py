@@ -82,12 +82,12 @@ class Records:
         self._events.keep(said.events)
         self._events_twice |= said.events_twice
         self._objects.keep(said.objects)
-        for identity, problem in self.sources.join(said, run.identities):
+        for identity, problem in self.sources.join(said, self._bases[-1], run.identities):
             self._report(Finding(run.place(identity.leaf_index), problem))
 
     def verify(self, each: Each) -> None:
         """After the last run; reports what shows only now."""
-        for found in (self._verify_events(each), self.sources.verify(), self._verify_objects(each)):
+        for found in (self._verify_events(each), self.sources.verify(self._restores), self._verify_objects(each)):
             for finding in found:
                 self._report(finding)
 
