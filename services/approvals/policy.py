@@ -279,9 +279,15 @@ def walk_around_decider(case: Case, then: Hall, staff_id: str) -> Signature:
     found = _substitute(case, case.decider, then, staff_id)
     if isinstance(found, DomainError) and found.reason != "NOT_YOUR_STEP":
         raise found
-    if isinstance(found, DomainError) or then.seats[found.post_id].absent:
+    if isinstance(found, DomainError) or _was_away(then.seats[found.post_id], staff_id):
         raise DomainError(Kind.PRECONDITION, "NOT_DECIDER", "neither held the deciding post then nor stood in for it")
     return found
+
+
+def _was_away(seat: Seat, staff_id: str) -> bool:
+    """Themselves: another holder of the same post may have been there."""
+    holder = seat.held_by(staff_id)
+    return holder is None or holder.absent
 
 
 def walk_around_deciders(case: Case, hall: Hall) -> list[Signature]:

@@ -391,8 +391,8 @@ def route(rng: random.Random, *, own_line: bool) -> list[Box]:
 
 
 def appointed(rng: random.Random, post: str, staff: list[str]) -> list[str]:
-    """Who holds a post: one person, sometimes two (AP-32), but of the 代決順位 one."""
-    return rng.sample(staff, 1 if post in SUBSTITUTES else rng.choice([1, 1, 1, 1, 1, 2]))
+    """Who holds a post: one person, sometimes two (AP-32)."""
+    return rng.sample(staff, rng.choice([1, 1, 1, 1, 1, 2]))
 
 
 def office_of(rng: random.Random) -> Office:
