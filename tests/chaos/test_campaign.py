@@ -75,8 +75,8 @@ def complete(books: Books, acknowledged: Path) -> None:
     assert {epoch: n for epoch, n, _ in ours} == {epoch: top for epoch, _, top in ours} == theirs
     # And they are what it wrote: they lead to every chain value that it stated.
     for epoch in theirs:
-        rows = books.rows("audit", f"SELECT leaf FROM entries WHERE epoch = '{epoch}' ORDER BY seq")
-        assert chains.follow(Chain(), [decode(leaf) for (leaf,) in rows])[1] == []
+        rows = books.rows("audit", f"SELECT seq, leaf FROM entries WHERE epoch = '{epoch}' ORDER BY seq")
+        assert chains.follow(Chain(), [(seq, decode(leaf)) for seq, leaf in rows])[1] == []
     # Each object's versions are exactly those it has.
     versions = dict(books.rows("documents", "SELECT object_id, version FROM campaign WHERE version > 0"))
     seen = books.rows(
