@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -15,7 +15,7 @@ from chassis.wareki import JST
 from services.gateway.actions import organisation
 from services.gateway.pages import choices, vocabulary
 from services.gateway.pages.desk import AtDesk, Desk, absorb
-from services.gateway.pages.forms import Form
+from services.gateway.pages.forms import Form, end_of
 from services.gateway.views import View
 
 router = APIRouter()
@@ -68,14 +68,13 @@ async def register(desk: AtDesk) -> Response:
         form.errors.setdefault("to", "最後の日は、不在になる日より後にしてください。")
     status = 422
     if not form.errors:
-        until = date.fromisoformat(last) + timedelta(days=1)
         try:
             await organisation.register_absence(
                 desk.clients,
                 desk.caller,
                 staff_id=form.text("staff_id"),
                 since=f"{first}T00:00:00+09:00",
-                until=f"{until.isoformat()}T00:00:00+09:00",
+                until=end_of(last),
                 reason_code=reason,
                 request_id=form.text("request_key"),
             )
