@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from chassis.db import Connection
 from services.audit import tree_store
 from services.audit.commands import LogDamaged, require_continuation
-from services.audit.export import ARCHIVE, TIMESTAMPS
+from services.audit.export import ARCHIVE
 from services.audit.note import NoteError, VerifierKey, open_checkpoint
 from services.audit.timestamps import store
 from services.audit.tlog import TreeError
@@ -24,16 +24,6 @@ from services.audit.vault import Vault
 _PATH = re.compile(
     r"checkpoints/(?P<checkpoint>[1-9][0-9]{0,17})|timestamps/(?P<token>[1-9][0-9]{0,17})\.tsr", re.ASCII
 )
-
-
-def checkpoint_path(size: int) -> str:
-    """Where an archived checkpoint is kept."""
-    return f"{ARCHIVE}/{size}"
-
-
-def token_path(size: int) -> str:
-    """Where the time-stamp over an archived checkpoint is kept."""
-    return f"{TIMESTAMPS}/{size}.tsr"
 
 
 def size_in(path: str) -> int:

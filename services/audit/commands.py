@@ -25,6 +25,7 @@ from chassis.s3 import StoreConflict, StoreError
 from services.audit import domain, source_store, store, tlog, tree_store
 from services.audit.domain import EPOCH_ENDS, NUMBER_TAKEN
 from services.audit.entry import EntryError, Leaf, encode
+from services.audit.export import checkpoint_path
 from services.audit.note import (
     Checkpoint,
     SigningKey,
@@ -336,7 +337,7 @@ async def publish(conn: Connection, keys: LogKeys, vault: Vault, log_year: int, 
             except StoreConflict as conflict:
                 raise Fenced(f"another process moved the head of {log.origin}") from conflict
         if await tree_store.archive_checkpoint(conn, log_year, log.size, note, now):
-            await _keep(vault, log_year, f"checkpoints/{log.size}", note)
+            await _keep(vault, log_year, checkpoint_path(log.size), note)
         await tree_store.save_checkpoint(conn, log_year, log.size, note)
     return log.size
 
@@ -474,7 +475,7 @@ async def turn_year(
         await tree_store.close_log(conn, head.log_year)
         old = await tree_store.lock_log(conn, head.log_year)
         if await tree_store.insert_archived(conn, old.log_year, old.checkpoint_size, old.checkpoint, now):
-            await _keep(vault, old.log_year, f"checkpoints/{old.checkpoint_size}", old.checkpoint)
+            await _keep(vault, old.log_year, checkpoint_path(old.checkpoint_size), old.checkpoint)
         opening = Leaf(
             event_id=new_id(),
             time=now,

@@ -20,6 +20,16 @@ TIMESTAMPS = "timestamps"
 ARCHIVE_LIST = "archive"
 
 
+def checkpoint_path(size: int) -> str:
+    """Where an archived checkpoint lies, in a folder as in the object store."""
+    return f"{ARCHIVE}/{size}"
+
+
+def token_path(size: int) -> str:
+    """Where the time-stamp over an archived checkpoint lies."""
+    return f"{TIMESTAMPS}/{size}.tsr"
+
+
 class ExportError(Exception):
     """The folder cannot be written as asked."""
 
@@ -48,15 +58,15 @@ class LogWriter:
 
     def add_archived(self, size: int, checkpoint: bytes, token: bytes | None) -> None:
         """An archived checkpoint as it was signed, and the time-stamp over it (DER), if there is one."""
-        self._write(f"{ARCHIVE}/{size}", checkpoint)
+        self._write(checkpoint_path(size), checkpoint)
         if token is not None:
-            self._write(f"{TIMESTAMPS}/{size}.tsr", token)
+            self._write(token_path(size), token)
 
     def archive(self, sign: Callable[[int, bytes], bytes]) -> None:
         """Write the checkpoint of what was added so far, as `sign(size, root)` gives it, into the archive."""
         edge = self._edge.copy()
         edge.extend(map(tlog.leaf_hash, self._bundle))
-        self._write(f"{ARCHIVE}/{edge.size}", sign(edge.size, edge.root()))
+        self._write(checkpoint_path(edge.size), sign(edge.size, edge.root()))
 
     def finish(self, sign: Callable[[int, bytes], bytes], key: VerifierKey) -> bytes:
         """Write what is partial, the verifier key and the checkpoint that `sign(size, root)` gives; returns it.

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from chassis.db import Connection
 from services.audit import archive, store, tlog, tree_store
 from services.audit.entry import EntryError, decode
-from services.audit.export import ARCHIVE, TIMESTAMPS
+from services.audit.export import ARCHIVE, TIMESTAMPS, checkpoint_path, token_path
 from services.audit.note import NoteError, VerifierKey, open_checkpoint
 from services.audit.retention import copies
 from services.audit.retention import store as retention_store
@@ -144,7 +144,7 @@ class _Run:
         sizes, stamped = [size for size, _ in rows], [size for size, is_stamped in rows if is_stamped]
         checkpoints = await self._vault.kept_in(year, ARCHIVE)
         tokens = await self._vault.kept_in(year, TIMESTAMPS)
-        known = {archive.checkpoint_path(size) for size in sizes} | {archive.token_path(size) for size in stamped}
+        known = {checkpoint_path(size) for size in sizes} | {token_path(size) for size in stamped}
         # Newer than every row: of a run that was killed, or of before a restore, if the log signed it.
         known.update(archive.newer(tokens, stamped))
         log = await tree_store.log_of(self._conn, year) or self._log
@@ -156,7 +156,7 @@ class _Run:
             self._find(f"{path} in the object store", "is not in the database")
 
     async def _archived(self, size: int, is_stamped: bool) -> None:
-        year, path = self._log.log_year, archive.checkpoint_path(size)
+        year, path = self._log.log_year, checkpoint_path(size)
         note = await archive_store.archived_at(self._conn, year, size) or b""
         try:
             signed = open_checkpoint(note, VerifierKey.parse(self._log.verifier_key)).size
@@ -167,7 +167,7 @@ class _Run:
                 self._find(f"{path} in the database", f"is of {signed} leaves")
         self._compare(path, await self._vault.kept(year, path), note)
         if is_stamped:
-            path = archive.token_path(size)
+            path = token_path(size)
             token = await archive_store.token_at(self._conn, year, size) or b""
             self._compare(path, await self._vault.kept(year, path), token)
 

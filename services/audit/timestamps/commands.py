@@ -10,7 +10,7 @@ from cryptography.x509 import Certificate
 
 from chassis.db import Connection, Pool, transaction
 from services.audit import archive
-from services.audit.export import TIMESTAMPS
+from services.audit.export import TIMESTAMPS, token_path
 from services.audit.outgoing import NoAnswer, Outgoing
 from services.audit.timestamps import store, tokens
 from services.audit.timestamps.store import Archived
@@ -49,7 +49,7 @@ async def stamp(
         if found is None:
             return None
         await _bring_in(conn, vault, authority, found)
-        path = archive.token_path(found.size)
+        path = token_path(found.size)
         token = await vault.kept(found.log_year, path)
         try:
             if token is None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from services.audit import note
-from services.audit.export import ARCHIVE, CHECKPOINT_FILE
+from services.audit.export import CHECKPOINT_FILE, checkpoint_path
 from services.audit.note import Checkpoint, ForgedNote, NoteError, SignedNote, VerifierKey
 from services.audit.quorum import Policy
 from services.audit.verify.files import LogFiles
@@ -77,7 +77,7 @@ class Checkpoints:
         head = self._open(path, signed)
         if head is None:
             return None
-        if path != f"{ARCHIVE}/{head.checkpoint.size}":
+        if path != checkpoint_path(head.checkpoint.size):
             self._find(path, f"is the checkpoint of {head.checkpoint.size} leaves")
         if head.checkpoint.size > size:
             self._find(path, f"rolled back: the log has {size} leaves, {head.checkpoint.size} were signed")
