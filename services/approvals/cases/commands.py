@@ -235,8 +235,7 @@ async def _circulator(
     """Who shows it to more posts, allowed to show it to these (AC-12). INVALID_FIELDS UNKNOWN for a post not held."""
     by = policy.circulator(case, hall, reader.staff_id)
     units, seats = await organisation.line_of(conn, case.unit_id, now.date(), now)
-    found = members.membership(units, seats, ())
-    policy.require_may_show(case, found.heads if found is not None else (), reader.staff_id)
+    policy.require_may_show(case, members.heads(units, seats), reader.staff_id)
     informed = await organisation.find_seats(conn, list(wish.post_ids), now.date(), now)
     if any(post not in informed or not informed[post].holders for post in wish.post_ids):
         raise invalid(FieldViolation("post_ids", "UNKNOWN"))

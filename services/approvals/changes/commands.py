@@ -166,8 +166,8 @@ async def apply_due(pool: Pool, now: dt.datetime, records_unit: str = "") -> lis
 
     Runs in every replica: the set's row is locked, so each is applied once. After downtime it catches up, and the rows
     still begin on the day they were planned for. A set that no longer fits the organisation is refused with its findings:
-    nothing of it is written, the organisation stays as it is until somebody plans anew, and who planned it is told. What a unit that ends without
-    a successor owned goes to `records_unit`, or to what took over from that one (RT-10).
+    nothing of it is written, the organisation stays as it is until somebody plans anew, and who planned it is told. What a
+    unit that ends without a successor owned goes to `records_unit`, or to what took over from that one (RT-10).
     """
     closed: list[ChangeSet] = []
     async with db.connection(pool) as conn:

@@ -16,5 +16,5 @@ async def units_overseen(conn: Connection, reader: Reader, roles: Collection[str
     """As 所属長 or as records manager; none for most."""
     day = now.date()
     seats = await organisation.seats_above_members(conn, day, now)
-    headed = members.headed(await organisation.list_units(conn, day), seats, reader.staff_id)
-    return policy.overseen(reader, roles, headed, await organisation.chart(conn, day))
+    chart = await organisation.chart(conn, day)
+    return policy.overseen(reader, roles, members.headed(chart, seats, reader.staff_id), chart)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from services.approvals.organisation.chart import Chart, Place
 from services.approvals.organisation.domain import LINE, Seat, Unit
 
 # From here upwards a post heads a unit (所属長).
@@ -29,37 +30,29 @@ def membership(line: Sequence[Unit], above_members: Sequence[Seat], own: Sequenc
     """
     if not line:
         return None
-    return Membership(line[0].unit_id, _heads(line, above_members), _holders(own))
+    return Membership(line[0].unit_id, heads(line, above_members), _holders(own))
 
 
 def superiors(line: Sequence[Unit], above_members: Sequence[Seat]) -> frozenset[str]:
     """Who heads the unit or one above it, as staff ids; `line`: nearest first."""
-    return frozenset(who for place in range(len(line)) for who in _heads(line[place:], above_members))
+    return frozenset(who for place in range(len(line)) for who in heads(line[place:], above_members))
 
 
-def headed(units: Sequence[Unit], above_members: Sequence[Seat], staff_id: str) -> frozenset[str]:
+def headed(chart: Chart, above_members: Sequence[Seat], staff_id: str) -> frozenset[str]:
     """Of all units of a day those whose 所属長 the person is; from these and all posts above member."""
-    known = {unit.unit_id: unit for unit in units}
     seats: dict[str, list[Seat]] = defaultdict(list)
     for seat in above_members:
         seats[seat.unit_id].append(seat)
-
-    def line(unit: Unit) -> list[Unit]:
-        """The unit and those above it. A loop in the table ends the walk."""
-        found = [unit]
-        while (above := known.get(found[-1].parent_id)) is not None and above not in found:
-            found.append(above)
-        return found
-
-    lines = [line(unit) for unit in units]
+    lines = [tuple(chart.upwards(unit_id)) for unit_id in chart.units]
     return frozenset(
-        one[0].unit_id
-        for one in lines
-        if staff_id in _heads(one, [seat for unit in one for seat in seats[unit.unit_id]])
+        line[0].unit_id
+        for line in lines
+        if staff_id in heads(line, [seat for place in line for seat in seats[place.unit_id]])
     )
 
 
-def _heads(line: Sequence[Unit], seats: Sequence[Seat]) -> tuple[str, ...]:
+def heads(line: Iterable[Unit | Place], seats: Sequence[Seat]) -> tuple[str, ...]:
+    """The 所属長 of the first unit of the line, as `membership` says; nobody for no line."""
     for unit in line:
         held = [s for s in seats if s.unit_id == unit.unit_id and s.rank in _HEADS and s.holders]
         if held:

@@ -71,8 +71,7 @@ async def tell_heads(
 ) -> None:
     """The 所属長 of a unit hear of one of its documents (AC-08); not who did it."""
     line, above_members = await organisation.line_of(conn, unit_id, now.date(), now)
-    found = members.membership(line, above_members, ())
-    heads = [one for one in found.heads if one != by] if found is not None else []
+    heads = [one for one in members.heads(line, above_members) if one != by]
     await store.tell_people(conn, heads, kind, now, document_id=document_id, draft_number=draft_number)
 
 

@@ -30,9 +30,22 @@ class Chart:
     def __init__(self, places: Iterable[Place]) -> None:
         self._places: Mapping[str, Place] = {place.unit_id: place for place in places}
 
+    @property
+    def units(self) -> Iterable[str]:
+        """Their ids."""
+        return self._places.keys()
+
+    def upwards(self, unit_id: str) -> Iterable[Place]:
+        """The unit and those above it. A loop in the table ends the walk."""
+        seen: set[str] = set()
+        while unit_id in self._places and unit_id not in seen:
+            seen.add(unit_id)
+            yield self._places[unit_id]
+            unit_id = self._places[unit_id].parent_id
+
     def room_of(self, unit_id: str) -> str:
         """The 課 that a 係 belongs to; any other unit itself."""
-        for place in self._upwards(unit_id):
+        for place in self.upwards(unit_id):
             if place.headed and not place.directed:
                 return place.unit_id
             if place.directed:
@@ -41,7 +54,7 @@ class Chart:
 
     def department_of(self, unit_id: str) -> str:
         """The 部: the nearest with a 部長; where there is none, the 課."""
-        return next((place.unit_id for place in self._upwards(unit_id) if place.directed), self.room_of(unit_id))
+        return next((place.unit_id for place in self.upwards(unit_id) if place.directed), self.room_of(unit_id))
 
     def is_section(self, unit_id: str) -> bool:
         """Is it a 係?"""
@@ -82,14 +95,6 @@ class Chart:
             *(f"department:{unit}" for unit in around),
             CITY,
         ]
-
-    def _upwards(self, unit_id: str) -> Iterable[Place]:
-        """The unit and those above it. A loop in the table ends the walk."""
-        seen: set[str] = set()
-        while unit_id in self._places and unit_id not in seen:
-            seen.add(unit_id)
-            yield self._places[unit_id]
-            unit_id = self._places[unit_id].parent_id
 
     @cached_property
     def _rooms(self) -> Mapping[str, tuple[str, ...]]:
