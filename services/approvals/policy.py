@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chassis.errors import DomainError, Kind, not_found
@@ -340,17 +340,12 @@ def circulator(case: Case, hall: Hall, staff_id: str) -> Signature:
 def _shows_from(case: Case, hall: Hall, staff_id: str) -> Signature | None:
     decided = case.state is CaseState.DECIDED
     seats = [step for step in case.line if step.state in cases.OPEN or (decided and step.kind is StepKind.DECIDE)]
-    signed = (_sign(hall.seats.get(step.post_id), staff_id) for step in seats)
-    return next((one for one in signed if one is not None), None)
+    return _sign_one_of(seats, hall, staff_id)
 
 
 def pull_up_asker(case: Case, hall: Hall, staff_id: str) -> Signature:
     """Who asks a later seat for 引上げ: the holder of a seat it would pull up, else the 担当者. NOT_PERMITTED (AP-17)."""
-    for step in pull_up.waiting_seats(case):
-        signature = _sign(hall.seats.get(step.post_id), staff_id)
-        if signature is not None:
-            return signature
-    return signature_of(case, hall, staff_id)
+    return _sign_one_of(pull_up.waiting_seats(case), hall, staff_id) or signature_of(case, hall, staff_id)
 
 
 def adder(case: Case, hall: Hall, staff_id: str) -> tuple[Step, Signature]:
@@ -403,7 +398,7 @@ def allowed_on_case(case: Case, hall: Hall, staff_id: str, city: CityRules) -> t
         Action.CIRCULATE: shows,
         Action.ASK_SUBSTITUTE: drafts and _may_ask(case, hall, city),
         Action.ASK_PULL_UP: bool(pull_up.seats_to_ask(case, hall.held))
-        and (drafts or any(_sign(hall.seats.get(s.post_id), staff_id) for s in pull_up.waiting_seats(case))),
+        and (drafts or _sign_one_of(pull_up.waiting_seats(case), hall, staff_id) is not None),
         Action.ADD_SEAT: any(additions.may_add(s) and _sign(hall.seats.get(s.post_id), staff_id) for s in case.line),
         Action.REGISTER_WALK_AROUND: drafts and not walk_around.barred(case, city),
     }
@@ -416,6 +411,12 @@ def _may_ask(case: Case, hall: Hall, city: CityRules) -> bool:
     except DomainError:
         return False
     return acts.may_be_substituted(case, city) and case.decider.asked_post_id != asked
+
+
+def _sign_one_of(steps: Iterable[Step], hall: Hall, staff_id: str) -> Signature | None:
+    """From the first of these seats that the person holds; None of those who hold none."""
+    signed = (_sign(hall.seats.get(step.post_id), staff_id) for step in steps)
+    return next((one for one in signed if one is not None), None)
 
 
 def _sign(seat: Seat | None, staff_id: str) -> Signature | None:
